@@ -1,0 +1,166 @@
+"""The engine: the tape of a result, and the chain rule run along it backwards."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from simplegrad.tensor import Tensor
+
+
+def tape_of(root: Tensor) -> list[Tensor]:
+    """The tensors that `root` was computed from and that require gradients, `root` last.
+
+    A tensor is made after its inputs, so the order of creation is a topological order: collecting
+    and sorting is all it takes, at any depth and without recursion.
+
+    Example:
+        >>> import simplegrad as sg
+        >>> a = sg.Tensor(3.0, requires_grad=True, name="a")
+        >>> c = a * a + 1
+        >>> [t.name or t.rule.__name__ for t in tape_of(c)]
+        ['a', 'Mul', 'Add']
+    """
+    found = {root.index: root}
+    stack = [root]
+    while stack:
+        for t in stack.pop().inputs:
+            if t.requires_grad and t.index not in found:
+                found[t.index] = t
+                stack.append(t)
+    return [found[index] for index in sorted(found)]
+
+
+def backward(root: Tensor, grad: object = None, retain_grads: bool = False) -> None:
+    r"""Adds $\partial L / \partial t$ to `t.grad` of every leaf `t` that `root` depends on.
+
+    For each rule $c = f(a, b, \ldots)$, the last first, with $dc = \partial L / \partial c$:
+
+    $$da \mathrel{+}= dc \, \frac{\partial c}{\partial a}$$
+
+    Griewank and Walther (2008), "Evaluating Derivatives", section 3.2, "incremental reverse mode".
+
+    Args:
+        root: The tensor to differentiate. $L$ is its one element, or $\sum_i grad_i \, root_i$.
+        grad: $\partial L / \partial root$, an array of the shape of `root`; 1 if not given.
+        retain_grads: Whether the tensors between leaves and `root` get a `.grad`, too.
+
+    Raises:
+        RuntimeError: `root` requires no gradient, or `.data` of a tensor was assigned after the
+            tensor had been used.
+        ValueError: `root` has several elements and no `grad` was given, or `grad` is of another
+            shape.
+
+    Nothing is added to any `.grad` unless everything could be computed.
+    """
+    d_root = _first_gradient(root, grad)
+    tape = tape_of(root)
+    _check_data_unchanged(tape)
+    grads = {root.index: d_root}  # the index of a tensor: dL/d(tensor), as far as it is summed up
+    for c in reversed(tape):
+        if c.rule is None:
+            continue  # a leaf: its gradient waits in grads until all are complete
+        dc = grads[c.index] if retain_grads else grads.pop(c.index)
+        arrays = [t.data for t in c.inputs]
+        for t, partial in zip(c.inputs, c.rule.partials, strict=False):
+            if t.requires_grad:
+                dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape)
+                grads[t.index] = grads[t.index] + dt if t.index in grads else dt
+    for t in tape:
+        if t.index in grads:
+            t.accumulate_grad(grads[t.index])
+
+
+def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Sums `grad` back to `shape`, from which NumPy had broadcast: a copy's gradients add up.
+
+    Example:
+        >>> unbroadcast(np.ones((5, 2, 3)), (2, 1)).tolist()
+        [[15.0], [15.0]]
+    """
+    if grad.shape == shape:
+        return grad
+    new = grad.ndim - len(shape)
+    stretched = [new + i for i, size in enumerate(shape) if size == 1]
+    return grad.sum(axis=(*range(new), *stretched)).reshape(shape)
+
+
+def _first_gradient(root: Tensor, grad: object) -> np.ndarray:
+    """dL/d(root), checked."""
+    if not root.requires_grad:
+        raise RuntimeError(
+            f"backward() was called on {root!r}, which requires no gradient: it was made from "
+            "tensors without requires_grad, or under no_grad(). Make what you differentiate by "
+            "with sg.Tensor(..., requires_grad=True) and compute the result from it again."
+        )
+    if grad is None:
+        if root.size != 1:
+            raise ValueError(
+                f"backward() needs a scalar, but {root!r} has {root.size} elements. Reduce it "
+                "first, as in t.sum().backward() or t.mean().backward(), or say how much each "
+                f"element counts: t.backward(grad=np.ones({root.shape}))."
+            )
+        return np.ones_like(root.data)
+    grad = np.array(grad, dtype=root.dtype)
+    if grad.shape != root.shape:
+        raise ValueError(
+            f"backward(grad=...) needs a gradient of the tensor's shape {root.shape}, but got "
+            f"shape {grad.shape}. Write t.backward(grad=np.ones({root.shape}))."
+        )
+    return grad
+
+
+def _check_data_unchanged(tape: list[Tensor]) -> None:
+    """Partials read the data that forward has seen: it must still be there."""
+    for c in tape:
+        for t, version in zip(c.inputs, c.input_versions, strict=True):
+            if t.version != version:
+                raise _data_changed(t)
+        if c.rule is not None and c.version != 0:
+            raise _data_changed(c)
+
+
+def _data_changed(t: Tensor) -> RuntimeError:
+    return RuntimeError(
+        f"the data of {t!r} was assigned between forward and backward(), so its gradients would "
+        "be those of another computation. Call backward() first and change the data after it, "
+        "or make a new tensor instead: u = t * 2 in place of t.data *= 2."
+    )
+
+
+class _GradMode(threading.local):
+    """Whether rules are recorded, in this thread."""
+
+    enabled = True
+
+
+_grad_mode = _GradMode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether new tensors remember the rule that made them: not so under `no_grad()`."""
+    return _grad_mode.enabled
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Within it, results remember no rule and require no gradient. Also a decorator: `@no_grad()`.
+
+    Example:
+        >>> import simplegrad as sg
+        >>> w = sg.Tensor(2.0, requires_grad=True)
+        >>> with sg.no_grad():
+        ...     print((w * 3).requires_grad)
+        False
+    """
+    before = _grad_mode.enabled
+    _grad_mode.enabled = False
+    try:
+        yield
+    finally:
+        _grad_mode.enabled = before

@@ -1,0 +1,240 @@
+"""Tensors from nothing but a shape, and the generator of all random numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from simplegrad.tensor import Tensor, TensorLike, as_tensor
+
+Shape = int | tuple[int, ...]
+
+_generator: np.random.Generator | None = None
+
+
+def generator() -> np.random.Generator:
+    """The NumPy generator that every random number of simplegrad is drawn from.
+
+    Example:
+        >>> sg.manual_seed(0)
+        >>> 0 <= sg.generator().random() < 1
+        True
+    """
+    global _generator
+    if _generator is None:  # made late: importing numpy.random takes longer than simplegrad
+        _generator = np.random.default_rng()
+    return _generator
+
+
+def manual_seed(seed: int) -> None:
+    """Starts the generator anew, so that the same numbers follow.
+
+    Args:
+        seed: An integer of at least 0.
+
+    Raises:
+        ValueError: `seed` is not such an integer.
+
+    Example:
+        >>> sg.manual_seed(1)
+        >>> first = sg.normal(3)
+        >>> sg.manual_seed(1)
+        >>> (sg.normal(3) == first).all()
+        np.True_
+    """
+    global _generator
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"a seed is an integer of at least 0, but got {seed!r}: manual_seed(0).")
+    _generator = np.random.default_rng(seed)
+
+
+def full(
+    shape: Shape,
+    value: float,
+    requires_grad: bool = False,
+    dtype: DTypeLike = np.float32,
+    name: str | None = None,
+) -> Tensor:
+    """A tensor of `shape` with every element equal to `value`.
+
+    Example:
+        >>> sg.full(2, 0.5).numpy()
+        array([0.5, 0.5], dtype=float32)
+    """
+    return Tensor(np.full(_checked(shape), value, dtype), requires_grad, name=name)
+
+
+def zeros(
+    shape: Shape,
+    requires_grad: bool = False,
+    dtype: DTypeLike = np.float32,
+    name: str | None = None,
+) -> Tensor:
+    """A tensor of `shape`, filled with zeros.
+
+    Example:
+        >>> sg.zeros((1, 2)).numpy()
+        array([[0., 0.]], dtype=float32)
+    """
+    return full(shape, 0, requires_grad, dtype, name)
+
+
+def ones(
+    shape: Shape,
+    requires_grad: bool = False,
+    dtype: DTypeLike = np.float32,
+    name: str | None = None,
+) -> Tensor:
+    """A tensor of `shape`, filled with ones.
+
+    Example:
+        >>> sg.ones((1, 2)).numpy()
+        array([[1., 1.]], dtype=float32)
+    """
+    return full(shape, 1, requires_grad, dtype, name)
+
+
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1,
+    requires_grad: bool = False,
+    dtype: DTypeLike | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """The numbers from `start` (0 if one number is given) up to, not including, `stop`.
+
+    Args:
+        dtype: int64 if all numbers are ints, as in NumPy and PyTorch, else float32.
+
+    Example:
+        >>> sg.arange(3).numpy()
+        array([0, 1, 2])
+    """
+    start, stop = (0, start) if stop is None else (start, stop)
+    if dtype is None:
+        all_ints = all(isinstance(x, int) for x in (start, stop, step))
+        dtype = np.int64 if all_ints else np.float32
+    return Tensor(np.arange(start, stop, step, dtype=dtype), requires_grad, name=name)
+
+
+def eye(
+    n: int,
+    m: int | None = None,
+    requires_grad: bool = False,
+    dtype: DTypeLike = np.float32,
+    name: str | None = None,
+) -> Tensor:
+    """The matrix of `n` rows and `m` columns (`n`, if not given) with ones on its diagonal.
+
+    Example:
+        >>> sg.eye(2).numpy()
+        array([[1., 0.],
+               [0., 1.]], dtype=float32)
+    """
+    return Tensor(np.eye(n, m, dtype=dtype), requires_grad, name=name)
+
+
+def normal(
+    shape: Shape,
+    mean: float = 0.0,
+    std: float = 1.0,
+    requires_grad: bool = False,
+    dtype: DTypeLike = np.float32,
+    name: str | None = None,
+) -> Tensor:
+    """Random numbers of the normal distribution N(mean, std²).
+
+    Example:
+        >>> sg.normal((2, 3), std=0.1).shape
+        (2, 3)
+    """
+    values = generator().normal(mean, std, _checked(shape))
+    return Tensor(values, requires_grad, dtype, name)
+
+
+def uniform(
+    shape: Shape,
+    low: float = 0.0,
+    high: float = 1.0,
+    requires_grad: bool = False,
+    dtype: DTypeLike = np.float32,
+    name: str | None = None,
+) -> Tensor:
+    """Random numbers of the uniform distribution U[low, high).
+
+    Example:
+        >>> sg.uniform((2, 3), -1, 1).shape
+        (2, 3)
+    """
+    values = generator().uniform(low, high, _checked(shape))
+    return Tensor(values, requires_grad, dtype, name)
+
+
+def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
+    """`zeros` in the shape and dtype of `t`.
+
+    Example:
+        >>> sg.zeros_like(sg.ones(2)).numpy()
+        array([0., 0.], dtype=float32)
+    """
+    t = as_tensor(t)
+    return zeros(t.shape, requires_grad=requires_grad, dtype=t.dtype)
+
+
+def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
+    """`ones` in the shape and dtype of `t`.
+
+    Example:
+        >>> sg.ones_like(sg.zeros(2)).numpy()
+        array([1., 1.], dtype=float32)
+    """
+    t = as_tensor(t)
+    return ones(t.shape, requires_grad=requires_grad, dtype=t.dtype)
+
+
+def full_like(t: TensorLike, value: float, requires_grad: bool = False) -> Tensor:
+    """`full` in the shape and dtype of `t`.
+
+    Example:
+        >>> sg.full_like(sg.zeros(2), 3).numpy()
+        array([3., 3.], dtype=float32)
+    """
+    t = as_tensor(t)
+    return full(t.shape, value, requires_grad=requires_grad, dtype=t.dtype)
+
+
+def normal_like(
+    t: TensorLike, mean: float = 0.0, std: float = 1.0, requires_grad: bool = False
+) -> Tensor:
+    """`normal` in the shape and dtype of `t`.
+
+    Example:
+        >>> sg.normal_like(sg.zeros((2, 3))).shape
+        (2, 3)
+    """
+    t = as_tensor(t)
+    return normal(t.shape, mean, std, requires_grad=requires_grad, dtype=t.dtype)
+
+
+def uniform_like(
+    t: TensorLike, low: float = 0.0, high: float = 1.0, requires_grad: bool = False
+) -> Tensor:
+    """`uniform` in the shape and dtype of `t`.
+
+    Example:
+        >>> sg.uniform_like(sg.zeros((2, 3))).shape
+        (2, 3)
+    """
+    t = as_tensor(t)
+    return uniform(t.shape, low, high, requires_grad=requires_grad, dtype=t.dtype)
+
+
+def _checked(shape: Shape) -> Shape:
+    sizes = shape if isinstance(shape, tuple | list) else (shape,)
+    if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
+        raise ValueError(
+            f"a shape is an int or a tuple of ints of at least 0, but got {shape!r}. Write 3 for a "
+            "vector of three elements, (2, 3) for a matrix, () for a single number."
+        )
+    return shape

@@ -1,0 +1,53 @@
+"""Activations as modules, to stand in a Sequential: each is the function of its name."""
+
+from simplegrad import functional
+from simplegrad.nn.module import Module
+from simplegrad.tensor import Tensor, TensorLike
+
+
+class ReLU(Module):
+    """`sg.relu` as a module.
+
+    Example:
+        >>> nn.ReLU()([-1.0, 2.0]).numpy()
+        array([0., 2.], dtype=float32)
+    """
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return functional.relu(x)
+
+
+class Tanh(Module):
+    """`sg.tanh` as a module.
+
+    Example:
+        >>> nn.Tanh()([0.0, 1.0]).numpy()
+        array([0.       , 0.7615942], dtype=float32)
+    """
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return functional.tanh(x)
+
+
+class Sigmoid(Module):
+    """`sg.sigmoid` as a module.
+
+    Example:
+        >>> nn.Sigmoid()([0.0]).numpy()
+        array([0.5], dtype=float32)
+    """
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return functional.sigmoid(x)
+
+
+class GELU(Module):
+    """`sg.gelu` as a module.
+
+    Example:
+        >>> nn.GELU()([0.0, 1.0]).numpy()
+        array([0.       , 0.841192], dtype=float32)
+    """
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return functional.gelu(x)

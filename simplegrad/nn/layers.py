@@ -1,0 +1,248 @@
+"""Layers: modules that hold parameters, or combine others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from simplegrad import creation
+from simplegrad.nn.module import Module
+from simplegrad.tensor import Tensor, TensorLike, as_tensor
+
+
+class Linear(Module):
+    r"""An affine map of the last axis.
+
+    $$y = x W + b$$
+
+    The weight $W$ has shape (in, out), so that the code reads like the equation; PyTorch stores
+    the transpose, of shape (out, in), and computes $y = x W^\top + b$. Both start uniform in
+    $[-1/\sqrt{in}, 1/\sqrt{in})$: Glorot and Bengio (2010), equation 1, which is PyTorch's
+    default, too.
+
+    Args:
+        in_features: The size of the last axis of the input.
+        out_features: The size of the last axis of the result.
+        bias: Whether to add $b$.
+
+    Raises:
+        ValueError: A size is not an int of at least 1; in the call: the input has another size.
+
+    Example:
+        >>> layer = nn.Linear(3, 2)
+        >>> layer(sg.ones((4, 3))).shape
+        (4, 2)
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        _check_size("Linear", "in_features", in_features)
+        _check_size("Linear", "out_features", out_features)
+        bound = 1 / math.sqrt(in_features)
+        shape = (in_features, out_features)
+        self.weight = creation.uniform(shape, -bound, bound, requires_grad=True, name="weight")
+        self.bias = None
+        if bias:
+            self.bias = creation.uniform(
+                out_features, -bound, bound, requires_grad=True, name="bias"
+            )
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x, W, b = as_tensor(x), self.weight, self.bias
+        if x.shape[-1:] != W.shape[:1]:
+            raise ValueError(
+                f"Linear{W.shape} takes inputs whose last axis is {W.shape[0]}, but got shape "
+                f"{x.shape}. Write nn.Linear({x.shape[-1] if x.ndim else 1}, {W.shape[1]}) for "
+                "such inputs, or nn.Flatten() before it for images."
+            )
+        return x @ W if b is None else x @ W + b
+
+    def extra_repr(self) -> str:
+        in_features, out_features = self.weight.shape
+        return f"{in_features}, {out_features}" + (", bias=False" if self.bias is None else "")
+
+
+class Sequential(Module):
+    """Modules applied one after the other.
+
+    Raises:
+        TypeError: An argument is not a Module.
+
+    Example:
+        >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+        x
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        for module in modules:
+            if not isinstance(module, Module):
+                raise TypeError(
+                    f"Sequential takes modules one by one, but got a {type(module).__name__}. "
+                    "Write nn.Sequential(nn.Linear(2, 3), nn.ReLU()), with *modules for a list of "
+                    "them."
+                )
+        self.layers = list(modules)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, i: int) -> Module:
+        return self.layers[i]
+
+
+class Flatten(Module):
+    """All axes but the first made one: images become vectors.
+
+    Example:
+        >>> nn.Flatten()(sg.ones((4, 8, 8))).shape
+        (4, 64)
+    """
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = as_tensor(x)
+        return x.reshape(len(x), -1)
+
+
+class Embedding(Module):
+    r"""A row of the weight for each index.
+
+    $$y_k = W_{i_k}$$
+
+    Bengio et al. (2003), "A Neural Probabilistic Language Model", section 2, the matrix C. $W$ has
+    shape (num_embeddings, embedding_dim) and starts with normal numbers N(0, 1), PyTorch's default.
+
+    Args:
+        num_embeddings: How many rows there are: indices go from 0 to one less.
+        embedding_dim: The length of a row.
+
+    Raises:
+        ValueError: A size is not an int of at least 1; in the call: an index is out of range.
+        TypeError: In the call: the indices are not integers.
+
+    Example:
+        >>> nn.Embedding(10, 4)(np.array([1, 1, 7])).shape
+        (3, 4)
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        _check_size("Embedding", "num_embeddings", num_embeddings)
+        _check_size("Embedding", "embedding_dim", embedding_dim)
+        shape = (num_embeddings, embedding_dim)
+        self.weight = creation.normal(shape, requires_grad=True, name="weight")
+
+    def forward(self, indices: TensorLike) -> Tensor:
+        i = np.asarray(indices)
+        rows = len(self.weight)
+        if i.dtype.kind not in "iu":
+            raise TypeError(
+                f"Embedding takes the numbers of rows, integers, but got {i.dtype}. Write "
+                "embedding(np.array([0, 2])), or indices.astype(int)."
+            )
+        if i.size and not (i.min() >= 0 and i.max() < rows):
+            raise ValueError(
+                f"this Embedding has the rows 0 ... {rows - 1}, but the indices go from {i.min()} "
+                f"to {i.max()}. Write nn.Embedding({i.max() + 1}, {self.weight.shape[1]}) for them."
+            )
+        return self.weight[i]
+
+    def extra_repr(self) -> str:
+        return "{}, {}".format(*self.weight.shape)
+
+
+class LayerNorm(Module):
+    r"""The last axis brought to mean 0 and variance 1, then scaled and moved.
+
+    $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b$$
+
+    Ba, Kiros and Hinton (2016), equations 3 and 4, with $\epsilon$ against division by zero. $\mu$
+    and $\sigma^2$ are the mean and the variance (of divisor n) of the last axis. The gain $g$ is
+    `weight` and starts as ones, $b$ is `bias` and starts as zeros.
+
+    Args:
+        features: The size of the last axis.
+        eps: $\epsilon$.
+
+    Raises:
+        ValueError: `features` is not an int of at least 1; in the call: the input has another size.
+
+    Example:
+        >>> nn.LayerNorm(2, eps=0)(sg.Tensor([[1.0, 3.0]])).numpy()
+        array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(self, features: int, eps: float = 1e-5) -> None:
+        _check_size("LayerNorm", "features", features)
+        self.weight = creation.ones(features, requires_grad=True, name="weight")
+        self.bias = creation.zeros(features, requires_grad=True, name="bias")
+        self.eps = eps
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x, g, b = as_tensor(x), self.weight, self.bias
+        if x.shape[-1:] != g.shape:
+            raise ValueError(
+                f"LayerNorm({g.size}) takes inputs whose last axis is {g.size}, but got shape "
+                f"{x.shape}. Write nn.LayerNorm({x.shape[-1] if x.ndim else 1}) for such inputs."
+            )
+        mu = x.mean(axis=-1, keepdims=True)
+        sigma_2 = x.var(axis=-1, keepdims=True)
+        x_hat = (x - mu) / (sigma_2 + self.eps).sqrt()
+        return x_hat * g + b
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.size}, eps={self.eps}"
+
+
+class Dropout(Module):
+    r"""In training, zeros at random places, and the rest scaled so that the mean stays.
+
+    $$y_i = \frac{r_i}{1 - p} \, x_i, \quad r_i \sim \operatorname{Bernoulli}(1 - p)$$
+
+    Srivastava et al. (2014), section 4, with the division done in training rather than a product in
+    evaluation. After `eval()` it returns its input.
+
+    Args:
+        p: The probability of a zero, 0 <= p < 1.
+
+    Raises:
+        ValueError: `p` is out of range.
+
+    Example:
+        >>> sorted(set(nn.Dropout(0.5)(sg.ones(100)).numpy().tolist()))
+        [0.0, 2.0]
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(
+                f"Dropout takes a probability p with 0 <= p < 1, but got {p!r}. Write "
+                "nn.Dropout(0.5)."
+            )
+        self.p = p
+
+    def forward(self, x: TensorLike) -> Tensor:
+        x = as_tensor(x)
+        if not self.training:
+            return x
+        r = creation.generator().random(x.shape) >= self.p
+        scale = (r / (1 - self.p)).astype(x.dtype)
+        return x * scale
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+def _check_size(layer: str, name: str, size: object) -> None:
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise ValueError(
+            f"{layer} takes an int of at least 1 as {name}, but got {size!r}. Write {name}=16."
+        )

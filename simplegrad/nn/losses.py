@@ -1,0 +1,29 @@
+"""Losses as modules: each is the function of its name."""
+
+from simplegrad import functional
+from simplegrad.nn.module import Module
+from simplegrad.tensor import Tensor, TensorLike
+
+
+class MSELoss(Module):
+    """`sg.mse_loss` as a module.
+
+    Example:
+        >>> nn.MSELoss()([1.0, 2.0], [1.0, 4.0]).item()
+        2.0
+    """
+
+    def forward(self, prediction: TensorLike, target: TensorLike) -> Tensor:
+        return functional.mse_loss(prediction, target)
+
+
+class CrossEntropyLoss(Module):
+    """`sg.cross_entropy` as a module.
+
+    Example:
+        >>> nn.CrossEntropyLoss()([[0.0, 0.0]], np.array([1])).item()
+        0.6931471824645996
+    """
+
+    def forward(self, logits: TensorLike, targets: TensorLike) -> Tensor:
+        return functional.cross_entropy(logits, targets)

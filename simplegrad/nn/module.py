@@ -1,0 +1,131 @@
+"""Module: something with parameters and a forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simplegrad.tensor import Tensor
+
+
+class Module:
+    """The base of layers and models: assign parameters and other modules, define `forward`.
+
+    A parameter is an attribute that is a Tensor and requires gradients. Modules and parameters are
+    also found in attributes that are lists, tuples and dicts. Nothing is registered and no
+    `super().__init__()` is needed: the attributes are looked through when they are asked for.
+
+    Attributes:
+        training: Whether the module is in training mode, as after `train()`, or in evaluation mode,
+            as after `eval()`: Dropout looks at it.
+
+    Example:
+        >>> class Line(nn.Module):
+        ...     def __init__(self):
+        ...         self.slope = sg.Tensor(2.0, requires_grad=True)
+        ...
+        ...     def forward(self, x):
+        ...         return self.slope * x
+        >>> Line()(3.0).item()
+        6.0
+    """
+
+    training = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the result; subclasses define it. Call the module itself instead."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward pass. Write a method forward(self, x) that "
+            "returns a Tensor."
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The parameters by dotted name, in the order of definition; a shared one comes once.
+
+        Example:
+            >>> list(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)).parameters())
+            ['0.weight', '0.bias', '1.weight', '1.bias']
+        """
+        found: dict[int, tuple[str, Tensor]] = {}
+        for name, value in _walk(self):
+            if isinstance(value, Tensor) and value.requires_grad:
+                found.setdefault(id(value), (name, value))
+        return dict(found.values())
+
+    def modules(self) -> dict[str, Module]:
+        """This module, named "", and all within it by dotted name, in the order of definition.
+
+        Example:
+            >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).modules())
+            ['', '0', '1']
+        """
+        return {name: value for name, value in _walk(self) if isinstance(value, Module)}
+
+    def train(self) -> Module:
+        """Puts this module and all within it in training mode.
+
+        Example:
+            >>> nn.Dropout(0.5).train().training
+            True
+        """
+        return self._set_training(True)
+
+    def eval(self) -> Module:
+        """Puts this module and all within it in evaluation mode.
+
+        Example:
+            >>> nn.Dropout(0.5).eval().training
+            False
+        """
+        return self._set_training(False)
+
+    def _set_training(self, training: bool) -> Module:
+        for module in self.modules().values():
+            module.training = training
+        return self
+
+    def extra_repr(self) -> str:
+        """The arguments shown by the repr: subclasses define it, if they have any."""
+        return ""
+
+    def __repr__(self) -> str:
+        modules = self.modules()
+        rows = []
+        for name, module in modules.items():
+            around = [m for m in modules if name != m and (m == "" or name.startswith(f"{m}."))]
+            own_name = f"{name.removeprefix(f'{around[-1]}.')}: " if around else ""
+            count = sum(t.size for t in module.parameters().values())
+            text = f"{'  ' * len(around)}{own_name}{type(module).__name__}({module.extra_repr()})"
+            rows.append((text, f"{count:,}"))
+        width = max(len(text) for text, _ in rows)
+        digits = max(len(count) for _, count in rows)
+        return "\n".join(f"{text:{width}}  {count:>{digits}} parameters" for text, count in rows)
+
+
+def _walk(root: Module) -> Iterator[tuple[str, Module | Tensor]]:
+    """`root` and what its attributes and containers hold, by dotted name; every module once."""
+    seen = set()
+    stack: list[tuple[str, Any]] = [("", root)]
+    while stack:
+        name, value = stack.pop()
+        if isinstance(value, Tensor):
+            yield name, value
+            continue
+        if isinstance(value, Module):
+            children = vars(value)
+        elif isinstance(value, dict):
+            children = value
+        elif isinstance(value, list | tuple):
+            children = {str(i): child for i, child in enumerate(value)}
+        else:
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Module):
+            yield name, value
+        prefix = f"{name}." if name else ""
+        stack.extend((f"{prefix}{key}", child) for key, child in reversed(children.items()))

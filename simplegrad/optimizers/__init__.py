@@ -1,0 +1,9 @@
+"""Optimizers: from gradients to better parameters."""
+
+from simplegrad.optimizers.adam import Adam
+from simplegrad.optimizers.adamw import AdamW
+from simplegrad.optimizers.optimizer import Optimizer
+from simplegrad.optimizers.rmsprop import RMSProp
+from simplegrad.optimizers.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSProp"]

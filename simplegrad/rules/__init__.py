@@ -1,0 +1,75 @@
+r"""Every differentiable rule: one forward equation, one equation per partial.
+
+A rule is a static class, never instantiated, and knows only NumPy arrays:
+
+- `forward(a, b, ..., **params)` computes the result `c`;
+- `da(dc, c, a, b, ..., **params)` computes $da = \partial L / \partial a$ from
+  $dc = \partial L / \partial c$, where $L$ is the scalar that is differentiated;
+- `partials` lists one such function per input, in the order of the inputs.
+
+Names mean the same in every rule: `a`, `b` are inputs, `c` is the result, `n` is the number of
+elements that were reduced. A partial is a pure function: it may be called, and checked against
+finite differences, without any engine. Where an input was broadcast, its partial has the shape of
+`c`; `autograd.unbroadcast` sums it back.
+"""
+
+from simplegrad.rules.arithmetic import Add, Div, MatMul, Mul, Neg, Pow, Sub
+from simplegrad.rules.elementwise import (
+    GELU,
+    Abs,
+    Clip,
+    Exp,
+    Log,
+    Maximum,
+    Minimum,
+    ReLU,
+    Sigmoid,
+    Sqrt,
+    Tanh,
+    Where,
+)
+from simplegrad.rules.reductions import LogSumExp, Max, Mean, Min, Sum, Var
+from simplegrad.rules.shapes import (
+    Concatenate,
+    Index,
+    Reshape,
+    Squeeze,
+    Stack,
+    Transpose,
+    Unsqueeze,
+)
+
+__all__ = [
+    "GELU",
+    "Abs",
+    "Add",
+    "Clip",
+    "Concatenate",
+    "Div",
+    "Exp",
+    "Index",
+    "Log",
+    "LogSumExp",
+    "MatMul",
+    "Max",
+    "Maximum",
+    "Mean",
+    "Min",
+    "Minimum",
+    "Mul",
+    "Neg",
+    "Pow",
+    "ReLU",
+    "Reshape",
+    "Sigmoid",
+    "Sqrt",
+    "Squeeze",
+    "Stack",
+    "Sub",
+    "Sum",
+    "Tanh",
+    "Transpose",
+    "Unsqueeze",
+    "Var",
+    "Where",
+]

@@ -1,0 +1,159 @@
+"""The rules behind the operators: + - * / ** @ and the minus sign."""
+
+import numpy as np
+
+
+class Add:
+    r"""Sum.
+
+    $$c = a + b$$
+    $$da = dc$$
+    $$db = dc$$
+    """
+
+    def forward(a, b):
+        return a + b
+
+    def da(dc, c, a, b):
+        return dc
+
+    def db(dc, c, a, b):
+        return dc
+
+    partials = da, db
+
+
+class Sub:
+    r"""Difference.
+
+    $$c = a - b$$
+    $$da = dc$$
+    $$db = -dc$$
+    """
+
+    def forward(a, b):
+        return a - b
+
+    def da(dc, c, a, b):
+        return dc
+
+    def db(dc, c, a, b):
+        return -dc
+
+    partials = da, db
+
+
+class Neg:
+    r"""Negation.
+
+    $$c = -a$$
+    $$da = -dc$$
+    """
+
+    def forward(a):
+        return -a
+
+    def da(dc, c, a):
+        return -dc
+
+    partials = (da,)
+
+
+class Mul:
+    r"""Product, elementwise.
+
+    $$c = a \, b$$
+    $$da = dc \, b$$
+    $$db = dc \, a$$
+    """
+
+    def forward(a, b):
+        return a * b
+
+    def da(dc, c, a, b):
+        return dc * b
+
+    def db(dc, c, a, b):
+        return dc * a
+
+    partials = da, db
+
+
+class Div:
+    r"""Quotient.
+
+    $$c = a / b$$
+    $$da = dc / b$$
+    $$db = -dc \, c / b$$
+    """
+
+    def forward(a, b):
+        return a / b
+
+    def da(dc, c, a, b):
+        return dc / b
+
+    def db(dc, c, a, b):
+        return -dc * c / b
+
+    partials = da, db
+
+
+class Pow:
+    r"""Power, of a constant or of another tensor.
+
+    $$c = a^b$$
+    $$da = dc \, b \, a^{b-1}$$
+    $$db = dc \, c \, \log a$$
+
+    Where $b = 0$, $da$ is 0, and where $a = 0$, $db$ is 0: the limits, in place of
+    $0 \cdot \infty$.
+    """
+
+    def forward(a, b):
+        return a**b
+
+    def da(dc, c, a, b):
+        b_minus_1 = np.where(b == 0, 0, b - 1)
+        return dc * b * a**b_minus_1
+
+    def db(dc, c, a, b):
+        log_a = np.log(np.where(a == 0, 1, a))
+        return dc * c * log_a
+
+    partials = da, db
+
+
+class MatMul:
+    r"""Matrix product; leading axes are batches and broadcast.
+
+    $$c = a \, b$$
+    $$da = dc \, b^\top$$
+    $$db = a^\top dc$$
+
+    Giles (2008), "Collected matrix derivative results", section 2.2.2. A vector on the left is
+    one row, a vector on the right is one column, and its axis of size 1 is left out of the result.
+    """
+
+    def forward(a, b):
+        return a @ b
+
+    def da(dc, c, a, b):
+        if a.ndim == 1 and b.ndim == 1:
+            return dc * b
+        if a.ndim == 1:  # da_k = sum_j dc_j b_kj
+            return (b @ dc[..., :, None])[..., 0]
+        if b.ndim == 1:  # da_ik = dc_i b_k
+            return dc[..., :, None] * b
+        return dc @ b.mT
+
+    def db(dc, c, a, b):
+        if a.ndim == 1 and b.ndim == 1:
+            return dc * a
+        if a.ndim == 1:  # db_kj = a_k dc_j
+            return a[:, None] * dc[..., None, :]
+        if b.ndim == 1:  # db_k = sum_i a_ik dc_i
+            return (a.mT @ dc[..., :, None])[..., 0]
+        return a.mT @ dc
+
+    partials = da, db

@@ -1,0 +1,119 @@
+"""Rules that reduce axes: sums, means, extremes, the variance and log-sum-exp.
+
+`axis` is None (all), an int or a tuple of ints, as in NumPy.
+"""
+
+import numpy as np
+
+
+def keep(x, axis, keepdims):
+    """`x` with its reduced axes put back as size 1, so that it broadcasts against the input."""
+    return x if keepdims or axis is None else np.expand_dims(x, axis)
+
+
+class Sum:
+    r"""Sum.
+
+    $$c = \sum_i a_i$$
+    $$da_i = dc$$
+    """
+
+    def forward(a, axis, keepdims):
+        return np.sum(a, axis=axis, keepdims=keepdims)
+
+    def da(dc, c, a, axis, keepdims):
+        dc = keep(dc, axis, keepdims)
+        return np.broadcast_to(dc, a.shape)
+
+    partials = (da,)
+
+
+class Mean:
+    r"""Mean of $n$ elements.
+
+    $$c = \frac{1}{n} \sum_i a_i$$
+    $$da_i = dc / n$$
+    """
+
+    def forward(a, axis, keepdims):
+        return np.mean(a, axis=axis, keepdims=keepdims)
+
+    def da(dc, c, a, axis, keepdims):
+        dc = keep(dc, axis, keepdims)
+        n = a.size // c.size
+        return np.broadcast_to(dc / n, a.shape)
+
+    partials = (da,)
+
+
+class Max:
+    r"""Largest element; the elements that tie for it share the gradient evenly.
+
+    $$c = \max_i a_i$$
+    $$da_i = dc \, s_i / \textstyle\sum_j s_j, \quad s_i = [a_i = c]$$
+    """
+
+    def forward(a, axis, keepdims):
+        return np.max(a, axis=axis, keepdims=keepdims)
+
+    def da(dc, c, a, axis, keepdims):
+        dc, c = keep(dc, axis, keepdims), keep(c, axis, keepdims)
+        s = a == c
+        return dc * s / s.sum(axis=axis, keepdims=True, dtype=a.dtype)
+
+    partials = (da,)
+
+
+class Min:
+    r"""Smallest element; the elements that tie for it share the gradient evenly.
+
+    $$c = \min_i a_i$$
+    $$da_i = dc \, s_i / \textstyle\sum_j s_j, \quad s_i = [a_i = c]$$
+    """
+
+    def forward(a, axis, keepdims):
+        return np.min(a, axis=axis, keepdims=keepdims)
+
+    partials = Max.partials  # the same equation: s marks where a equals the result
+
+
+class Var:
+    r"""Variance of $n$ elements around their mean $\mu$, with $n - ddof$ as divisor.
+
+    $$c = \frac{1}{n - ddof} \sum_i (a_i - \mu)^2, \quad \mu = \frac{1}{n} \sum_i a_i$$
+    $$da_i = dc \, \frac{2 \, (a_i - \mu)}{n - ddof}$$
+    """
+
+    def forward(a, axis, ddof, keepdims):
+        return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def da(dc, c, a, axis, ddof, keepdims):
+        dc = keep(dc, axis, keepdims)
+        n = a.size // c.size
+        mu = np.mean(a, axis=axis, keepdims=True)
+        return dc * 2 * (a - mu) / (n - ddof)
+
+    partials = (da,)
+
+
+class LogSumExp:
+    r"""Logarithm of a sum of exponentials; its gradient is the softmax.
+
+    $$c = \log \sum_i e^{a_i} = m + \log \sum_i e^{a_i - m}, \quad m = \max_i a_i$$
+    $$da_i = dc \, e^{a_i - c}$$
+
+    The second form cannot overflow. Goodfellow, Bengio and Courville (2016), "Deep Learning",
+    equations 6.30 and 6.33.
+    """
+
+    def forward(a, axis, keepdims):
+        m = np.max(a, axis=axis, keepdims=True)
+        s = np.sum(np.exp(a - m), axis=axis, keepdims=True)
+        c = m + np.log(s)
+        return c if keepdims else np.squeeze(c, axis)
+
+    def da(dc, c, a, axis, keepdims):
+        dc, c = keep(dc, axis, keepdims), keep(c, axis, keepdims)
+        return dc * np.exp(a - c)
+
+    partials = (da,)

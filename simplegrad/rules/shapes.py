@@ -1,0 +1,132 @@
+"""Rules that move elements and change none: their gradients move back."""
+
+import functools
+import itertools
+
+import numpy as np
+
+
+class EachInput:
+    """The partials of a rule with any number of inputs: one function, told which input by `i`."""
+
+    def __init__(self, partial):
+        self.partial = partial
+
+    def __iter__(self):
+        return (functools.partial(self.partial, i=i) for i in itertools.count())
+
+
+class Reshape:
+    r"""The same elements, in the same order, in another shape.
+
+    $$c = \operatorname{reshape}(a, \mathit{shape})$$
+    $$da = \operatorname{reshape}(dc, \mathit{shape}_a)$$
+    """
+
+    def forward(a, shape):
+        return np.reshape(a, shape)
+
+    def da(dc, c, a, shape):
+        return np.reshape(dc, a.shape)
+
+    partials = (da,)
+
+
+class Transpose:
+    r"""Axes in another order: axis $i$ of the result is axis $\mathit{axes}_i$ of $a$.
+
+    $$c = \operatorname{transpose}(a, \mathit{axes})$$
+    $$da = \operatorname{transpose}(dc, \mathit{axes}^{-1})$$
+    """
+
+    def forward(a, axes):
+        return np.transpose(a, axes)
+
+    def da(dc, c, a, axes):
+        axes = np.arange(a.ndim)[::-1] if axes is None else np.arange(a.ndim)[list(axes)]
+        return np.transpose(dc, np.argsort(axes))
+
+    partials = (da,)
+
+
+class Squeeze:
+    r"""Axes of size 1 taken out.
+
+    $$c = \operatorname{squeeze}(a, \mathit{axis})$$
+    $$da = \operatorname{reshape}(dc, \mathit{shape}_a)$$
+    """
+
+    def forward(a, axis):
+        return np.squeeze(a, axis)
+
+    def da(dc, c, a, axis):
+        return np.reshape(dc, a.shape)
+
+    partials = (da,)
+
+
+class Unsqueeze:
+    r"""An axis of size 1 put in.
+
+    $$c = \operatorname{unsqueeze}(a, \mathit{axis})$$
+    $$da = \operatorname{reshape}(dc, \mathit{shape}_a)$$
+    """
+
+    def forward(a, axis):
+        return np.expand_dims(a, axis)
+
+    def da(dc, c, a, axis):
+        return np.reshape(dc, a.shape)
+
+    partials = (da,)
+
+
+class Index:
+    r"""The elements at an index, as NumPy understands it; what was taken twice adds up.
+
+    $$c_k = a_{i_k}$$
+    $$da_j = \sum_{k \,:\, i_k = j} dc_k$$
+    """
+
+    def forward(a, index):
+        return a[index]
+
+    def da(dc, c, a, index):
+        da = np.zeros_like(a)
+        np.add.at(da, index, dc)  # da[index] += dc would add a repeated index once
+        return da
+
+    partials = (da,)
+
+
+class Concatenate:
+    r"""Arrays joined along an axis; each gets its own stretch of the gradient back.
+
+    $$c = [a_0, a_1, \ldots]$$
+    $$da_i = \operatorname{split}(dc)_i$$
+    """
+
+    def forward(*a, axis):
+        return np.concatenate(a, axis)
+
+    def da(dc, c, *a, axis, i):
+        ends = np.cumsum([a_j.shape[axis] for a_j in a])
+        return np.split(dc, ends[:-1], axis)[i]
+
+    partials = EachInput(da)
+
+
+class Stack:
+    r"""Arrays of one shape laid side by side along a new axis.
+
+    $$c_i = a_i$$
+    $$da_i = dc_i$$
+    """
+
+    def forward(*a, axis):
+        return np.stack(a, axis)
+
+    def da(dc, c, *a, axis, i):
+        return np.take(dc, i, axis)
+
+    partials = EachInput(da)

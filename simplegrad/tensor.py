@@ -1,0 +1,758 @@
+"""Tensor: an array, its gradient and the recipe that made it; the operators and methods.
+
+An operator does two things: it makes its operands Tensors, and it records the result of one rule's
+forward equation. Two step-ins of a debugger lead from `c = a * b` to the line that multiplies.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from simplegrad import autograd
+from simplegrad.rules import (
+    GELU,
+    Abs,
+    Add,
+    Clip,
+    Div,
+    Exp,
+    Index,
+    Log,
+    LogSumExp,
+    MatMul,
+    Max,
+    Maximum,
+    Mean,
+    Min,
+    Minimum,
+    Mul,
+    Neg,
+    Pow,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Sqrt,
+    Squeeze,
+    Sub,
+    Sum,
+    Tanh,
+    Transpose,
+    Unsqueeze,
+    Var,
+)
+
+TensorLike: TypeAlias = Union["Tensor", ArrayLike]
+Axis: TypeAlias = int | tuple[int, ...] | None
+
+_creation_order = itertools.count()
+
+
+class Tensor:
+    """An array of numbers that remembers how it was computed.
+
+    Args:
+        data: Numbers, (nested) lists of numbers, an array or a Tensor; always copied. Python
+            numbers and lists become float32, NumPy arrays and scalars keep their dtype.
+        requires_grad: Whether `backward()` gives this tensor a gradient; for floats only.
+        dtype: A NumPy dtype to convert to: of floats, integers or booleans.
+        name: Shown by the repr and in error messages.
+
+    Raises:
+        TypeError: `data` is not made of real numbers, or is not of floats and requires gradients.
+        ValueError: `data` is a ragged list.
+
+    Example:
+        >>> w = sg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> loss = (w * w).sum()
+        >>> loss
+        Tensor(5, shape=(), float32, rule=Sum)
+        >>> loss.backward()
+        >>> w
+        Tensor([1, 2], shape=(2,), float32, grad=[2, 4], name='w')
+
+    A result keeps its recipe as plain data: `rule`, the class in `simplegrad.rules` that made it
+    (None for a leaf), `inputs`, the tensors that the rule was given, and `params`, what else it was
+    given, as the axis of a sum.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_grad",
+        "_requires_grad",
+        "index",
+        "input_versions",
+        "inputs",
+        "name",
+        "params",
+        "rule",
+        "version",
+    )
+
+    __array_ufunc__ = None  # ndarray * Tensor leaves the product to Tensor.__rmul__
+
+    def __init__(
+        self,
+        data: TensorLike,
+        requires_grad: bool = False,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._data = _leaf_array(data, dtype)
+        self._grad: np.ndarray | None = None
+        self._requires_grad = False
+        self.name = name
+        self.rule: Any = None
+        self.inputs: tuple[Tensor, ...] = ()
+        self.params: dict[str, Any] = {}
+        self.index = next(_creation_order)
+        self.version = 0  # how often .data was assigned
+        self.input_versions: tuple[int, ...] = ()  # the version of each input when it was used
+        self.requires_grad = requires_grad
+
+    # Reading these is no step for a debugger: the getters are attrgetters, in C.
+
+    def _set_data(self, data: TensorLike) -> None:
+        if data is not self._data:  # it is after w.data -= ..., which has changed it in place
+            self._data = self._array_like_mine("data", data)
+        self.version += 1
+
+    def _set_grad(self, grad: TensorLike | None) -> None:
+        if grad is not None and grad is not self._grad:
+            grad = self._array_like_mine("grad", grad)
+        self._grad = grad
+
+    def _set_requires_grad(self, requires_grad: bool) -> None:
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(
+                f"only floats can require gradients, but this tensor is of {self.dtype}: a "
+                "derivative takes small changes. Write "
+                "sg.Tensor(data, dtype=np.float32, requires_grad=True)."
+            )
+        if not requires_grad and self.rule is not None:
+            raise RuntimeError(
+                f"{self!r} was computed from tensors that require gradients, so it does, too. "
+                "Write t.detach() for a tensor of the same data that does not."
+            )
+        self._requires_grad = bool(requires_grad)
+
+    def _array_like_mine(self, what: str, value: TensorLike) -> np.ndarray:
+        """A copy of `value` in this tensor's dtype, which must have this tensor's shape."""
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise ValueError(
+                f".{what} of {self!r} must have its shape {self.shape}, but got {array.shape}. "
+                f"Write t.{what} = array.reshape({self.shape}), or make a new sg.Tensor."
+            )
+        if not np.can_cast(array.dtype, self.dtype, "same_kind"):
+            raise TypeError(
+                f".{what} of {self!r} must be of {self.dtype}, but got {array.dtype}. Write "
+                f"t.{what} = array.astype(np.{self.dtype}), or make a new sg.Tensor."
+            )
+        return array.astype(self.dtype)
+
+    data = property(
+        attrgetter("_data"),
+        _set_data,
+        doc="The array. Assigning copies, and keeps the shape and the dtype. If it is assigned "
+        "between forward and backward, `backward()` raises a RuntimeError.",
+    )
+    grad = property(
+        attrgetter("_grad"),
+        _set_grad,
+        doc="The gradient: an array of this shape and dtype, or None before any `backward()`. "
+        "Assigning copies.",
+    )
+    requires_grad = property(
+        attrgetter("_requires_grad"),
+        _set_requires_grad,
+        doc="Whether a gradient is wanted: set for a leaf, inherited by a result.",
+    )
+    shape = property(attrgetter("_data.shape"), doc="The size of each axis, a tuple.")
+    ndim = property(attrgetter("_data.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_data.size"), doc="The number of elements.")
+    dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype of the elements.")
+
+    # Gradients
+
+    def backward(self, grad: ArrayLike | None = None, retain_grads: bool = False) -> None:
+        """Adds the gradient of this tensor to `.grad` of every leaf it was computed from.
+
+        Args:
+            grad: The gradient to start from, an array of this shape; 1 for a scalar if not given.
+            retain_grads: Whether the tensors on the way get a `.grad`, too.
+
+        Raises:
+            RuntimeError: This tensor requires no gradient, or `.data` of a tensor was assigned
+                after the tensor had been used.
+            ValueError: This tensor has several elements and no `grad` was given, or `grad` has
+                another shape.
+
+        Example:
+            >>> a = sg.Tensor(3.0, requires_grad=True)
+            >>> (a**2).backward()
+            >>> a.grad
+            array(6., dtype=float32)
+        """
+        autograd.backward(self, grad, retain_grads)
+
+    def accumulate_grad(self, grad: ArrayLike) -> None:
+        """Adds `grad` to `.grad`, in place once that exists."""
+        if self.grad is None:
+            self.grad = grad
+        else:
+            self.grad += grad
+
+    def zero_grad(self) -> None:
+        """Fills `.grad` with zeros, in place where an array exists.
+
+        Example:
+            >>> w = sg.ones(2, requires_grad=True)
+            >>> w.zero_grad()
+            >>> w.grad
+            array([0., 0.], dtype=float32)
+        """
+        if self.grad is None:
+            self.grad = np.zeros_like(self.data)
+        else:
+            self.grad.fill(0)
+
+    def detach(self) -> Tensor:
+        """A copy of the data as a new leaf that requires no gradient.
+
+        Example:
+            >>> w = sg.ones(2, requires_grad=True)
+            >>> (w * 2).detach().requires_grad
+            False
+        """
+        return Tensor(self, name=self.name)
+
+    # The way out of simplegrad, and Python's protocols
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the data as a NumPy array, the caller's to change.
+
+        Example:
+            >>> sg.Tensor([1, 2]).numpy()
+            array([1., 2.], dtype=float32)
+        """
+        return self.data.copy()
+
+    def item(self) -> float | int | bool:
+        """The one element as a Python number.
+
+        Raises:
+            ValueError: There is not exactly one element.
+
+        Example:
+            >>> sg.Tensor([[2.5]]).item()
+            2.5
+        """
+        if self.size != 1:
+            raise ValueError(
+                f"item() gives one number, but {self!r} has {self.size}. Write t[0].item() for "
+                "one of them, or t.numpy() for all."
+            )
+        return self.data.item()
+
+    def __repr__(self) -> str:
+        facts = [_first_values(self.data), f"shape={self.shape}", str(self.dtype)]
+        if self.rule is not None:
+            facts.append(f"rule={self.rule.__name__}")
+        if self.grad is not None:
+            facts.append(f"grad={_first_values(self.grad)}")
+        elif self.requires_grad and self.rule is None:
+            facts.append("grad=None")
+        if self.name is not None:
+            facts.append(f"name={self.name!r}")
+        return f"Tensor({', '.join(facts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How `copy` makes another leaf of the same data; its gradient starts as None."""
+        if self.rule is not None:
+            raise TypeError(
+                f"{self!r} is a result and belongs to its graph, so it cannot be copied. Write "
+                "copy.deepcopy(t.detach()), or copy the leaves and compute it again."
+            )
+        return Tensor, (self.data, self.requires_grad, None, self.name)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError(f"{self!r} has no axis to count along. Write t.item() for its number.")
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    # Comparisons give arrays of booleans: there is nothing to differentiate.
+
+    def __lt__(a, b: TensorLike) -> np.ndarray:
+        return np.less(a.data, _array_of(b))
+
+    def __le__(a, b: TensorLike) -> np.ndarray:
+        return np.less_equal(a.data, _array_of(b))
+
+    def __gt__(a, b: TensorLike) -> np.ndarray:
+        return np.greater(a.data, _array_of(b))
+
+    def __ge__(a, b: TensorLike) -> np.ndarray:
+        return np.greater_equal(a.data, _array_of(b))
+
+    def __eq__(a, b: object) -> np.ndarray:  # type: ignore[override]
+        return np.equal(a.data, _array_of(b))
+
+    def __ne__(a, b: object) -> np.ndarray:  # type: ignore[override]
+        return np.not_equal(a.data, _array_of(b))
+
+    __hash__ = object.__hash__
+
+    # Operators
+
+    def __add__(a, b: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Add.forward(a.data, b.data), Add, a, b)
+
+    def __radd__(b, a: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Add.forward(a.data, b.data), Add, a, b)
+
+    def __sub__(a, b: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Sub.forward(a.data, b.data), Sub, a, b)
+
+    def __rsub__(b, a: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Sub.forward(a.data, b.data), Sub, a, b)
+
+    def __mul__(a, b: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Mul.forward(a.data, b.data), Mul, a, b)
+
+    def __rmul__(b, a: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Mul.forward(a.data, b.data), Mul, a, b)
+
+    def __truediv__(a, b: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Div.forward(a.data, b.data), Div, a, b)
+
+    def __rtruediv__(b, a: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Div.forward(a.data, b.data), Div, a, b)
+
+    def __pow__(a, b: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Pow.forward(a.data, b.data), Pow, a, b)
+
+    def __rpow__(b, a: TensorLike) -> Tensor:
+        a, b = operands(a, b)
+        return record(Pow.forward(a.data, b.data), Pow, a, b)
+
+    def __matmul__(a, b: TensorLike) -> Tensor:
+        a, b = matmul_operands(a, b)
+        return record(MatMul.forward(a.data, b.data), MatMul, a, b)
+
+    def __rmatmul__(b, a: TensorLike) -> Tensor:
+        a, b = matmul_operands(a, b)
+        return record(MatMul.forward(a.data, b.data), MatMul, a, b)
+
+    def __neg__(a) -> Tensor:
+        return record(Neg.forward(a.data), Neg, a)
+
+    def __getitem__(a, index: Any) -> Tensor:
+        index = index.data if isinstance(index, Tensor) else index
+        return record(Index.forward(a.data, index), Index, a, index=index)
+
+    # Functions of one rule: `sg.exp(t)` is this `t.exp()`, and takes what `sg.Tensor` takes.
+
+    def exp(a: TensorLike) -> Tensor:
+        """The exponential function, elementwise.
+
+        Example:
+            >>> sg.exp(sg.Tensor([0.0, 1.0])).numpy()
+            array([1.       , 2.7182817], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(Exp.forward(a.data), Exp, a)
+
+    def log(a: TensorLike) -> Tensor:
+        """The natural logarithm, elementwise.
+
+        Example:
+            >>> sg.log(sg.Tensor([1.0, 2.0])).numpy()
+            array([0.       , 0.6931472], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(Log.forward(a.data), Log, a)
+
+    def sqrt(a: TensorLike) -> Tensor:
+        """The square root, elementwise.
+
+        Example:
+            >>> sg.sqrt(sg.Tensor([4.0, 9.0])).numpy()
+            array([2., 3.], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(Sqrt.forward(a.data), Sqrt, a)
+
+    def abs(a: TensorLike) -> Tensor:
+        """The absolute value, elementwise; its gradient at 0 is 0.
+
+        Example:
+            >>> sg.abs(sg.Tensor([-2.0, 3.0])).numpy()
+            array([2., 3.], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(Abs.forward(a.data), Abs, a)
+
+    __abs__ = abs
+
+    def tanh(a: TensorLike) -> Tensor:
+        """The hyperbolic tangent, elementwise.
+
+        Example:
+            >>> sg.tanh(sg.Tensor([0.0, 1.0])).numpy()
+            array([0.       , 0.7615942], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(Tanh.forward(a.data), Tanh, a)
+
+    def sigmoid(a: TensorLike) -> Tensor:
+        """The logistic function 1 / (1 + exp(-a)), elementwise, without overflow.
+
+        Example:
+            >>> sg.sigmoid(sg.Tensor([-1e4, 0.0, 1e4])).numpy()
+            array([0. , 0.5, 1. ], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(Sigmoid.forward(a.data), Sigmoid, a)
+
+    def relu(a: TensorLike) -> Tensor:
+        """The larger of `a` and 0, elementwise; its gradient at 0 is 0.
+
+        Example:
+            >>> sg.relu(sg.Tensor([-2.0, 3.0])).numpy()
+            array([0., 3.], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(ReLU.forward(a.data), ReLU, a)
+
+    def gelu(a: TensorLike) -> Tensor:
+        """The Gaussian error linear unit in its tanh form, elementwise.
+
+        Example:
+            >>> sg.gelu(sg.Tensor([0.0, 1.0])).numpy()
+            array([0.       , 0.841192], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(GELU.forward(a.data), GELU, a)
+
+    def maximum(a: TensorLike, b: TensorLike) -> Tensor:
+        """The larger of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
+
+        Example:
+            >>> sg.maximum(sg.Tensor([1.0, 5.0]), 2.0).numpy()
+            array([2., 5.], dtype=float32)
+        """
+        a, b = operands(a, b)
+        return record(Maximum.forward(a.data, b.data), Maximum, a, b)
+
+    def minimum(a: TensorLike, b: TensorLike) -> Tensor:
+        """The smaller of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
+
+        Example:
+            >>> sg.minimum(sg.Tensor([1.0, 5.0]), 2.0).numpy()
+            array([1., 2.], dtype=float32)
+        """
+        a, b = operands(a, b)
+        return record(Minimum.forward(a.data, b.data), Minimum, a, b)
+
+    def clip(a: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
+        """Limits the elements to [min, max]; None is no limit.
+
+        Example:
+            >>> sg.clip(sg.Tensor([-2.0, 0.5, 3.0]), 0, 1).numpy()
+            array([0. , 0.5, 1. ], dtype=float32)
+        """
+        a = as_tensor(a)
+        return record(Clip.forward(a.data, min, max), Clip, a, min=min, max=max)
+
+    def logsumexp(a: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """log(sum(exp(a))) along `axis`, without overflow.
+
+        Example:
+            >>> sg.logsumexp(sg.Tensor([1000.0, 1000.0])).item()
+            1000.693115234375
+        """
+        a = as_tensor(a)
+        return record(
+            LogSumExp.forward(a.data, axis, keepdims), LogSumExp, a, axis=axis, keepdims=keepdims
+        )
+
+    # Reductions: `axis` is None (all axes), an int or a tuple of ints.
+
+    def sum(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The sum along `axis`.
+
+        Example:
+            >>> sg.Tensor([[1, 2], [3, 4]]).sum(axis=0).numpy()
+            array([4., 6.], dtype=float32)
+        """
+        return record(Sum.forward(a.data, axis, keepdims), Sum, a, axis=axis, keepdims=keepdims)
+
+    def mean(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The mean along `axis`.
+
+        Example:
+            >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
+            array([2., 3.], dtype=float32)
+        """
+        return record(Mean.forward(a.data, axis, keepdims), Mean, a, axis=axis, keepdims=keepdims)
+
+    def max(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The largest element along `axis`; those that tie share the gradient evenly.
+
+        Example:
+            >>> sg.Tensor([[1, 2], [3, 4]]).max(axis=0).numpy()
+            array([3., 4.], dtype=float32)
+        """
+        return record(Max.forward(a.data, axis, keepdims), Max, a, axis=axis, keepdims=keepdims)
+
+    def min(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The smallest element along `axis`; those that tie share the gradient evenly.
+
+        Example:
+            >>> sg.Tensor([[1, 2], [3, 4]]).min(axis=0).numpy()
+            array([1., 2.], dtype=float32)
+        """
+        return record(Min.forward(a.data, axis, keepdims), Min, a, axis=axis, keepdims=keepdims)
+
+    def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+        """The variance along `axis`, its divisor n - ddof as in NumPy (PyTorch's default is n - 1).
+
+        Example:
+            >>> sg.Tensor([[1, 2], [3, 4]]).var(axis=0).numpy()
+            array([1., 1.], dtype=float32)
+        """
+        return record(
+            Var.forward(a.data, axis, ddof, keepdims),
+            Var,
+            a,
+            axis=axis,
+            ddof=ddof,
+            keepdims=keepdims,
+        )
+
+    # Shapes
+
+    def reshape(a, *shape: Any) -> Tensor:
+        """The same elements in another shape, given as ints or as one tuple; -1 is worked out.
+
+        Example:
+            >>> sg.arange(6).reshape(2, -1).shape
+            (2, 3)
+        """
+        try:
+            return record(Reshape.forward(a.data, shape), Reshape, a, shape=shape)
+        except ValueError as error:
+            raise ValueError(
+                f"a tensor of shape {a.shape} has {a.size} elements and cannot become {shape}: the "
+                f"sizes must multiply to {a.size}. Write t.reshape(-1) for one axis of all."
+            ) from error
+
+    def transpose(a, *axes: Any) -> Tensor:
+        """The axes in another order, given as ints or as one tuple; reversed if not given.
+
+        As in NumPy, all axes are named: PyTorch's `transpose(1, 2)` of three axes is
+        `transpose(0, 2, 1)` here.
+
+        Example:
+            >>> sg.ones((2, 3, 4)).transpose(0, 2, 1).shape
+            (2, 4, 3)
+        """
+        order = axes[0] if len(axes) == 1 else axes or None
+        try:
+            return record(Transpose.forward(a.data, order), Transpose, a, axes=order)
+        except ValueError as error:
+            raise ValueError(
+                f"transpose() of a tensor of shape {a.shape} takes each of its {a.ndim} axes once, "
+                f"but got {order}. Write t.transpose{tuple(range(a.ndim))[::-1]} to reverse them."
+            ) from error
+
+    @property
+    def T(a) -> Tensor:
+        """The axes in reverse order: of a matrix, its transpose."""
+        return record(Transpose.forward(a.data, None), Transpose, a, axes=None)
+
+    def squeeze(a, axis: Axis = None) -> Tensor:
+        """Takes out axes of size 1: all of them, or those named.
+
+        Example:
+            >>> sg.ones((2, 1, 3)).squeeze(1).shape
+            (2, 3)
+        """
+        try:
+            return record(Squeeze.forward(a.data, axis), Squeeze, a, axis=axis)
+        except ValueError as error:
+            raise ValueError(
+                f"squeeze() takes out axes of size 1, and axis {axis} of shape {a.shape} is none. "
+                "Write t.squeeze() for all that are, or t.reshape(...) for another shape."
+            ) from error
+
+    def unsqueeze(a, axis: int) -> Tensor:
+        """Puts in an axis of size 1.
+
+        Example:
+            >>> sg.ones((2, 3)).unsqueeze(1).shape
+            (2, 1, 3)
+        """
+        return record(Unsqueeze.forward(a.data, axis), Unsqueeze, a, axis=axis)
+
+    # Functions composed of these: simplegrad.functional defines them and makes them methods.
+
+    softmax: Callable[..., Tensor]
+    log_softmax: Callable[..., Tensor]
+    mse_loss: Callable[..., Tensor]
+    cross_entropy: Callable[..., Tensor]
+
+
+def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
+    """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
+    needs_grad = autograd.is_grad_enabled() and True in [t._requires_grad for t in inputs]
+    c = Tensor.__new__(Tensor)
+    c._data = np.asarray(data)
+    c._grad = None
+    c._requires_grad = needs_grad
+    c.name = None
+    c.rule = rule if needs_grad else None
+    c.inputs = inputs if needs_grad else ()
+    c.params = params
+    c.index = next(_creation_order)
+    c.version = 0
+    c.input_versions = tuple([t.version for t in c.inputs])
+    return c
+
+
+def as_tensor(a: TensorLike) -> Tensor:
+    """`a` itself if it is a Tensor, else a new one that holds it."""
+    return a if isinstance(a, Tensor) else Tensor(a)
+
+
+def operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Both as Tensors whose shapes broadcast; the usual case is one line for a debugger."""
+    return (a, b) if type(a) is type(b) is Tensor and a.shape[-b.ndim :] == b.shape else fit(a, b)
+
+
+def matmul_operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Both as Tensors whose matrix product exists; the usual case is one line for a debugger."""
+    return (a, b) if type(a) is type(b) and a.shape[-1:] == b.shape[:-1] != () else chain(a, b)
+
+
+def fit(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
+    """Both as Tensors, or a ValueError that explains why their shapes do not broadcast."""
+    a, b = _constant(a, beside=b), _constant(b, beside=a)
+    if not _broadcast(a.shape, b.shape):
+        hint = "Write sg.Tensor.reshape to give one of them sizes of 1 where it is to be repeated."
+        if _broadcast(a.shape, (*b.shape, 1)):
+            hint = "To repeat the second along the last axis, write b.unsqueeze(-1)."
+        elif _broadcast((*a.shape, 1), b.shape):
+            hint = "To repeat the first along the last axis, write a.unsqueeze(-1)."
+        raise ValueError(
+            f"shapes {a.shape} and {b.shape} do not broadcast: aligned at the right, two sizes "
+            f"must be equal, or one of them 1. {hint}"
+        )
+    return a, b
+
+
+def chain(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
+    """Both as Tensors, or a ValueError that explains why there is no product of their shapes."""
+    a, b = _constant(a, beside=b), _constant(b, beside=a)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ValueError(
+            f"a @ b is a matrix product, but the shapes are {a.shape} and {b.shape}: neither may "
+            "be a single number. Write a * b to scale."
+        )
+    rows_of_b = b.shape[max(b.ndim - 2, 0)]
+    if a.shape[-1] != rows_of_b:
+        raise ValueError(
+            f"a @ b of shapes {a.shape} and {b.shape}: a row of a has {a.shape[-1]} elements and a "
+            f"column of b has {rows_of_b}, but they must be equally long. Write a @ b.T, a.T @ b "
+            "or a.reshape(...) @ b so that the inner sizes agree."
+        )
+    if not _broadcast(a.shape[:-2], b.shape[:-2]):
+        raise ValueError(
+            f"a @ b of shapes {a.shape} and {b.shape}: the axes before the last two count matrices "
+            f"and must broadcast, but {a.shape[:-2]} and {b.shape[:-2]} do not. Write "
+            "a.unsqueeze(0) @ b or a.reshape(...) @ b so that they do."
+        )
+    return a, b
+
+
+def _broadcast(a_shape: Sequence[int], b_shape: Sequence[int]) -> bool:
+    """Whether NumPy broadcasts arrays of these shapes."""
+    return all(m == n or 1 in (m, n) for m, n in zip(a_shape[::-1], b_shape[::-1], strict=False))
+
+
+def _constant(x: TensorLike, beside: TensorLike) -> Tensor:
+    """`x` as a Tensor; Python numbers and lists take the dtype of the Tensor `beside` them."""
+    if isinstance(x, Tensor):
+        return x
+    dtype = None
+    if isinstance(beside, Tensor) and not isinstance(x, np.ndarray | np.generic):
+        is_number = isinstance(x, int | float)
+        dtype = np.result_type(beside.dtype, x if is_number else np.float32)
+    return Tensor(x, dtype=dtype)
+
+
+def _array_of(b: Any) -> Any:
+    return b.data if isinstance(b, Tensor) else b
+
+
+def _leaf_array(data: TensorLike, dtype: DTypeLike | None) -> np.ndarray:
+    """A copy of `data` as an array of floats, integers or booleans."""
+    if isinstance(data, list | tuple) and any(isinstance(x, Tensor) for x in data):
+        raise TypeError(
+            f"a list of {len(data)} tensors would lose their graphs in one new tensor. Write "
+            "sg.stack(tensors) for a new axis or sg.concatenate(tensors) for a longer one."
+        )
+    if isinstance(data, Tensor):
+        data = data.data
+    if dtype is None and not isinstance(data, np.ndarray | np.generic):
+        dtype = np.float32
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ValueError(
+            f"the rows of {data!r} differ in length, but a tensor has one size along each axis. "
+            "Write sg.Tensor([[1, 2], [3, 4]]), every row with as many numbers."
+        ) from error
+    for given in (array.dtype, np.dtype(dtype or array.dtype)):
+        if given.kind not in "fiub":
+            raise TypeError(
+                f"a Tensor holds floats, integers or booleans, but got {type(data).__name__} of "
+                f"dtype {given}. Write sg.Tensor(2.0), sg.Tensor([1, 2, 3]) or sg.Tensor(array)."
+            )
+    return array.astype(dtype or array.dtype, copy=False)
+
+
+def _first_values(array: np.ndarray) -> str:
+    """As much of an array as fits beside other things in a line."""
+    values = [format(x, ".4g") for x in array.flat[:4].tolist()]
+    if array.ndim == 0:
+        return values[0]
+    return f"[{', '.join(values)}{', ...' if array.size > 4 else ''}]"
