@@ -1,6 +1,6 @@
 """simplegrad: automatic differentiation and Adam, to read, to step through and to teach."""
 
-from simplegrad import nn, optimizers
+from simplegrad import datasets, nn, optimizers
 from simplegrad.autograd import no_grad
 from simplegrad.creation import (
     arange,
@@ -52,6 +52,7 @@ __all__ = [
     "clip",
     "concatenate",
     "cross_entropy",
+    "datasets",
     "exp",
     "eye",
     "full",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import DTypeLike
 
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 Shape = int | tuple[int, ...]
 

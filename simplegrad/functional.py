@@ -6,12 +6,15 @@ A function whose first argument is a tensor is a method, too: `sg.softmax(t)` is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from simplegrad.rules import Concatenate, Stack, Where
 from simplegrad.tensor import Tensor, TensorLike, as_tensor, operands, record
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 abs = Tensor.abs
 clip = Tensor.clip

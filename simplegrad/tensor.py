@@ -9,10 +9,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
 from simplegrad import autograd
 from simplegrad.rules import (
@@ -47,7 +46,10 @@ from simplegrad.rules import (
     Var,
 )
 
-TensorLike: TypeAlias = Union["Tensor", ArrayLike]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+TensorLike: TypeAlias = Union["Tensor", "ArrayLike"]
 Axis: TypeAlias = int | tuple[int, ...] | None
 
 _creation_order = itertools.count()
