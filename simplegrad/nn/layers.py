@@ -72,7 +72,10 @@ class Sequential(Module):
 
     Example:
         >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-        x
+        Sequential()              13 parameters
+          layers.0: Linear(2, 3)   9 parameters
+          layers.1: ReLU()         0 parameters
+          layers.2: Linear(3, 1)   4 parameters
     """
 
     def __init__(self, *modules: Module) -> None:

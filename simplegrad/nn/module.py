@@ -47,7 +47,7 @@ class Module:
 
         Example:
             >>> list(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)).parameters())
-            ['0.weight', '0.bias', '1.weight', '1.bias']
+            ['layers.0.weight', 'layers.0.bias', 'layers.1.weight', 'layers.1.bias']
         """
         found: dict[int, tuple[str, Tensor]] = {}
         for name, value in _walk(self):
@@ -60,7 +60,7 @@ class Module:
 
         Example:
             >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).modules())
-            ['', '0', '1']
+            ['', 'layers.0', 'layers.1']
         """
         return {name: value for name, value in _walk(self) if isinstance(value, Module)}
 

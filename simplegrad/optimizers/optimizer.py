@@ -209,12 +209,7 @@ class Optimizer:
         return tuple(np.zeros_like(theta.data) for _ in self.slots)
 
     def _check_gradients(self) -> None:
-        missing = [
-            f"{name!r} of group {group['label']!r}"
-            for group in self.param_groups
-            for name, theta in group["params"].items()
-            if theta.grad is None
-        ]
+        missing = [n for g in self.param_groups for n, t in g["params"].items() if t.grad is None]
         if missing:
             raise ValueError(
                 f"step() needs the gradient of every parameter, but these have none: "

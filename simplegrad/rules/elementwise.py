@@ -210,16 +210,16 @@ class Where:
 
 
 class Clip:
-    r"""Limits to $[low, high]$; the gradient passes where nothing was cut off, the limits included.
+    r"""Limits to $[min, max]$; the gradient passes where nothing was cut off, the limits included.
 
-    $$c = \min(\max(a, low), high)$$
+    $$c = \min(\max(a, \mathit{min}), \mathit{max})$$
     $$da = dc \, [c = a]$$
     """
 
-    def forward(a, low, high):
-        return np.clip(a, low, high)
+    def forward(a, min, max):
+        return np.clip(a, min, max)
 
-    def da(dc, c, a, low, high):
+    def da(dc, c, a, min, max):
         return dc * (c == a)
 
     partials = (da,)

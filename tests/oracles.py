@@ -1,0 +1,35 @@
+"""What the tests compare with: derivatives by central differences, of plain NumPy functions."""
+
+import numpy as np
+
+
+def central_differences(fn, arrays, number, weights, h=1e-6):
+    """dL/d(arrays[number]) of L = sum(weights * fn(*arrays)), element by element, in float64."""
+    arrays = [np.array(a, dtype=np.float64) for a in arrays]
+    x = arrays[number]
+    gradient = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        x_i = x[i]
+        x[i] = x_i + h
+        above = np.sum(weights * fn(*arrays))
+        x[i] = x_i - h
+        below = np.sum(weights * fn(*arrays))
+        x[i] = x_i
+        gradient[i] = (above - below) / (2 * h)
+    return gradient
+
+
+def in_layout(array, layout):
+    """The same numbers in another arrangement of memory."""
+    if layout == "fortran":
+        return np.array(array, order="F")
+    if layout == "strided":
+        wide = np.zeros((*array.shape, 2))
+        wide[..., 0] = array
+        return wide[..., 0]
+    if layout == "reversed" and array.ndim:
+        return np.ascontiguousarray(array[..., ::-1])[..., ::-1]
+    return array
+
+
+LAYOUTS = ["contiguous", "fortran", "strided", "reversed"]

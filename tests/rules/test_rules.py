@@ -1,0 +1,324 @@
+"""Every rule: its partials against central differences, for any shape, layout and broadcasting."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
+from oracles import LAYOUTS, central_differences, in_layout
+
+from simplegrad import rules
+from simplegrad.autograd import unbroadcast
+
+shapes = array_shapes(min_dims=0, max_dims=4, max_side=3)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def arrays_of(draw, shapes, kind="apart"):
+    """Arrays of numbers, with kinks (0 and ties) kept at a distance unless kind is "positive"."""
+    rng = np.random.default_rng(draw(seeds))
+    arrays = []
+    for shape in shapes:
+        size = math.prod(shape)
+        values = 0.3 + rng.permutation(size) * 0.2 + rng.uniform(0, 0.1, size)
+        if kind == "apart":
+            values *= rng.choice([-1, 1], size)
+        arrays.append(in_layout(values.reshape(shape), draw(st.sampled_from(LAYOUTS))))
+    return arrays
+
+
+def one(rule, kind="apart", **params):
+    @st.composite
+    def case(draw):
+        return rule, draw(arrays_of([draw(shapes)], kind)), params
+
+    return case()
+
+
+def two(rule, first="apart", second="apart"):
+    @st.composite
+    def case(draw):
+        broadcast = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3))
+        a_shape, b_shape = broadcast.input_shapes
+        (a,), (b,) = draw(arrays_of([a_shape], first)), draw(arrays_of([b_shape], second))
+        return rule, [a, b + 0.037], {}  # so that no element of a equals one of b
+
+    return case()
+
+
+def reduction(rule, **params):
+    @st.composite
+    def case(draw):
+        shape = draw(shapes)
+        axes = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
+        some = st.lists(axes, unique_by=lambda axis: axis % len(shape)).map(tuple)
+        axis = draw(st.one_of(st.none(), axes, some) if shape else st.sampled_from([None, ()]))
+        params_here = {**params, "axis": axis, "keepdims": draw(st.booleans())}
+        return rule, draw(arrays_of([shape])), params_here
+
+    return case()
+
+
+@st.composite
+def matmul(draw):
+    m, k, n = (draw(st.integers(1, 3)) for _ in range(3))
+    batches = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=3))
+    a_batch, b_batch = batches.input_shapes
+    a_shape = draw(st.sampled_from([(k,), (*a_batch, m, k)]))
+    b_shape = draw(st.sampled_from([(k,), (*b_batch, k, n)]))
+    return rules.MatMul, draw(arrays_of([a_shape, b_shape])), {}
+
+
+@st.composite
+def where(draw):
+    broadcast = draw(mutually_broadcastable_shapes(num_shapes=3, max_dims=3, max_side=3))
+    a_shape, b_shape, s_shape = broadcast.input_shapes
+    s = np.random.default_rng(draw(seeds)).random(s_shape) < 0.5
+    return rules.Where, draw(arrays_of([a_shape, b_shape])), {"s": s}
+
+
+@st.composite
+def reshape(draw):
+    (a,) = draw(arrays_of([draw(shapes)]))
+    return (
+        rules.Reshape,
+        [a],
+        {"shape": draw(st.sampled_from([(-1,), (1, a.size), (a.size, 1, 1)]))},
+    )
+
+
+@st.composite
+def transpose(draw):
+    shape = draw(shapes)
+    axes = draw(st.permutations(range(len(shape))))
+    signed = tuple(axis - draw(st.sampled_from([0, len(shape)])) for axis in axes)
+    return (
+        rules.Transpose,
+        draw(arrays_of([shape])),
+        {"axes": draw(st.sampled_from([None, signed]))},
+    )
+
+
+@st.composite
+def squeeze(draw):
+    shape = draw(shapes)
+    ones = [axis for axis, size in enumerate(shape) if size == 1]
+    axis = draw(st.sampled_from([None, tuple(ones), *ones]))
+    return rules.Squeeze, draw(arrays_of([shape])), {"axis": axis}
+
+
+@st.composite
+def unsqueeze(draw):
+    shape = draw(shapes)
+    axis = draw(st.integers(-len(shape) - 1, len(shape)))
+    return rules.Unsqueeze, draw(arrays_of([shape])), {"axis": axis}
+
+
+@st.composite
+def index(draw):
+    (a,) = draw(arrays_of([(4, 3, 2)]))
+    rows = st.lists(st.integers(-4, 3), min_size=1, max_size=6).map(np.array)
+    chosen = draw(
+        st.one_of(
+            st.integers(-4, 3),
+            st.sampled_from(
+                [
+                    slice(None),
+                    slice(None, None, -1),
+                    slice(3, 0, -2),
+                    (slice(1, 3), 0),
+                    (..., 1),
+                    (None, 2, slice(None)),
+                    (),
+                    a > 0.5,
+                    np.array([True, False, True, True]),
+                    [0, 0, 3],
+                    (np.array([[0, 1], [1, 0]]), slice(None), 1),
+                ]
+            ),
+            rows,
+            rows.map(lambda i: (i, np.minimum(np.abs(i), 2))),
+        )
+    )
+    return rules.Index, [a], {"index": chosen}
+
+
+@st.composite
+def concatenate(draw):
+    ndim = draw(st.integers(1, 3))
+    axis = draw(st.integers(-ndim, ndim - 1))
+    shape = draw(st.lists(st.integers(1, 3), min_size=ndim, max_size=ndim))
+    all_shapes = []
+    for _ in range(draw(st.integers(1, 4))):
+        shape[axis] = draw(st.integers(1, 3))
+        all_shapes.append(tuple(shape))
+    return rules.Concatenate, draw(arrays_of(all_shapes)), {"axis": axis}
+
+
+@st.composite
+def stack(draw):
+    shape = draw(shapes)
+    axis = draw(st.integers(-len(shape) - 1, len(shape)))
+    return rules.Stack, draw(arrays_of([shape] * draw(st.integers(1, 4)))), {"axis": axis}
+
+
+CASES = {
+    "Add": two(rules.Add),
+    "Sub": two(rules.Sub),
+    "Mul": two(rules.Mul),
+    "Div": two(rules.Div),
+    "Neg": one(rules.Neg),
+    "Pow": two(rules.Pow, first="positive"),
+    "MatMul": matmul(),
+    "Exp": one(rules.Exp),
+    "Log": one(rules.Log, "positive"),
+    "Sqrt": one(rules.Sqrt, "positive"),
+    "Abs": one(rules.Abs),
+    "Tanh": one(rules.Tanh),
+    "Sigmoid": one(rules.Sigmoid),
+    "ReLU": one(rules.ReLU),
+    "GELU": one(rules.GELU),
+    "Maximum": two(rules.Maximum),
+    "Minimum": two(rules.Minimum),
+    "Where": where(),
+    "Clip": one(rules.Clip, min=-0.29, max=1.03),
+    "Sum": reduction(rules.Sum),
+    "Mean": reduction(rules.Mean),
+    "Max": reduction(rules.Max),
+    "Min": reduction(rules.Min),
+    "Var": reduction(rules.Var, ddof=0),
+    "LogSumExp": reduction(rules.LogSumExp),
+    "Reshape": reshape(),
+    "Transpose": transpose(),
+    "Squeeze": squeeze(),
+    "Unsqueeze": unsqueeze(),
+    "Index": index(),
+    "Concatenate": concatenate(),
+    "Stack": stack(),
+}
+
+
+def test_every_rule_has_a_case():
+    assert set(CASES) == set(rules.__all__)
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_partials_are_central_differences(name, data):
+    rule, arrays, params = data.draw(CASES[name])
+    c = np.asarray(rule.forward(*arrays, **params))
+    dc = np.random.default_rng(data.draw(seeds)).uniform(0.5, 1.5, c.shape)
+    for number, (a, partial) in enumerate(zip(arrays, rule.partials, strict=False)):
+        da = unbroadcast(partial(dc, c, *arrays, **params), a.shape)
+        expected = central_differences(
+            lambda *arrays: rule.forward(*arrays, **params), arrays, number, dc
+        )
+        np.testing.assert_allclose(da, expected, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_float32_stays_float32(name, data):
+    rule, arrays, params = data.draw(CASES[name])
+    arrays = [a.astype(np.float32) for a in arrays]
+    c = np.asarray(rule.forward(*arrays, **params))
+    assert c.dtype == np.float32
+    for _, partial in zip(arrays, rule.partials, strict=False):
+        assert partial(np.ones_like(c), c, *arrays, **params).dtype == np.float32
+
+
+def first_partial(rule, a, *rest, **params):
+    c = rule.forward(a, *rest, **params)
+    return rule.partials[0](np.ones_like(c), c, a, *rest, **params)
+
+
+def test_ties_of_max_and_min_share_the_gradient_evenly():
+    a = np.array([[3.0, 1.0, 3.0], [1.0, 1.0, 1.0]])
+    all_axes = {"axis": None, "keepdims": False}
+    rows = {"axis": 1, "keepdims": False}
+    half, third = 1 / 2, 1 / 3
+    assert first_partial(rules.Max, a, **all_axes).tolist() == [[half, 0, half], [0, 0, 0]]
+    assert first_partial(rules.Min, a, **all_axes).tolist() == [[0, 0.25, 0], [0.25, 0.25, 0.25]]
+    assert first_partial(rules.Max, a, **rows).tolist() == [[half, 0, half], [third] * 3]
+
+
+def test_ties_of_maximum_and_minimum_give_each_half():
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0])
+    for rule, da in (rules.Maximum, [0, 0.5, 1]), (rules.Minimum, [1, 0.5, 0]):
+        c = rule.forward(a, b)
+        assert rule.da(np.ones(3), c, a, b).tolist() == da
+        assert rule.db(np.ones(3), c, a, b).tolist() == [1 - x for x in da]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [(rules.ReLU, 0), (rules.Abs, 0), (rules.Sigmoid, 0.25), (rules.GELU, 0.5)],
+)
+def test_gradients_at_zero(rule, expected):
+    assert first_partial(rule, np.array([0.0, -0.0])).tolist() == [expected] * 2
+
+
+def test_clip_passes_the_gradient_at_its_limits():
+    a = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    assert first_partial(rules.Clip, a, min=-1, max=1).tolist() == [0, 1, 1, 1, 0]
+    assert first_partial(rules.Clip, a, min=None, max=1).tolist() == [1, 1, 1, 1, 0]
+
+
+def test_pow_has_the_limits_as_gradients_where_a_or_b_is_zero():
+    a, b = np.array([0.0, 0.0, 2.0, 0.0]), np.array([0.0, 1.0, 0.0, 2.0])
+    c = rules.Pow.forward(a, b)
+    assert rules.Pow.da(np.ones(4), c, a, b).tolist() == [0, 1, 0, 0]
+    assert rules.Pow.db(np.ones(4), c, a, b).tolist() == [0, 0, pytest.approx(math.log(2)), 0]
+
+
+def test_pow_of_negative_numbers_by_integers():
+    a = np.array([-2.0, -1.5])
+    c = rules.Pow.forward(a, np.array(3.0))
+    assert rules.Pow.da(np.ones(2), c, a, np.array(3.0)).tolist() == [12, 6.75]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_is_exact_and_quiet_far_out(dtype):
+    a = np.array([-1e4, -100, -20, 0, 20, 1e4], dtype=dtype)
+    c = rules.Sigmoid.forward(a)
+    exact = [0.0 if x < -700 else 1 / (1 + math.exp(-x)) for x in a.tolist()]
+    np.testing.assert_allclose(c, exact, rtol=4 * np.finfo(dtype).eps, atol=1e-37)
+    assert np.isfinite(rules.Sigmoid.da(np.ones_like(a), c, a)).all()
+
+
+def test_logsumexp_is_finite_for_large_numbers():
+    for offset in (-1e4, 1e4):
+        a = offset + np.array([0.0, math.log(3.0)])
+        c = rules.LogSumExp.forward(a, axis=None, keepdims=False)
+        assert c == pytest.approx(offset + math.log(4.0), abs=1e-11)
+        da = rules.LogSumExp.da(1.0, c, a, axis=None, keepdims=False)
+        np.testing.assert_allclose(da, [0.25, 0.75], rtol=1e-11)
+
+
+def test_gelu_is_near_its_definition_by_the_error_function():
+    a = np.linspace(-6, 6, 1001)
+    exact = [x * 0.5 * (1 + math.erf(x / math.sqrt(2))) for x in a]
+    assert np.abs(rules.GELU.forward(a) - exact).max() < 5e-4
+
+
+def test_what_an_index_takes_twice_adds_up():
+    da = first_partial(rules.Index, np.zeros(3), index=np.array([0, 2, 0, 0]))
+    assert da.tolist() == [3, 0, 1]
+
+
+@pytest.mark.parametrize("ddof", [0, 1, 2])
+def test_var_with_any_divisor(ddof):
+    a = np.array([[1.0, 4.0, 2.0], [0.5, -1.0, 3.0]])
+    params = {"axis": 1, "ddof": ddof, "keepdims": False}
+    expected = central_differences(
+        lambda a: rules.Var.forward(a, **params), [a], 0, np.array([1.0, 2.0])
+    )
+    c = rules.Var.forward(a, **params)
+    np.testing.assert_allclose(
+        rules.Var.da(np.array([1.0, 2.0]), c, a, **params), expected, rtol=1e-7, atol=1e-7
+    )

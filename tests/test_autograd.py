@@ -1,0 +1,332 @@
+"""The engine: the order of the tape, what backward adds where, and what it leaves behind."""
+
+import gc
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes
+
+import simplegrad as sg
+from simplegrad.autograd import is_grad_enabled, tape_of, unbroadcast
+
+
+def leaf(data, name=None):
+    return sg.Tensor(data, requires_grad=True, dtype=np.float64, name=name)
+
+
+# The chain rule
+
+
+def test_a_tensor_used_twice_gets_both_gradients():
+    a = leaf(3.0)
+    (a * a + a).backward()
+    assert a.grad == 7
+
+
+def test_many_paths_between_two_tensors_are_each_followed_once():
+    a = leaf(1.0)
+    c = a
+    for _ in range(40):
+        c = c + c  # 2**40 paths
+    c.backward()
+    assert a.grad == 2.0**40
+
+
+def test_a_tensor_is_after_its_inputs_on_the_tape_and_only_once():
+    a, b = leaf(2.0, "a"), leaf(3.0, "b")
+    c = a * b
+    d = c + a
+    e = c * d
+    tape = tape_of(e)
+    assert [t is u for t, u in zip(tape, [a, b, c, d, e], strict=True)] == [True] * 5
+    for i, t in enumerate(tape):
+        assert all(any(u is v for v in tape[:i]) for u in t.inputs)
+
+
+def test_tensors_that_require_no_gradient_are_not_on_the_tape():
+    a, constant = leaf(2.0), sg.Tensor(5.0) * 2
+    c = a * constant
+    assert len(tape_of(c)) == 2
+    c.backward()
+    assert constant.grad is None
+
+
+def test_partials_that_nobody_needs_are_not_computed():
+    a, exponent = leaf(-2.0), 3.0
+    c = a**exponent  # d/d(exponent) would take log(-2), and warn
+    c.backward()
+    assert a.grad == 12
+
+
+def test_backward_of_a_leaf_is_one():
+    a = leaf(2.0)
+    a.backward()
+    assert a.grad == 1
+
+
+def test_backward_can_start_from_a_gradient():
+    a = leaf([1.0, 2.0, 3.0])
+    (a * a).backward(grad=[1.0, 10.0, 100.0])
+    assert a.grad.tolist() == [2, 40, 600]
+
+
+def test_backward_of_one_element_needs_no_gradient_whatever_its_shape():
+    a = leaf([[2.0]])
+    (a * 3).backward()
+    assert a.grad.tolist() == [[3]]
+
+
+def test_mixed_dtypes_leave_each_gradient_in_the_dtype_of_its_tensor():
+    a = sg.Tensor([1.5], requires_grad=True)
+    b = leaf([2.0])
+    (a * b).sum().backward()
+    assert (a.grad.dtype, b.grad.dtype) == (np.float32, np.float64)
+    (a * b).sum().backward()
+    assert a.grad.dtype == np.float32
+
+
+# What backward adds, and where
+
+
+def test_a_second_backward_adds_to_the_leaves_only():
+    a = leaf(3.0)
+    c = a * a
+    d = c * 2
+    d.backward()
+    d.backward()
+    assert a.grad == 24  # micrograd, which adds on the way, too, gives 36
+    assert c.grad is None
+    assert d.grad is None
+
+
+def test_retain_grads_gives_the_tensors_on_the_way_a_gradient():
+    a = leaf(3.0)
+    c = a * a
+    d = c * 2
+    d.backward(retain_grads=True)
+    assert (a.grad, c.grad, d.grad) == (12, 2, 1)
+
+
+def test_gradients_accumulate_in_place_once_they_exist():
+    a = leaf([1.0, 2.0])
+    (a * 2).sum().backward()
+    first = a.grad
+    (a * 3).sum().backward()
+    assert a.grad is first
+    assert first.tolist() == [5, 5]
+
+
+def test_a_gradient_is_nobody_elses_array():
+    a, b, start = leaf([1.0, 2.0]), leaf([3.0, 4.0]), np.ones(2)
+    (a + b).backward(start)
+    a.grad[0] = 99
+    assert b.grad.tolist() == [1, 1]
+    assert start.tolist() == [1, 1]
+    a.sum().backward()
+    assert a.grad.tolist() == [100, 2]
+
+
+def test_a_frozen_tensor_gets_no_gradient():
+    a, b = leaf(2.0), leaf(3.0)
+    b.requires_grad = False
+    (a * b).backward()
+    assert (a.grad, b.grad) == (3, None)
+
+
+# Depth and memory
+
+
+def test_a_chain_of_100_000_additions_differentiates_within_the_recursion_limit():
+    limit = sys.getrecursionlimit()
+    a = leaf(1.0)
+    c = a
+    for _ in range(100_000):
+        c = c + 1.0
+    c.backward()
+    assert a.grad == 1
+    assert sys.getrecursionlimit() == limit
+    del c  # and is freed within it
+
+
+def test_the_graph_of_a_finished_step_is_freed_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        model = sg.nn.Sequential(sg.nn.Linear(4, 8), sg.nn.ReLU(), sg.nn.Linear(8, 3))
+        opt = sg.optimizers.Adam(model)
+        loss = sg.cross_entropy(model(sg.ones((5, 4))), np.zeros(5, dtype=int))
+        nodes = [weakref.ref(t) for t in tape_of(loss) if t.rule is not None]
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        del loss
+        assert len(nodes) > 5
+        assert [node() for node in nodes] == [None] * len(nodes)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert [x for x in gc.garbage if isinstance(x, sg.Tensor | np.ndarray)] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+# unbroadcast
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.data())
+def test_unbroadcast_sums_over_the_copies_that_broadcasting_made(data):
+    shape = data.draw(array_shapes(min_dims=0, max_dims=4, max_side=3))
+    stretched = [data.draw(st.integers(1, 3)) if n == 1 else n for n in shape]
+    new = data.draw(st.lists(st.integers(1, 3), max_size=2))
+    grad = np.random.default_rng(0).normal(size=(*new, *stretched))
+    places = np.broadcast_to(np.arange(np.prod(shape, dtype=int)).reshape(shape), grad.shape)
+    expected = np.bincount(places.ravel(), weights=grad.ravel()).reshape(shape)
+    np.testing.assert_allclose(unbroadcast(grad, shape), expected, atol=1e-12)
+
+
+def test_unbroadcast_returns_a_gradient_of_the_right_shape_as_it_is():
+    grad = np.ones((2, 3))
+    assert unbroadcast(grad, (2, 3)) is grad
+
+
+# Data that changes between forward and backward
+
+
+def test_assigning_data_before_backward_is_an_error_that_names_the_tensor():
+    w = leaf([1.0, 2.0], name="w")
+    loss = (w * w).sum()
+    w.data -= 0.1
+    with pytest.raises(RuntimeError, match=r"name='w'.*was assigned between forward and backward"):
+        loss.backward()
+    assert w.grad is None
+
+
+def test_so_is_assigning_the_data_of_an_input_that_needs_no_gradient():
+    w, x = leaf([1.0, 2.0]), sg.Tensor([3.0, 4.0], name="x")
+    loss = (w * x).sum()
+    x.data = [0.0, 0.0]
+    with pytest.raises(RuntimeError, match="name='x'"):
+        loss.backward()
+
+
+def test_so_is_assigning_the_data_of_a_result():
+    w = leaf([1.0, 2.0])
+    c = w.exp()
+    c.data = c.data * 2
+    with pytest.raises(RuntimeError, match="rule=Exp"):
+        c.sum().backward()
+
+
+def test_data_may_be_assigned_after_backward_and_before_the_next_forward():
+    w = leaf([1.0, 2.0])
+    for _ in range(2):
+        (w * w).sum().backward()
+        w.data -= 0.1 * w.grad
+        with sg.no_grad():
+            w.data = w.data * 0.5
+        w.zero_grad()
+    (w * w).sum().backward()
+    np.testing.assert_allclose(w.grad, 2 * w.data)
+
+
+def test_an_old_loss_cannot_be_differentiated_after_a_step():
+    w = leaf([1.0])
+    opt = sg.optimizers.SGD(param_groups=[{"params": {"w": w}}])
+    loss = (w * w).sum()
+    loss.backward()
+    opt.step()
+    with pytest.raises(RuntimeError, match="Call backward"):
+        loss.backward()
+
+
+# Errors
+
+
+def test_backward_of_several_elements_needs_a_gradient():
+    a = leaf([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"has 2 elements.*t\.sum\(\)\.backward\(\)"):
+        (a * 2).backward()
+    assert a.grad is None
+
+
+def test_backward_of_what_requires_no_gradient():
+    with pytest.raises(RuntimeError, match=r"requires no gradient.*requires_grad=True"):
+        sg.Tensor(1.0).backward()
+    with pytest.raises(RuntimeError, match="requires no gradient"):
+        sg.arange(3).sum().backward()
+
+
+def test_backward_from_a_gradient_of_another_shape():
+    a = leaf([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"shape \(2,\), but got shape \(3,\)"):
+        (a * 2).backward(np.ones(3))
+    assert a.grad is None
+
+
+def test_nothing_is_added_when_a_partial_fails():
+    class Broken:
+        def forward(a, b):
+            return a + b
+
+        def da(dc, c, a, b):
+            return dc
+
+        def db(dc, c, a, b):
+            raise FloatingPointError("broken")
+
+        partials = da, db
+
+    from simplegrad.tensor import record
+
+    a, b = leaf(1.0), leaf(2.0)
+    c = record(Broken.forward(a.data, b.data), Broken, a, b) + a
+    with pytest.raises(FloatingPointError, match="broken"):
+        c.backward()
+    assert (a.grad, b.grad) == (None, None)
+
+
+# no_grad
+
+
+def test_no_grad_remembers_nothing():
+    a = leaf(2.0)
+    with sg.no_grad():
+        c = a * 3
+    assert (c.requires_grad, c.rule, c.inputs, c.item()) == (False, None, (), 6)
+    assert (a * 3).requires_grad
+
+
+def test_no_grad_ends_with_an_exception_and_nests():
+    with pytest.raises(KeyError), sg.no_grad():
+        raise KeyError
+    assert is_grad_enabled()
+    with sg.no_grad():
+        with sg.no_grad():
+            pass
+        assert not is_grad_enabled()
+
+
+def test_no_grad_decorates_a_function_and_takes_effect_in_each_call():
+    @sg.no_grad()
+    def predict(x):
+        return x * 2
+
+    assert not predict(leaf(1.0)).requires_grad
+    assert not predict(leaf(1.0)).requires_grad
+    assert is_grad_enabled()
+
+
+def test_no_grad_is_for_its_own_thread():
+    seen = []
+    with sg.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
