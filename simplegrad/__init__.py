@@ -2,6 +2,7 @@
 
 from simplegrad import datasets, nn, optimizers
 from simplegrad.autograd import no_grad
+from simplegrad.checkpoint import load, save
 from simplegrad.creation import (
     arange,
     eye,
@@ -60,6 +61,7 @@ __all__ = [
     "gelu",
     "generator",
     "gradcheck",
+    "load",
     "log",
     "log_softmax",
     "logsumexp",
@@ -75,6 +77,7 @@ __all__ = [
     "ones_like",
     "optimizers",
     "relu",
+    "save",
     "sigmoid",
     "softmax",
     "sqrt",

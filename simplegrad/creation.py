@@ -46,10 +46,21 @@ def manual_seed(seed: int) -> None:
         >>> (sg.normal(3) == first).all()
         np.True_
     """
-    global _generator
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"a seed is an integer of at least 0, but got {seed!r}: manual_seed(0).")
-    _generator = np.random.default_rng(seed)
+    set_generator(np.random.default_rng(seed))
+
+
+def set_generator(generator: np.random.Generator) -> None:
+    """Makes every random number come from `generator` from now on.
+
+    Example:
+        >>> sg.creation.set_generator(np.random.default_rng(1))
+        >>> sg.uniform(1).numpy().round(3)
+        array([0.512], dtype=float32)
+    """
+    global _generator
+    _generator = generator
 
 
 def full(

@@ -667,10 +667,10 @@ def fit(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
     """Both as Tensors, or a ValueError that explains why their shapes do not broadcast."""
     a, b = _constant(a, beside=b), _constant(b, beside=a)
     if not _broadcast(a.shape, b.shape):
-        hint = "Write sg.Tensor.reshape to give one of them sizes of 1 where it is to be repeated."
-        if _broadcast(a.shape, (*b.shape, 1)):
+        hint = "Write t.reshape(...) to give one of them sizes of 1 where it is to be repeated."
+        if a.ndim > b.ndim and _broadcast(a.shape, (*b.shape, 1)):
             hint = "To repeat the second along the last axis, write b.unsqueeze(-1)."
-        elif _broadcast((*a.shape, 1), b.shape):
+        elif a.ndim < b.ndim and _broadcast((*a.shape, 1), b.shape):
             hint = "To repeat the first along the last axis, write a.unsqueeze(-1)."
         raise ValueError(
             f"shapes {a.shape} and {b.shape} do not broadcast: aligned at the right, two sizes "

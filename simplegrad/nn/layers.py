@@ -176,7 +176,8 @@ class LayerNorm(Module):
         eps: $\epsilon$.
 
     Raises:
-        ValueError: `features` is not an int of at least 1; in the call: the input has another size.
+        ValueError: `features` is not an int of at least 1, or `eps` is negative; in the call: the
+            input has another size.
 
     Example:
         >>> nn.LayerNorm(2, eps=0)(sg.Tensor([[1.0, 3.0]])).numpy()
@@ -185,6 +186,11 @@ class LayerNorm(Module):
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         _check_size("LayerNorm", "features", features)
+        if not isinstance(eps, int | float) or not 0 <= eps < math.inf:
+            raise ValueError(
+                f"the eps of LayerNorm is a finite number of at least 0, but got {eps!r}. Write "
+                "nn.LayerNorm(features, eps=1e-5)."
+            )
         self.weight = creation.ones(features, requires_grad=True, name="weight")
         self.bias = creation.zeros(features, requires_grad=True, name="bias")
         self.eps = eps
@@ -225,7 +231,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p < 1:
+        if not isinstance(p, int | float) or not 0 <= p < 1:
             raise ValueError(
                 f"Dropout takes a probability p with 0 <= p < 1, but got {p!r}. Write "
                 "nn.Dropout(0.5)."

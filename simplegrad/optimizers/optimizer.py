@@ -312,19 +312,17 @@ class Optimizer:
             raise ValueError(f"step_count must be an int of at least 0, but got {count!r}.")
         given = {entry["label"]: entry for entry in state["param_groups"]}
         labels = [group["label"] for group in self.param_groups]
-        _check_same("the labels of the groups", labels, [e["label"] for e in state["param_groups"]])
+        check_same("the labels of the groups", labels, [e["label"] for e in state["param_groups"]])
         entries = []
         for group, kept in zip(self.param_groups, self._kept, strict=True):
             where, entry = f"group {group['label']!r}", dict(given[group["label"]])
-            _check_same(
-                f"the keys of {where}", ["label", *self.hyperparameters, *self.slots], entry
-            )
+            check_same(f"the keys of {where}", ["label", *self.hyperparameters, *self.slots], entry)
             values = {key: entry[key] for key in self.hyperparameters}
             entry |= self._checked(values, where)
             for slot in self.slots:
-                _check_same(f"the names in {slot!r} of {where}", kept, entry[slot])
+                check_same(f"the names in {slot!r} of {where}", kept, entry[slot])
                 for name, theta in group["params"].items():
-                    _check_array(f"{slot!r} of {name!r}", entry[slot][name], theta)
+                    check_array(f"{slot!r} of {name!r}", entry[slot][name], theta)
             entries.append(entry)
         return entries
 
@@ -379,21 +377,22 @@ def _check_shared(groups: list[dict[str, Any]]) -> None:
             seen[id(theta)] = here
 
 
-def _check_same(what: str, expected: Iterable[str], given: Iterable[str]) -> None:
+def check_same(what: str, expected: Iterable[str], given: Iterable[str]) -> None:
+    """Raises a ValueError if these are not the same names, in any order."""
     expected, given = sorted(expected), sorted(given)
     if expected != given:
         raise ValueError(
-            f"{what} must be {', '.join(expected)}, but the state has {', '.join(given)}. Nothing "
-            "was loaded: write opt.load_state(state) with the state of an optimizer of the same "
-            "groups."
+            f"{what} must be {', '.join(expected)}, but what is loaded has {', '.join(given)}. "
+            "Nothing was changed. Load into a model and an optimizer made as those that were saved."
         )
 
 
-def _check_array(what: str, array: Any, theta: Tensor) -> None:
+def check_array(what: str, array: Any, theta: Tensor) -> None:
+    """Raises a ValueError if `array` does not have the shape and dtype of the parameter."""
     array = np.asarray(array)
     if array.shape != theta.shape or array.dtype != theta.dtype:
         raise ValueError(
-            f"{what} must be of shape {theta.shape} and {theta.dtype}, as the parameter, but the "
-            f"state has shape {array.shape} and {array.dtype}. Nothing was loaded: write "
-            "opt.load_state(state) with the state of an optimizer of the same model."
+            f"{what} must be of shape {theta.shape} and {theta.dtype}, but what is loaded has "
+            f"shape {array.shape} and {array.dtype}. Nothing was changed. Load into a model and an "
+            "optimizer made as those that were saved."
         )

@@ -1,0 +1,229 @@
+"""The layers: their equations, their first parameters and what they refuse."""
+
+import numpy as np
+import pytest
+
+import simplegrad as sg
+from simplegrad import nn
+
+
+def x(*shape):
+    return sg.Tensor(np.random.default_rng(0).normal(size=shape), requires_grad=True)
+
+
+def to_float64(module):
+    """The module with float64 parameters, as gradcheck needs them."""
+    for name, module_with_it in [("weight", module), ("bias", module)]:
+        t = getattr(module_with_it, name, None)
+        if t is not None:
+            setattr(module, name, sg.Tensor(t, requires_grad=True, dtype=np.float64))
+    return module
+
+
+def check_with_parameters(module, inputs):
+    """gradcheck of a layer by its input and its parameters."""
+    names = list(module.parameters())
+
+    def fn(x, *parameters):
+        for name, t in zip(names, parameters, strict=True):
+            setattr(module, name, t)
+        return module(x) ** 2
+
+    return sg.gradcheck(fn, [inputs, *module.parameters().values()])
+
+
+# Linear
+
+
+def test_linear_is_x_w_plus_b():
+    layer, inputs = nn.Linear(3, 2), x(4, 3)
+    expected = inputs.data @ layer.weight.data + layer.bias.data
+    np.testing.assert_array_equal(layer(inputs).data, expected)
+    assert layer.weight.shape == (3, 2)
+    assert check_with_parameters(to_float64(layer), inputs)
+
+
+def test_linear_takes_any_axes_before_the_last():
+    layer = nn.Linear(3, 2)
+    assert layer(x(3)).shape == (2,)
+    assert layer(x(5, 4, 3)).shape == (5, 4, 2)
+
+
+def test_linear_without_bias():
+    layer = nn.Linear(3, 2, bias=False)
+    assert list(layer.parameters()) == ["weight"]
+    assert layer.bias is None
+    np.testing.assert_array_equal(layer(x(4, 3)).data, x(4, 3).data @ layer.weight.data)
+    assert "bias=False" in repr(layer)
+
+
+def test_linear_starts_uniform_within_one_over_the_root_of_its_inputs():
+    layer = nn.Linear(100, 400)
+    for t in layer.parameters().values():
+        assert np.abs(t.data).max() <= 0.1
+        assert np.abs(t.data).max() > 0.099 or t.size == 400
+        assert t.data.std() == pytest.approx(0.1 / np.sqrt(3), rel=0.1)
+        assert t.dtype == np.float32
+
+
+def test_linear_refuses_inputs_of_another_size():
+    with pytest.raises(ValueError, match=r"Linear\(3, 2\).*is 3, but got shape \(4, 5\).*\(5, 2\)"):
+        nn.Linear(3, 2)(x(4, 5))
+    with pytest.raises(ValueError, match=r"but got shape \(\)"):
+        nn.Linear(3, 2)(1.0)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, "3", None, True])
+def test_sizes_are_ints_of_at_least_1(size):
+    for make in (
+        lambda: nn.Linear(size, 2),
+        lambda: nn.Linear(2, size),
+        lambda: nn.Embedding(size, 2),
+        lambda: nn.Embedding(2, size),
+        lambda: nn.LayerNorm(size),
+    ):
+        with pytest.raises(ValueError, match="takes an int of at least 1 as"):
+            make()
+
+
+# Sequential, Flatten
+
+
+def test_sequential_applies_one_after_the_other():
+    first, second = nn.Linear(3, 4), nn.Linear(4, 2)
+    model = nn.Sequential(first, nn.ReLU(), second)
+    inputs = x(5, 3)
+    np.testing.assert_array_equal(model(inputs).data, second(first(inputs).relu()).data)
+    assert len(model) == 3
+    assert model[2] is second
+    assert next(iter(model)) is first
+    assert nn.Sequential()(inputs) is inputs
+
+
+def test_sequential_takes_modules_one_by_one():
+    with pytest.raises(TypeError, match=r"but got a list.*\*modules"):
+        nn.Sequential([nn.ReLU()])
+    with pytest.raises(TypeError, match="but got a builtin_function_or_method"):
+        nn.Sequential(nn.Linear(2, 3), abs)
+
+
+def test_flatten_keeps_the_first_axis():
+    assert nn.Flatten()(x(2, 3, 4)).shape == (2, 12)
+    assert nn.Flatten()(x(2)).shape == (2, 1)
+
+
+# Activations
+
+
+@pytest.mark.parametrize("name", ["ReLU", "Tanh", "Sigmoid", "GELU"])
+def test_an_activation_is_the_function_of_its_name(name):
+    inputs = x(3, 2)
+    module = getattr(nn, name)()
+    np.testing.assert_array_equal(module(inputs).data, getattr(sg, name.lower())(inputs).data)
+    assert module.parameters() == {}
+
+
+# Embedding
+
+
+def test_embedding_takes_rows_and_adds_up_their_gradients():
+    layer = nn.Embedding(4, 2)
+    indices = np.array([[1, 1], [3, 0]])
+    out = layer(indices)
+    np.testing.assert_array_equal(out.data, layer.weight.data[indices])
+    out.sum().backward()
+    assert layer.weight.grad.tolist() == [[1, 1], [2, 2], [0, 0], [1, 1]]
+    assert layer(sg.arange(3)).shape == (3, 2)
+    assert layer([0, 1]).shape == (2, 2)
+
+
+def test_embedding_starts_normal():
+    weight = nn.Embedding(200, 50).weight.data
+    assert weight.mean() == pytest.approx(0, abs=0.05)
+    assert weight.std() == pytest.approx(1, abs=0.05)
+
+
+def test_embedding_refuses_what_is_no_row():
+    layer = nn.Embedding(4, 2)
+    for wrong in ([4], [-1, 0]):
+        with pytest.raises(ValueError, match=r"rows 0 \.\.\. 3, but the indices go from"):
+            layer(wrong)
+    with pytest.raises(TypeError, match=r"integers, but got float32.*astype\(int\)"):
+        layer(sg.ones(2))
+    assert layer(np.zeros(0, dtype=int)).shape == (0, 2)
+    assert "4, 2" in repr(layer)
+
+
+# LayerNorm
+
+
+def test_layer_norm_brings_the_last_axis_to_mean_0_and_variance_1():
+    layer, inputs = nn.LayerNorm(5), x(3, 5)
+    y = layer(inputs).data
+    np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-12)
+    np.testing.assert_allclose(y.var(axis=-1), 1, rtol=1e-4)
+    layer = to_float64(layer)
+    layer.weight.data = np.arange(1.0, 6.0)
+    layer.bias.data = np.arange(5.0)
+    mu, sigma_2 = inputs.data.mean(-1, keepdims=True), inputs.data.var(-1, keepdims=True)
+    expected = (inputs.data - mu) / np.sqrt(sigma_2 + 1e-5) * layer.weight.data + layer.bias.data
+    np.testing.assert_allclose(layer(inputs).data, expected, rtol=1e-14)
+    assert check_with_parameters(layer, inputs)
+
+
+def test_layer_norm_of_equal_numbers_is_finite():
+    assert nn.LayerNorm(3)(sg.ones((2, 3))).data.tolist() == [[0, 0, 0]] * 2
+
+
+def test_layer_norm_refuses_inputs_of_another_size():
+    with pytest.raises(ValueError, match=r"is 3, but got shape \(2, 4\).*nn\.LayerNorm\(4\)"):
+        nn.LayerNorm(3)(x(2, 4))
+
+
+@pytest.mark.parametrize("eps", [-1e-5, float("nan"), float("inf"), "small"])
+def test_the_eps_of_layer_norm_is_not_negative(eps):
+    with pytest.raises(ValueError, match="eps of LayerNorm is a finite number of at least 0"):
+        nn.LayerNorm(3, eps=eps)
+
+
+# Dropout
+
+
+def test_dropout_zeros_and_scales_in_training_only():
+    layer, ones = nn.Dropout(0.25), sg.ones(10_000, requires_grad=True)
+    y = layer(ones)
+    assert set(np.unique(y.data)) == {0, np.float32(1 / 0.75)}
+    assert (y.data == 0).mean() == pytest.approx(0.25, abs=0.02)
+    assert y.dtype == np.float32
+    y.sum().backward()
+    np.testing.assert_array_equal(ones.grad, y.data)
+    assert layer.eval()(ones) is ones
+    assert (layer.train()(ones).data == 0).any()
+
+
+def test_dropout_draws_anew_and_by_the_seed():
+    layer, ones = nn.Dropout(0.5), sg.ones(100)
+    sg.manual_seed(1)
+    first, second = layer(ones).data, layer(ones).data
+    sg.manual_seed(1)
+    assert (layer(ones).data == first).all()
+    assert (first != second).any()
+
+
+def test_dropout_of_nothing_changes_nothing():
+    assert (nn.Dropout(0.0)(sg.ones(50)).data == 1).all()
+
+
+@pytest.mark.parametrize("p", [-0.1, 1, 1.5, float("nan"), "half", None])
+def test_the_p_of_dropout_is_a_probability_below_1(p):
+    with pytest.raises(ValueError, match=r"0 <= p < 1, but got .*nn\.Dropout\(0\.5\)"):
+        nn.Dropout(p)
+
+
+# Losses
+
+
+def test_a_loss_is_the_function_of_its_name():
+    y, t, classes = x(3, 2), x(3, 2) * 0.5, np.array([0, 1, 1])
+    assert nn.MSELoss()(y, t).item() == sg.mse_loss(y, t).item()
+    assert nn.CrossEntropyLoss()(y, classes).item() == sg.cross_entropy(y, classes).item()
