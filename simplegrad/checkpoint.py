@@ -89,6 +89,14 @@ def load(
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, is of a newer version, or does not fit the model or the
             optimizer. Nothing has been changed then.
+
+    Example:
+        >>> model = nn.Linear(3, 2)
+        >>> opt = optim.Adam(model)
+        >>> path = getfixture("tmp_path") / "run.npz"
+        >>> sg.save(path, model, opt)
+        >>> sg.load(path, model, opt)
+        {}
     """
     meta, arrays = _read(os.fspath(path))
     for what, wanted in ("model", model), ("optimizer", optimizer):

@@ -205,7 +205,15 @@ class Tensor:
         autograd.backward(self, grad, retain_grads)
 
     def accumulate_grad(self, grad: ArrayLike) -> None:
-        """Adds `grad` to `.grad`, in place once that exists."""
+        """Adds `grad` to `.grad`, in place once that exists.
+
+        Example:
+            >>> w = sg.ones(2, requires_grad=True)
+            >>> w.accumulate_grad([1.0, 2.0])
+            >>> w.accumulate_grad([1.0, 2.0])
+            >>> w.grad
+            array([2., 4.], dtype=float32)
+        """
         if self.grad is None:
             self.grad = grad
         else:
@@ -264,6 +272,8 @@ class Tensor:
         return self.data.item()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "input_versions"):  # a debugger is in the middle of making it
+            return "Tensor(not made yet)"
         facts = [_first_values(self.data), f"shape={self.shape}", str(self.dtype)]
         if self.rule is not None:
             facts.append(f"rule={self.rule.__name__}")

@@ -128,3 +128,31 @@ def test_a_step_of_adam_reaches_its_equations_in_20_lines_and_two_frames():
     assert first + 1 <= 20, lines[: first + 1]
     equations = [line[3] for line in lines[first:] if line[1] == "update"][:5]
     assert equations == list(range(m_t_line, m_t_line + 5))
+
+
+def test_a_debugger_can_show_every_variable_at_every_line():
+    model = sg.nn.Sequential(sg.nn.Linear(4, 3), sg.nn.Tanh(), sg.nn.Dropout(), sg.nn.LayerNorm(3))
+    opt = Adam(model)
+    shown = 0
+
+    def trace(frame, event, arg):
+        nonlocal shown
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        sys.settrace(None)  # the reprs themselves are not traced
+        for value in list(frame.f_locals.values()):
+            assert "\n" not in repr(value) or not isinstance(value, sg.Tensor)
+            shown += 1
+        sys.settrace(trace)
+        return trace
+
+    old = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        loss = sg.cross_entropy(model(sg.Tensor([[1.0, 2.0, 3.0, 4.0]])), [1])
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+    finally:
+        sys.settrace(old)
+    assert shown > 1000

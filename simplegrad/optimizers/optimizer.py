@@ -53,6 +53,18 @@ class Optimizer:
             `param_groups`.
         ValueError: A hyperparameter is out of range or unknown, a group is empty, a label comes
             twice, or a tensor comes twice or requires no gradient.
+
+    Example:
+        >>> class SignDescent(optim.Optimizer):
+        ...     def update(self, theta, group, kept):
+        ...         theta.data -= group["lr"] * np.sign(theta.grad)
+        ...         return kept
+        >>> w = sg.Tensor([1.0], requires_grad=True)
+        >>> opt = SignDescent(lr=0.1, param_groups=[{"params": {"w": w}}])
+        >>> (w**2).sum().backward()
+        >>> opt.step()
+        >>> w.numpy()
+        array([0.9], dtype=float32)
     """
 
     hyperparameters: ClassVar[dict[str, Kind]] = {"lr": NON_NEGATIVE}
@@ -98,6 +110,14 @@ class Optimizer:
 
         Raises:
             ValueError: A parameter has no gradient. Nothing has been updated then.
+
+        Example:
+            >>> model = nn.Linear(2, 1)
+            >>> opt = optim.SGD(model, lr=0.1)
+            >>> model([1.0, 2.0]).sum().backward()
+            >>> opt.step()
+            >>> opt.step_count
+            1
         """
         self._check_gradients()
         self.step_count += 1
@@ -106,13 +126,27 @@ class Optimizer:
                 kept[name] = self.update(theta, group, kept[name])
 
     def zero_grad(self) -> None:
-        """Fills the gradients of all parameters with zeros, in place where they exist."""
+        """Fills the gradients of all parameters with zeros, in place where they exist.
+
+        Example:
+            >>> model = nn.Linear(2, 1)
+            >>> optim.SGD(model).zero_grad()
+            >>> model.bias.grad
+            array([0.], dtype=float32)
+        """
         for group in self.param_groups:
             for theta in group["params"].values():
                 theta.zero_grad()
 
     def reset_step_count(self) -> None:
-        """Starts counting steps from 0 again: the next is t = 1. What the slots hold stays."""
+        """Starts counting steps from 0 again: the next is t = 1. What the slots hold stays.
+
+        Example:
+            >>> opt = optim.Adam(nn.Linear(2, 1))
+            >>> opt.reset_step_count()
+            >>> opt.step_count
+            0
+        """
         self.step_count = 0
 
     @property
@@ -167,6 +201,13 @@ class Optimizer:
         Returns:
             {"step_count", "param_groups"}: each group with "label", its hyperparameters and, for
             each of `slots`, a dict of copied arrays by the name of the parameter.
+
+        Example:
+            >>> state = optim.Adam(nn.Linear(2, 1), lr=0.1).state()
+            >>> state["step_count"], state["param_groups"][0]["lr"]
+            (0, 0.1)
+            >>> state["param_groups"][0]["moments1"]["bias"]
+            array([0.], dtype=float32)
         """
         groups = []
         for group, kept in zip(self.param_groups, self._kept, strict=True):
@@ -184,6 +225,14 @@ class Optimizer:
             TypeError: `state` is not a dict as returned by `state()`.
             ValueError: Its groups, names, shapes, dtypes or values are not those of this optimizer.
                 Nothing has been loaded then.
+
+        Example:
+            >>> model = nn.Linear(2, 1)
+            >>> opt = optim.Adam(model, lr=0.1)
+            >>> resumed = optim.Adam(model)
+            >>> resumed.load_state(opt.state())
+            >>> resumed.lr
+            0.1
         """
         entries = self._checked_state(state)
         self.step_count = int(state["step_count"])

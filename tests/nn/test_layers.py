@@ -171,6 +171,10 @@ def test_layer_norm_brings_the_last_axis_to_mean_0_and_variance_1():
     assert check_with_parameters(layer, inputs)
 
 
+def test_layer_norm_shows_its_size_and_eps():
+    assert repr(nn.LayerNorm(3)).startswith("LayerNorm(3, eps=1e-05)")
+
+
 def test_layer_norm_of_equal_numbers_is_finite():
     assert nn.LayerNorm(3)(sg.ones((2, 3))).data.tolist() == [[0, 0, 0]] * 2
 

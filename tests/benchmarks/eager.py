@@ -1,0 +1,197 @@
+"""simplegrad beside others, in one process: a training step, a long chain, the import.
+
+Run it as `python tests/benchmarks/eager.py [--repeats N] [--check]`. It prints a Markdown table.
+"""
+
+import os
+
+if __name__ == "__main__":  # one thread each; read when NumPy and PyTorch are imported
+    for variable in "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS":
+        os.environ[variable] = "1"
+
+import argparse
+import importlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+import simplegrad as sg
+from simplegrad import nn, optimizers
+
+IN, HIDDEN, OUT, BATCH = 64, 64, 10, 32
+
+
+def seconds(function, calls):
+    """How long one call takes, of several in a row."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - start) / calls
+
+
+def interleaved(functions, repeats, calls=1):
+    """The median time of each function; they take turns, so that all meet the same noise."""
+    times = [[seconds(function, calls) for function in functions] for _ in range(repeats)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def torch_or_none():
+    """PyTorch with one thread, if it is installed."""
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    return torch
+
+
+# The training step: forward, cross-entropy, backward, Adam, zero_grad
+
+
+def simplegrad_step(weights, x, y):
+    model = nn.Sequential(nn.Linear(IN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, OUT))
+    for theta, values in zip(model.parameters().values(), weights, strict=True):
+        theta.data = values
+    opt = optimizers.Adam(model=model, lr=1e-3)
+    x = sg.Tensor(x)
+
+    def step():
+        loss = sg.cross_entropy(model(x), y)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        return loss
+
+    return step
+
+
+def torch_step(torch, weights, x, y):
+    model = torch.nn.Sequential(
+        torch.nn.Linear(IN, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, OUT)
+    )
+    with torch.no_grad():
+        for theta, values in zip(model.parameters(), weights, strict=True):
+            theta.copy_(torch.from_numpy(values.T))  # torch stores the transpose
+    opt = torch.optim.Adam(model.parameters(), lr=1e-3)
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+
+    def step():
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        return loss
+
+    return step
+
+
+def training_step(torch, repeats):
+    """The median times of a step, of simplegrad and of PyTorch (None if there is none)."""
+    rng = np.random.default_rng(0)
+    shapes = (IN, HIDDEN), (HIDDEN,), (HIDDEN, OUT), (OUT,)
+    weights = [rng.uniform(-0.125, 0.125, shape).astype(np.float32) for shape in shapes]
+    x = rng.normal(size=(BATCH, IN)).astype(np.float32)
+    y = rng.integers(0, OUT, BATCH)
+    ours = simplegrad_step(weights, x, y)
+    if torch is None:
+        return *interleaved([ours], repeats, calls=10), None
+    theirs = torch_step(torch, weights, x, y)
+    for _ in range(20):  # both do the same work; and both are warm after it
+        np.testing.assert_allclose(ours().item(), theirs().item(), rtol=1e-4)
+    return interleaved([ours, theirs], repeats, calls=10)  # of 10, so that caches are warm
+
+
+# The chain
+
+
+def chain_of(length):
+    """x + 1 + 1 + ..., with `length` additions."""
+    c = sg.Tensor(0.0, requires_grad=True)
+    for _ in range(length):
+        c = c + 1.0
+    return c
+
+
+def chain(lengths, rounds=9):
+    """The median times of backward, per node, for chains of these lengths."""
+    limit = sys.getrecursionlimit()
+    chains = [chain_of(length) for length in lengths]
+    times = interleaved([c.backward for c in chains], rounds)
+    assert sys.getrecursionlimit() == limit < min(lengths)
+    return [t / length for t, length in zip(times, lengths, strict=True)]
+
+
+# The import
+
+
+def import_time(rounds=15):
+    """The median times of an interpreter that imports NumPy, and of one that imports simplegrad."""
+
+    with tempfile.TemporaryDirectory() as cache:  # both are compiled once, as for any user
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+        def run(code):
+            subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+        functions = [lambda: run("import numpy"), lambda: run("import numpy, simplegrad")]
+        interleaved(functions, 1)
+        return interleaved(functions, rounds)
+
+
+def print_table(header, *rows):
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in header, ["-" * width for width in widths], *rows:
+        print("|", " | ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)), "|")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=300, help="of ten training steps")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a figure is bad")
+    args = parser.parse_args()
+
+    torch = torch_or_none()
+    ours, theirs = training_step(torch, args.repeats)
+    short, long = chain([10_000, 100_000])
+    numpy_alone, both = import_time()
+
+    torch_version = f"torch {torch.__version__}" if torch else "torch missing"
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {torch_version}, 1 thread")
+    print()
+    print_table(
+        ["what", "contestants", "ratio"],
+        [
+            f"training step, {IN}-{HIDDEN}-{OUT}, batch {BATCH}",
+            f"simplegrad {ours * 1e6:.0f} µs, "
+            + (f"torch {theirs * 1e6:.0f} µs" if torch else "torch missing"),
+            f"{ours / theirs:.2f} of torch's time" if torch else "",
+        ],
+        [
+            "backward of a chain, per node",
+            f"10,000: {short * 1e6:.2f} µs, 100,000: {long * 1e6:.2f} µs",
+            f"{long / short:.2f} (linear: 1)",
+        ],
+        [
+            "import",
+            f"numpy {numpy_alone * 1e3:.0f} ms, with simplegrad {both * 1e3:.0f} ms",
+            f"{(both - numpy_alone) * 1e3:+.1f} ms",
+        ],
+    )
+
+    bad = {
+        "the training step is slower than torch's": torch is not None and ours > theirs,
+        "a node of a long chain takes more than twice the time": long > 2 * short,
+        "the import takes more than 30 ms": both - numpy_alone > 0.030,
+    }
+    if args.check and any(bad.values()):
+        sys.exit("bad: " + "; ".join(text for text, is_so in bad.items() if is_so))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The package from outside: what importing it costs, and that its documents say what is so."""
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+import textwrap
+import types
+from pathlib import Path
+
+import pytest
+
+import simplegrad as sg
+from simplegrad import nn, optimizers, rules
+from simplegrad.rules.shapes import EachInput
+
+PACKAGE = Path(sg.__file__).parent
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+# The import
+
+
+def test_importing_simplegrad_imports_numpy_and_little_else():
+    code = (
+        "import json, sys, numpy; before = set(sys.modules); import simplegrad; "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    python = [sys.executable, "-c", code]
+    output = subprocess.run(python, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    packages = {name.partition(".")[0] for name in json.loads(output)}
+    light = {"__future__", "contextlib", "functools", "itertools", "math", "operator", "os"}
+    light |= {"threading", "typing", "collections"}
+    assert {p for p in packages if not p.startswith("_")} <= {"simplegrad", "numpy"} | light
+
+
+def test_the_package_is_typed():
+    assert (PACKAGE / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_source_unpickles_or_touches_the_recursion_limit(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert "pickle" not in [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module != "pickle"
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert ast.unparse(node.value) == "False"
+        elif isinstance(node, ast.Attribute | ast.Name):
+            assert "setrecursionlimit" not in ast.unparse(node)
+
+
+# The README
+
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+EXCERPTS = {"class Mul:": "rules/arithmetic.py", "m_t =": "optimizers/adam.py"}
+EXAMPLES = ["import simplegrad as sg", "opt = optim.Adam("]
+
+
+def block_that_starts(start):
+    (block,) = [block for block in BLOCKS if block.startswith(start)]
+    return block
+
+
+def test_every_python_block_of_the_readme_is_tested_here():
+    tested = [block_that_starts(start) for start in [*EXCERPTS, *EXAMPLES]]
+    assert sorted(tested) == sorted(BLOCKS)
+
+
+@pytest.mark.parametrize("start", EXCERPTS)
+def test_the_excerpts_of_the_readme_are_in_the_source(start):
+    source = (PACKAGE / EXCERPTS[start]).read_text(encoding="utf-8")
+    indented = [textwrap.indent(block_that_starts(start), " " * n) for n in (0, 4, 8)]
+    assert any(f"\n{block}" in source for block in indented)
+
+
+def test_the_examples_of_the_readme_run(capsys):
+    complete, groups = (block_that_starts(start) for start in EXAMPLES)
+    names = {}
+    exec(complete, names)
+    percent, rest = capsys.readouterr().out.split("%")
+    assert int(percent) >= 90
+    assert rest == " of the test digits are read correctly\n"
+
+    names["model"] = types.SimpleNamespace(encoder=nn.Linear(3, 2), decoder=nn.Linear(2, 3))
+    exec(groups, names)
+    assert [group["lr"] for group in names["opt"].param_groups] == [1e-3, 1e-4]
+    assert [group["beta_1"] for group in names["opt"].param_groups] == [0.9, 0.8]
+
+
+def test_the_readme_has_the_two_commands():
+    lines = README.splitlines()
+    assert 'python -m pip install -e ".[demo]" && python -m simplegrad' in lines
+    assert 'python -m pip install -e ".[test]" && python -m pytest' in lines
+    assert (PACKAGE / "__main__.py").is_file()
+
+
+def test_the_names_and_files_in_the_readme_exist():
+    for name in re.findall(r"`sg\.(\w+)`", README):
+        assert hasattr(sg, name), f"sg.{name}"
+    for path in re.findall(r"`([\w./]+(?:/|\.py|\.md|\.json))`", README):
+        assert (ROOT / path).exists() or (PACKAGE / path).exists(), path
+
+
+def test_the_changelog_starts_with_this_version():
+    assert re.findall(r"^## \[([^]]+)\]", CHANGELOG, re.MULTILINE)[0] == sg.__version__
+
+
+# Docstrings
+
+NEED_NO_EXAMPLE = {
+    "forward": "the docstring of the module is about it",
+    "update": "the docstring of the optimizer has its equations",
+    "extra_repr": "it is part of the repr, which has an example",
+}
+
+
+def documented():
+    """(name, object) of the public functions, classes and methods."""
+    for module in sg, nn, optimizers:
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if isinstance(thing, str | types.ModuleType):
+                continue
+            yield f"{module.__name__}.{name}", thing
+            for method_name, method in vars(thing).items() if inspect.isclass(thing) else ():
+                if inspect.isfunction(method) and not method_name.startswith("_"):
+                    yield f"{module.__name__}.{name}.{method_name}", method
+
+
+DOCUMENTED = dict(documented())
+
+
+@pytest.mark.parametrize("module", [sg, nn, optimizers, sg.datasets, rules])
+def test_all_names_exist_and_are_documented(module):
+    assert inspect.getdoc(module)
+    for name in module.__all__:
+        thing = getattr(module, name)
+        assert isinstance(thing, str) or thing.__doc__, name
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_what_is_public_has_an_example(name):
+    if name.rpartition(".")[2] not in NEED_NO_EXAMPLE:
+        assert ">>> " in (DOCUMENTED[name].__doc__ or "")
+
+
+@pytest.mark.parametrize("name", rules.__all__)
+def test_a_rule_has_one_equation_forward_and_one_for_each_partial(name):
+    rule = getattr(rules, name)
+    many = isinstance(rule.partials, EachInput)
+    partials = [rule.partials.partial] if many else rule.partials
+    equations = re.findall(r"\$\$(.*?)\$\$", rule.__doc__, re.DOTALL)
+    left_sides = [equation.partition("=")[0].strip() for equation in equations]
+    assert [re.sub(r"_\w$", "", left) for left in left_sides] == [
+        "c",
+        *(partial.__name__ for partial in partials),
+    ]
+
+
+@pytest.mark.parametrize("name", rules.__all__)
+def test_the_arguments_of_a_partial_are_dc_and_c_and_those_of_forward(name):
+    rule = getattr(rules, name)
+    many = isinstance(rule.partials, EachInput)
+    inputs = [*inspect.signature(rule.forward).parameters]
+    for partial in [rule.partials.partial] if many else rule.partials:
+        assert [*inspect.signature(partial).parameters] == ["dc", "c", *inputs, *["i"] * many]
