@@ -9,7 +9,8 @@ import numpy as np
 
 from simplegrad import creation
 from simplegrad.nn.module import Module
-from simplegrad.optimizers.optimizer import Optimizer, check_array, check_same
+from simplegrad.optimizers.groups import check_array, check_same
+from simplegrad.optimizers.optimizer import Optimizer
 
 FORMAT_VERSION = 1
 

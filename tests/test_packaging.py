@@ -117,6 +117,7 @@ def test_the_changelog_starts_with_this_version():
 NEED_NO_EXAMPLE = {
     "forward": "the docstring of the module is about it",
     "update": "the docstring of the optimizer has its equations",
+    "check_group": "the errors of the optimizer are listed in its docstring",
     "extra_repr": "it is part of the repr, which has an example",
 }
 

@@ -517,3 +517,7 @@ def test_a_comparison_is_an_index():
     t = sg.Tensor([-1.0, 2.0, 3.0], requires_grad=True)
     t[t > 0].sum().backward()
     assert t.grad.tolist() == [0, 1, 1]
+
+
+def test_a_tensor_that_a_debugger_sees_half_made_has_a_repr():
+    assert repr(sg.Tensor.__new__(sg.Tensor)) == "Tensor(not made yet)"

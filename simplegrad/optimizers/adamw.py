@@ -7,7 +7,8 @@ from typing import Any
 
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.adam import Adam
-from simplegrad.optimizers.optimizer import NON_NEGATIVE, Arrays, Optimizer
+from simplegrad.optimizers.groups import NON_NEGATIVE
+from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simplegrad.nn.module import Module
-from simplegrad.optimizers.optimizer import FLAG, NON_NEGATIVE, Arrays, Optimizer
+from simplegrad.optimizers.groups import FLAG, NON_NEGATIVE
+from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
 
@@ -77,6 +78,14 @@ class SGD(Optimizer):
             nesterov=nesterov,
             maximize=maximize,
         )
+
+    def check_group(self, group: Mapping[str, Any]) -> None:
+        if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
+            raise ValueError(
+                f"nesterov looks ahead along the momentum, undampened, but got momentum="
+                f"{group['momentum']} and dampening={group['dampening']} in group "
+                f"{group['label']!r}. Write nesterov=True, momentum=0.9, dampening=0."
+            )
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         lr, mu, tau, weight_decay = (

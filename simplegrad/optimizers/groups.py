@@ -1,0 +1,257 @@
+"""What an optimizer is given, checked: hyperparameters, groups of parameters, saved states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simplegrad.nn.module import Module
+from simplegrad.tensor import Tensor
+
+
+class Kind(NamedTuple):
+    """What a hyperparameter may be."""
+
+    types: tuple[type, ...]
+    holds: Callable[[Any], bool]
+    allowed: str
+    example: float | bool
+
+
+Kinds = Mapping[str, Kind]
+
+NUMBERS = (int, float, np.integer, np.floating)
+BOOLS = (bool, np.bool_)
+
+NON_NEGATIVE = Kind(
+    NUMBERS,
+    lambda x: 0 <= x < math.inf,
+    "a finite number of at least 0",
+    example=0.001,
+)
+FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
+FLAG = Kind(BOOLS, lambda x: True, "True or False", example=True)
+
+
+def checked(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
+    """Hyperparameters as Python floats and bools, or an error that says what is allowed."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in kinds:
+            raise ValueError(f"{where}: {_unknown_key(key, kinds)}")
+        kind = kinds[key]
+        number = kind.types is NUMBERS
+        # True is an int to Python, but no learning rate
+        right_type = isinstance(value, kind.types) and not (number and isinstance(value, BOOLS))
+        plain = (_as_float(value) if number else bool(value)) if right_type else None
+        if not (right_type and kind.holds(plain)):
+            error = ValueError if right_type else TypeError
+            raise error(
+                f"{where}: {key} must be {kind.allowed}, but got {value!r:.80}. Write, for "
+                f"example, {key}={kind.example}."
+            )
+        result[key] = plain
+    return result
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an int of more than 308 digits
+        return math.inf
+
+
+def _unknown_key(key: object, kinds: Kinds) -> str:
+    import difflib  # only when it is needed: it takes time to import
+
+    close = sorted(difflib.get_close_matches(str(key), kinds, n=2))
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    example = (close or list(kinds))[0]
+    return (
+        f"unknown key {key!r}: {hint}The hyperparameters are {', '.join(kinds)}. Write "
+        f'{{"params": module, "{example}": {kinds[example].example}}}.'
+    )
+
+
+def resolved(
+    name: str,
+    kinds: Kinds,
+    defaults: dict[str, Any],
+    model: Module | None,
+    param_groups: Sequence[Mapping[str, Any]] | None,
+) -> list[dict[str, Any]]:
+    """The groups of the optimizer `name`: label, tensors by name and every hyperparameter."""
+    if (model is None) == (param_groups is None):
+        given = "neither" if model is None else "both"
+        raise TypeError(
+            f"{name} takes either model or param_groups, but got {given}. Write "
+            f'{name}(model=model) or {name}(param_groups=[{{"params": model}}]).'
+        )
+    if model is not None:
+        if not isinstance(model, Module):
+            raise TypeError(
+                f"{name} takes a Module as model, but got a {type(model).__name__}. Write "
+                f'{name}(model=model), or {name}(param_groups=[{{"params": tensors}}]) with a '
+                "dict of tensors by name."
+            )
+        param_groups = [{"params": model, "label": "default"}]
+    if not isinstance(param_groups, list | tuple) or not param_groups:
+        raise TypeError(
+            f"param_groups is a list of at least one dict, but got {param_groups!r:.80}. Write "
+            f'{name}(param_groups=[{{"params": model}}]).'
+        )
+    groups = []
+    for number, given in enumerate(param_groups):
+        label, params, overrides = _parts(number, given)
+        values = {**defaults, **checked(overrides, kinds, where=f"param_groups[{number}]")}
+        groups.append({"label": label, "params": params, **values})
+    _check_labels(groups)
+    _check_shared(groups)
+    return groups
+
+
+def _parts(number: int, given: Any) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
+    """The label, the tensors by name and the overrides of one group."""
+    where = f"param_groups[{number}]"
+    if not isinstance(given, Mapping) or "params" not in given:
+        raise TypeError(
+            f'{where} must be a dict with "params", but is {given!r:.80}. Write '
+            '{"params": module, "lr": 0.001}.'
+        )
+    label = given.get("label", f"group_{number}")
+    if not isinstance(label, str):
+        raise TypeError(f'{where}: a label is a string, but got {label!r}. Write "encoder".')
+    overrides = {key: value for key, value in given.items() if key not in ("params", "label")}
+    return label, _tensors_by_name(given["params"], where), overrides
+
+
+def _tensors_by_name(params: Any, where: str) -> dict[str, Tensor]:
+    """The "params" of a group as a dict of leaves that require gradients."""
+    tensors = params.parameters() if isinstance(params, Module) else params
+    if not (_has_string_keys(tensors) and all(isinstance(t, Tensor) for t in tensors.values())):
+        raise TypeError(
+            f'{where}: "params" is a Module or a dict of tensors by name, but got {params!r:.80}. '
+            'Write {"params": model} or {"params": {"w": w}}.'
+        )
+    if not tensors:
+        raise ValueError(
+            f'{where}: "params" is empty, so there is nothing to optimize. Write '
+            '{"params": module} with a module whose tensors have requires_grad=True.'
+        )
+    for name, theta in tensors.items():
+        if not theta.requires_grad:
+            raise ValueError(
+                f"{where}: {name!r} does not require gradients: {theta!r}. Write "
+                "sg.Tensor(data, requires_grad=True), or leave it out of the group."
+            )
+        if theta.rule is not None:
+            raise ValueError(
+                f"{where}: {name!r} is a result and not a leaf, so it gets no gradient: {theta!r}. "
+                "Write sg.Tensor(t, requires_grad=True) to optimize a copy of its data."
+            )
+    return dict(tensors)
+
+
+def _check_labels(groups: list[dict[str, Any]]) -> None:
+    labels = [group["label"] for group in groups]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(
+                f"two groups have the label {label!r}, so set_param and load_state could not tell "
+                f'them apart. Write {{"params": ..., "label": "{label}_2"}} for one of them.'
+            )
+
+
+def _check_shared(groups: list[dict[str, Any]]) -> None:
+    seen: dict[int, str] = {}
+    for group in groups:
+        for name, theta in group["params"].items():
+            here = f"{name!r} of group {group['label']!r}"
+            if id(theta) in seen:
+                raise ValueError(
+                    f"{here} and {seen[id(theta)]} are the same tensor, which would be updated "
+                    "twice in a step. Write it in one group, once."
+                )
+            seen[id(theta)] = here
+
+
+def check_gradients(groups: list[dict[str, Any]]) -> None:
+    """Raises a ValueError that names the parameters without a gradient, if there are any."""
+    missing = [(g, name) for g in groups for name, t in g["params"].items() if t.grad is None]
+    if missing:
+        names = ", ".join(f"{name!r} of group {group['label']!r}" for group, name in missing)
+        raise ValueError(
+            f"step() needs the gradient of every parameter, but these have none: {names}. Call "
+            "loss.backward() first, with a loss that depends on them."
+        )
+
+
+def check_state(
+    state: Any, groups: list[dict[str, Any]], kinds: Kinds, slots: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The groups of a `state()` in the order of `groups`, each value checked."""
+    _check_layout(state, slots)
+    count = state["step_count"]
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
+        raise ValueError(f"step_count must be an int of at least 0, but got {count!r}.")
+    labels = [group["label"] for group in groups]
+    check_same(
+        "the labels of the groups", labels, [entry["label"] for entry in state["param_groups"]]
+    )
+    by_label = {entry["label"]: dict(entry) for entry in state["param_groups"]}
+    entries = []
+    for group in groups:
+        where, entry = f"group {group['label']!r}", by_label[group["label"]]
+        check_same(f"the keys of {where}", ["label", *kinds, *slots], entry)
+        entry |= checked({key: entry[key] for key in kinds}, kinds, where)
+        for slot in slots:
+            check_same(f"the names in {slot!r} of {where}", group["params"], entry[slot])
+            for name, theta in group["params"].items():
+                check_array(f"{slot!r} of {name!r}", entry[slot][name], theta)
+        entries.append(entry)
+    return entries
+
+
+def _check_layout(state: Any, slots: Sequence[str]) -> None:
+    """Raises a TypeError if `state` is not nested as `state()` nests it."""
+    if _has_string_keys(state) and set(state) == {"step_count", "param_groups"}:
+        entries = state["param_groups"]
+        if isinstance(entries, list | tuple) and all(
+            _has_string_keys(entry)
+            and isinstance(entry.get("label"), str)
+            and all(_has_string_keys(entry.get(slot, {})) for slot in slots)
+            for entry in entries
+        ):
+            return
+    raise TypeError(
+        'load_state takes a dict with "step_count" and "param_groups", as state() returns, '
+        f"but got {state!r:.80}. Nothing was changed. Write opt.load_state(other_opt.state())."
+    )
+
+
+def _has_string_keys(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def check_same(what: str, expected: Iterable[str], given: Iterable[str]) -> None:
+    """Raises a ValueError if these are not the same names, in any order."""
+    expected, given = sorted(expected), sorted(given)
+    if expected != given:
+        raise ValueError(
+            f"{what} must be {', '.join(expected)}, but what is loaded has {', '.join(given)}. "
+            "Nothing was changed. Load into a model and an optimizer made as those that were saved."
+        )
+
+
+def check_array(what: str, array: Any, theta: Tensor) -> None:
+    """Raises a ValueError if `array` does not have the shape and dtype of the parameter."""
+    array = np.asarray(array)
+    if array.shape != theta.shape or array.dtype != theta.dtype:
+        raise ValueError(
+            f"{what} must be of shape {theta.shape} and {theta.dtype}, but what is loaded has "
+            f"shape {array.shape} and {array.dtype}. Nothing was changed. Load into a model and an "
+            "optimizer made as those that were saved."
+        )
