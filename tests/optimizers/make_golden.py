@@ -213,7 +213,7 @@ def trajectory(optimizer, sequence, hyperparameters):
 
 
 def decimal(x):
-    return nstr(x, 20)
+    return nstr(x, 40)  # so many that none is a tie, which versions of mpmath round differently
 
 
 def golden():
