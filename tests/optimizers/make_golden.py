@@ -13,9 +13,10 @@ import json
 import re
 import struct
 import sys
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
-from mpmath import mp, mpf, nstr, sqrt
+from mpmath import mp, mpf, sqrt
 
 DIGITS = 50
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -213,7 +214,11 @@ def trajectory(optimizer, sequence, hyperparameters):
 
 
 def decimal(x):
-    return nstr(x, 40)  # so many that none is a tie, which versions of mpmath round differently
+    """20 digits, rounded by Python: versions of mpmath round ties differently."""
+    with localcontext(Context(prec=100)):
+        exact = Decimal(int(x.man)) * Decimal(2) ** int(x.exp)
+    with localcontext(Context(prec=20)):
+        return str(+exact if x >= 0 else -exact)
 
 
 def golden():
