@@ -1,0 +1,194 @@
+"""In-place optimizers: the parameters of a group side by side, worked through block by block.
+
+An optimizer of `simplegrad.optimizers` computes whole arrays, a new one for each name in its
+equations. What costs time there is not the arithmetic but the memory: fresh arrays, larger than the
+processor's cache, and a Python call for each small parameter. Here
+
+- the parameters of one group and dtype, their gradients and what is kept of them (the moments) lie
+  side by side in one flat array each, and `.data` and `.grad` of a parameter become views of those;
+- the flat arrays are worked through in blocks that fit into the cache, and every pass over a block
+  writes into it or into one of two scratch blocks: a step allocates nothing.
+
+The passes are the operations of the reference, in its order, so the results have the same bits.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from simplegrad.optimizers import groups
+from simplegrad.optimizers.optimizer import Arrays, Optimizer
+from simplegrad.tensor import Tensor
+
+BLOCK_BYTES = 128 * 1024  # six arrays are in use at a time; all of them fit into a cache of 1 MB
+
+
+class Flat:
+    """The parameters of one group and dtype, side by side.
+
+    Attributes:
+        group: Their group.
+        places: For each parameter, the tensor, and where its data and its gradient have their
+            place.
+        gradients: All gradients, flat.
+        blocks: The flat data, gradients and kept arrays and the two scratch blocks, cut in blocks.
+    """
+
+    def __init__(
+        self,
+        group: dict[str, Any],
+        tensors: dict[str, Tensor],
+        kept: dict[str, Arrays],
+        slots: int,
+        scratch: list[Arrays],
+    ) -> None:
+        dtype = scratch[0][0].dtype
+        size = sum(theta.size for theta in tensors.values())
+        flat = [np.zeros(size, dtype) for _ in range(2 + slots)]
+        self.group = group
+        self.gradients = flat[1]
+        self.places = []
+        start = 0
+        for name, theta in tensors.items():
+            data, grad, *own = (_view(array, start, theta) for array in flat)
+            self.places.append((theta, data, grad))
+            for view, array in zip(own, kept[name], strict=True):
+                view[...] = array
+            kept[name] = tuple(own)
+            start += theta.size
+        length = scratch[0][0].size
+        self.blocks = [
+            (
+                *(array[i : i + length] for array in flat),
+                *(array[: min(length, size - i)] for array in scratch[number % len(scratch)]),
+            )
+            for number, i in enumerate(range(0, size, length))
+        ]
+
+    def take_in(self) -> None:
+        """Brings data and gradients that were assigned anew back to their places."""
+        for theta, data, grad in self.places:
+            if theta._data is not data:
+                data[...] = theta._data
+                theta._data = data
+            if theta._grad is not grad:
+                grad[...] = theta._grad
+                theta._grad = grad
+
+
+def _view(flat: np.ndarray, start: int, theta: Tensor) -> np.ndarray:
+    """The place of `theta` in a flat array, in the order of memory that its data has."""
+    is_fortran = theta.data.flags.f_contiguous and not theta.data.flags.c_contiguous
+    return flat[start : start + theta.size].reshape(theta.shape, order="F" if is_fortran else "C")
+
+
+class InPlace(Optimizer):
+    """What an in-place optimizer does in place of the `update` of its reference.
+
+    It is mixed in before the reference, and defines `passes`.
+
+    Args:
+        args: The arguments of the reference.
+        workers: How many threads share the blocks of a step.
+        kwargs: The arguments of the reference by name.
+
+    Raises:
+        TypeError: `workers` is not an int, or as the reference.
+        ValueError: `workers` is less than 1, or as the reference.
+    """
+
+    def __init__(self, *args: Any, workers: int = 1, **kwargs: Any) -> None:
+        if isinstance(workers, bool) or not isinstance(workers, int):
+            raise TypeError(f"workers is a number of threads, but got {workers!r}: workers=2.")
+        if workers < 1:
+            raise ValueError(f"workers is at least 1, one thread, but got {workers}: workers=1.")
+        super().__init__(*args, **kwargs)
+        self.workers = workers
+        self._lay_out()
+
+    def passes(self, group: dict[str, Any], theta: Any, g: Any, *kept_and_scratch: Any) -> None:
+        """The equations of the reference, on one block and in place; subclasses define it.
+
+        Args:
+            group: The group, with the hyperparameters.
+            theta: The block of the parameters.
+            g: The block of the gradients: to be read only.
+            kept_and_scratch: The blocks of what is kept, one for each of `slots`, and two more of
+                the same size to write into.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no passes(group, theta, g, ...).")
+
+    def step(self) -> None:
+        """Updates every parameter from its gradient, in place; otherwise as in the reference."""
+        groups.check_gradients(self.param_groups)
+        for flat in self._flats:
+            flat.take_in()
+        self.step_count += 1
+        for flat in self._flats:
+            if self.workers == 1 or len(flat.blocks) == 1:
+                self._run(flat.group, flat.blocks)
+            else:
+                self._share(flat)
+            for theta, _, _ in flat.places:
+                theta.version += 1  # as an assignment of .data does
+
+    def zero_grad(self) -> None:
+        """Fills the gradients of all parameters with zeros, in place."""
+        for flat in self._flats:
+            flat.gradients.fill(0)
+            for theta, _, grad in flat.places:
+                if theta._grad is None:
+                    theta._grad = grad
+                elif theta._grad is not grad:
+                    theta.zero_grad()
+
+    def load_state(self, state: Any) -> None:
+        """Takes over a `state()`, of this class or of its reference."""
+        super().load_state(state)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Gives every parameter its place; `.data` and `.grad` follow in the next step."""
+        scratch: dict[np.dtype, list[Arrays]] = {}
+        self._flats = []
+        for group, kept in zip(self.param_groups, self._kept, strict=True):
+            by_dtype: dict[np.dtype, dict[str, Tensor]] = {}
+            for name, theta in group["params"].items():
+                by_dtype.setdefault(theta.dtype, {})[name] = theta
+            for dtype, tensors in by_dtype.items():
+                if dtype not in scratch:
+                    length = BLOCK_BYTES // dtype.itemsize
+                    scratch[dtype] = [
+                        (np.empty(length, dtype), np.empty(length, dtype))
+                        for _ in range(self.workers)
+                    ]
+                self._flats.append(Flat(group, tensors, kept, len(self.slots), scratch[dtype]))
+
+    def _run(self, group: dict[str, Any], blocks: list[Arrays]) -> None:
+        for block in blocks:
+            self.passes(group, *block)
+
+    def _share(self, flat: Flat) -> None:
+        """Runs every nth block in one of n threads: each has its own scratch blocks."""
+        tasks = [
+            # NumPy's errstate belongs to the context of a thread: the workers get a copy of ours
+            _pool(self.workers).submit(
+                contextvars.copy_context().run,
+                self._run,
+                flat.group,
+                flat.blocks[k :: self.workers],
+            )
+            for k in range(self.workers)
+        ]
+        for task in tasks:
+            task.result()
+
+
+@functools.cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="simplegrad")
