@@ -61,19 +61,35 @@ def backward(root: Tensor, grad: object = None, retain_grads: bool = False) -> N
     d_root = _first_gradient(root, grad)
     tape = tape_of(root)
     _check_data_unchanged(tape)
-    grads = {root.index: d_root}  # the index of a tensor: dL/d(tensor), as far as it is summed up
+    grads = chain_rule(tape, d_root, retain_grads)
+    for t in tape:
+        if t.index in grads:
+            t.accumulate_grad(grads[t.index])
+
+
+def chain_rule(
+    tape: list[Tensor], d_root: np.ndarray, retain_grads: bool = False
+) -> dict[int, np.ndarray]:
+    """The gradients of a tape's leaves by their index; with `retain_grads`, of all its tensors.
+
+    Example:
+        >>> import simplegrad as sg
+        >>> a = sg.Tensor(3.0, requires_grad=True)
+        >>> tape = tape_of(a * a)
+        >>> print(chain_rule(tape, np.float32(1))[a.index])
+        6.0
+    """
+    grads = {tape[-1].index: d_root}  # dL/d(tensor), as far as it is summed up
     for c in reversed(tape):
         if c.rule is None:
-            continue  # a leaf: its gradient waits in grads until all are complete
+            continue  # a leaf: its gradient stays in grads
         dc = grads[c.index] if retain_grads else grads.pop(c.index)
         arrays = [t.data for t in c.inputs]
         for t, partial in zip(c.inputs, c.rule.partials, strict=False):
             if t.requires_grad:
                 dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape)
                 grads[t.index] = grads[t.index] + dt if t.index in grads else dt
-    for t in tape:
-        if t.index in grads:
-            t.accumulate_grad(grads[t.index])
+    return grads
 
 
 def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

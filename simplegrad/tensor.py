@@ -295,7 +295,7 @@ class Tensor:
         return Tensor, (self.data, self.requires_grad, None, self.name)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.data, dtype=dtype, copy=copy)
+        return self.data.__array__(dtype, copy=copy)
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -645,7 +645,7 @@ def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
     needs_grad = autograd.is_grad_enabled() and True in [t._requires_grad for t in inputs]
     c = Tensor.__new__(Tensor)
-    c._data = np.asarray(data)
+    c._data = np.asanyarray(data)
     c._grad = None
     c._requires_grad = needs_grad
     c.name = None

@@ -4,7 +4,8 @@ Nothing else in simplegrad knows this package: `from simplegrad import fast` bri
 """
 
 from simplegrad.fast.adam import Adam, AdamW
+from simplegrad.fast.replay import replay
 from simplegrad.fast.rmsprop import RMSProp
 from simplegrad.fast.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "RMSProp"]
+__all__ = ["SGD", "Adam", "AdamW", "RMSProp", "replay"]

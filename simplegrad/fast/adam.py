@@ -10,7 +10,8 @@ r"""Adam in place: the five equations of `optimizers.Adam`, in fourteen passes o
 
 Each pass is one operation of NumPy that writes with `out=`: into the moments, which thereby become
 $m_t$ and $v_t$, into $\theta$, or into one of two scratch blocks, `a` and `b`. The operations and
-their order are those of the reference, and so is every bit of the result.
+their order are those of the reference, and so is every bit of the result. Passes 8 and 9 are left
+out from the step on in which $1 - \beta^t$ is rounded to 1: dividing by it changes no bit.
 """
 
 from __future__ import annotations
@@ -63,15 +64,22 @@ class Adam(InPlace, optimizers.Adam):
         np.multiply(1 - beta_2, a, out=a)
         np.add(v, a, out=v)
         # m_hat = m_t / (1 - beta_1**t)
-        np.divide(m, 1 - beta_1**t, out=a)
+        m_hat = _divided(m, 1 - beta_1**t, out=a)
         # v_hat = v_t / (1 - beta_2**t)
-        np.divide(v, 1 - beta_2**t, out=b)
+        v_hat = _divided(v, 1 - beta_2**t, out=b)
         # theta -= lr * m_hat / (sqrt(v_hat) + eps)
-        np.multiply(lr, a, out=a)
-        np.sqrt(b, out=b)
+        np.multiply(lr, m_hat, out=a)
+        np.sqrt(v_hat, out=b)
         np.add(b, eps, out=b)
         np.divide(a, b, out=a)
         np.subtract(theta, a, out=theta)
+
+
+def _divided(moment: np.ndarray, correction: float, out: np.ndarray) -> np.ndarray:
+    """`moment` / `correction`; `moment` itself once the correction is rounded to 1."""
+    if moment.dtype.type(correction) == 1:
+        return moment
+    return np.divide(moment, correction, out=out)
 
 
 class AdamW(Adam, optimizers.AdamW):

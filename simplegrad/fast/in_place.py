@@ -25,7 +25,7 @@ from simplegrad.optimizers import groups
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
-BLOCK_BYTES = 128 * 1024  # six arrays are in use at a time; all of them fit into a cache of 1 MB
+BLOCK_BYTES = 256 * 1024  # six arrays are in use at a time; all of them fit into a cache of 2 MB
 
 
 class Flat:
