@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -152,6 +153,14 @@ class InPlace(Optimizer):
         super().load_state(state)
         self._lay_out()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy takes along: not the flat arrays, whose views it lays out for itself."""
+        return {key: value for key, value in vars(self).items() if key != "_flats"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lay_out()
+
     def _lay_out(self) -> None:
         """Gives every parameter its place; `.data` and `.grad` follow in the next step."""
         scratch: dict[np.dtype, list[Arrays]] = {}
@@ -192,3 +201,7 @@ class InPlace(Optimizer):
 @functools.cache
 def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="simplegrad")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has no threads but its own
+    os.register_at_fork(after_in_child=_pool.cache_clear)

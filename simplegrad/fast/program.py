@@ -155,15 +155,20 @@ SHAPED_BY_VALUES = {np.argwhere, np.compress, np.extract, np.flatnonzero, np.non
 class Traced(np.ndarray):
     """An array that records what NumPy does with it; see the module."""
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        program, inputs = _program(), plain(inputs)
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        program, inputs = _program(), plain(args)
         outs = kwargs.pop("out", None)
+        for key, default in ("dtype", None), ("where", True):  # reductions always name them
+            if key in kwargs and kwargs[key] is default:
+                del kwargs[key]
         call = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
+            _check_own(args[0])
             call(*inputs)
             program.add(call, *inputs)
             return None
         if outs is not None:
+            _check_own(*outs)
             call(*inputs, out=plain(outs), **kwargs)
             program.add(call, *inputs, out=outs, **kwargs)
             return outs[0] if len(outs) == 1 else outs
@@ -193,6 +198,7 @@ class Traced(np.ndarray):
             program.add(np.copyto, out, a, where=np.asarray(condition))
             return traced(out)
         if function is np.copyto:
+            _check_own(args[0])
             np.copyto(*plain(args), **kwargs)
             program.add(np.copyto, *args, **kwargs)
             return None
@@ -244,6 +250,16 @@ class Traced(np.ndarray):
         if is_recording() and not caller.startswith("simplegrad."):
             raise _taken_out("np.asarray(tensor)")
         return plain(self).__array__(dtype, copy=copy)
+
+
+def _check_own(*outs: Any) -> None:
+    """What a program writes into must be its own: others would go on with the values of now."""
+    if is_recording() and not all(isinstance(out, Traced) for out in outs):
+        raise NotReplayable(
+            "this writes a result into an array that is not replayed, which would keep the values "
+            "of the recording for good. Write mask = mask * (t.data > 0) in place of mask *= ..., "
+            "or @fast.replay(eager=True)."
+        )
 
 
 def _recorded_method(name: str) -> Callable[..., Any]:

@@ -70,8 +70,15 @@ def replay(
         >>> model.bias.grad.shape
         (2,)
     """
+    if isinstance(max_tapes, bool) or not isinstance(max_tapes, int) or max_tapes < 1:
+        raise ValueError(f"max_tapes is an int of at least 1, but got {max_tapes!r}: max_tapes=8.")
     if function is None:
         return functools.partial(replay, eager=eager, max_tapes=max_tapes)
+    if not callable(function):
+        raise TypeError(
+            f"replay takes a function, but got a {type(function).__name__}. Write @fast.replay "
+            "above def loss_of(x, y): ..., and call loss_of(x, y)."
+        )
     tapes: list[Tape] = []
 
     @functools.wraps(function)
@@ -80,23 +87,24 @@ def replay(
         key = (len(args), *kwargs, *[_kind_of(a) for a in given])
 
         def call(inputs: Sequence[Any]) -> Tensor:
-            tensors = [tensor.as_tensor(a) for a in inputs]
-            named = zip(kwargs, tensors[len(args) :], strict=True)
-            return function(*tensors[: len(args)], **dict(named))
+            named = zip(kwargs, inputs[len(args) :], strict=True)
+            return function(*inputs[: len(args)], **dict(named))
 
         if eager or not autograd.is_grad_enabled() or is_recording():
-            return call(given)
+            return call(_as_inputs(given))
         with _lock:
             for tape in tapes:
                 if tape.key == key and tape.fits():
                     try:
                         return tape.replay(given, call)
                     except IndexError:
-                        return call(given)  # says what is wrong with the index
+                        return call(_as_inputs(given))  # says what is wrong with the index
             _make_room(tapes, key, max_tapes)
-            tape, loss = _record(function, call, key, given)
-            tapes.append(tape)
-            return loss
+            new_tape = _record(function, call, key, given)
+            if new_tape is None:  # nothing requires gradients
+                return call(_as_inputs(given))
+            tapes.append(new_tape)
+            return new_tape.new_loss(given)
 
     return replayed
 
@@ -113,7 +121,7 @@ class Tape:
     def __init__(self, key: tuple[Any, ...], watch: Watch) -> None:
         self.key, self.watch = key, watch
         self.forward_program, self.backward_program = Program(), Program()
-        self.buffers: list[np.ndarray] = []
+        self.buffers: list[tuple[int, np.ndarray]] = []  # which argument, and where it goes
         self.loss = self.d_loss = np.empty(())
         self.leaves: list[Tensor | int] = []  # a tensor, or which argument
         self.gradients: list[np.ndarray] = []
@@ -132,7 +140,8 @@ class Tape:
     def replay(self, given: Sequence[Any], call: Callable[..., Tensor]) -> Tensor:
         """The loss for other values of the arguments."""
         expected = self.called_anew(given, call) if self.run == 1 else None
-        for buffer, a in zip(self.buffers, given, strict=True):
+        for number, buffer in self.buffers:
+            a = given[number]
             np.copyto(buffer, a._data if isinstance(a, Tensor) else a)
             if buffer.dtype.kind == "i" and buffer.size and buffer.min() < 0:
                 raise IndexError  # as an index it would count from the end: the function decides
@@ -151,7 +160,7 @@ class Tape:
         generator = creation.generator()
         before = generator.bit_generator.state
         with autograd.no_grad():
-            expected = call(given).data
+            expected = call(_as_inputs(given)).data
         generator.bit_generator.state = before
         return expected
 
@@ -191,11 +200,16 @@ def _kind_of(a: Any) -> tuple[Any, ...]:
     if isinstance(a, np.ndarray | np.generic):
         return a.shape, a.dtype, False
     if isinstance(a, int | float):
-        return (), np.dtype(np.float32), False
+        return type(a), a
     raise TypeError(
         f"a replayed function takes Tensors, arrays and numbers, but got a {type(a).__name__}. "
         "Write f(np.array(...)), and keep other things outside of the function."
     )
+
+
+def _as_inputs(given: Sequence[Any]) -> list[Any]:
+    """The arguments as the function gets them: arrays as Tensors, Python's numbers as they are."""
+    return [tensor.as_tensor(a) if isinstance(a, np.ndarray | np.generic) else a for a in given]
 
 
 def _make_room(tapes: list[Tape], key: Any, max_tapes: int) -> None:
@@ -203,31 +217,45 @@ def _make_room(tapes: list[Tape], key: Any, max_tapes: int) -> None:
     tapes[:] = [tape for tape in tapes if tape.has_its_arrays()]
     if len(tapes) < max_tapes:
         return
-    old = [tape for tape in tapes if not tape.fits()]
+    shapes = _without_numbers(key)
+    old = [t for t in tapes if _without_numbers(t.key) == shapes or not t.fits()]
     if not old:
-        new = [kind[0] for kind in key if isinstance(kind, tuple)]
+        new = [kind[0] for kind in shapes]
         raise RuntimeError(
             f"a replayed function keeps at most {max_tapes} recordings, one for each set of "
-            f"shapes, and this call has new shapes: {new}. Give batches of the same shape, or write "
-            "@fast.replay(max_tapes=...)."
+            f"shapes, and this call has new shapes: {new}. Give batches of the same shape, or "
+            "write @fast.replay(max_tapes=...)."
         )
     tapes.remove(old[0])
 
 
+def _without_numbers(key: Any) -> list[Any]:
+    return [kind for kind in key if isinstance(kind, tuple) and len(kind) == 3]
+
+
 def _record(
     function: Callable[..., Tensor], call: Callable[..., Tensor], key: Any, given: Sequence[Any]
-) -> tuple[Tape, Tensor]:
-    """Runs the function on Traced arrays; returns the tape, and the loss of this call."""
+) -> Tape | None:
+    """Runs the function on Traced arrays; None if its loss requires no gradient."""
     generator, before = creation.generator(), creation.generator().bit_generator.state
     outside = Watch(function).tensors
     newest = next(tensor._creation_order)
     while True:
         generator.bit_generator.state = before
         tape = Tape(key, Watch(function))
-        inputs = [Tensor(a, isinstance(a, Tensor) and a.requires_grad) for a in given]
-        with _traced_data([*inputs, *outside]):
+        inputs = [
+            a
+            if isinstance(a, int | float) and not isinstance(a, np.generic)
+            else Tensor(a, isinstance(a, Tensor) and a.requires_grad)
+            for a in given
+        ]
+        arguments = {number: t for number, t in enumerate(inputs) if isinstance(t, Tensor)}
+        with _traced_data([*arguments.values(), *outside]):
             with recorded() as tape.forward_program:
                 loss = _checked_loss(call(inputs))
+            if not loss.requires_grad:
+                generator.bit_generator.state = before
+                return None
             found = autograd.tape_of(loss)
             used = {id(t): t for c in found for t in (c, *c.inputs) if t.rule is None}
             missed = [
@@ -243,14 +271,15 @@ def _record(
         for c in found:
             if c.rule is not None:  # for those whom the function has given it to
                 c._data = c._data.view(np.ndarray)
-        numbers = {t.index: number for number, t in enumerate(inputs)}
+        numbers = {t.index: number for number, t in arguments.items()}
         for t in found:
             if t.rule is None:
                 tape.leaves.append(numbers.get(t.index, t))
                 tape.gradients.append(np.asarray(grads[t.index].view(np.ndarray)))
-        tape.buffers = [t._data for t in inputs]
+        tape.buffers = [(number, t._data) for number, t in arguments.items()]
         tape.data = [(t, t._data) for t in outside]
-        return tape, tape.new_loss(given)
+        tape.watch.leave_out_what_changed()
+        return tape
 
 
 def _checked_loss(loss: Any) -> Tensor:
@@ -259,11 +288,6 @@ def _checked_loss(loss: Any) -> Tensor:
         raise TypeError(
             f"a replayed function returns one Tensor of one element, but got {got}. Write "
             "return loss.mean(), and compute other results in another function."
-        )
-    if not loss.requires_grad:
-        raise TypeError(
-            "a replayed function returns a loss to differentiate, but nothing that it depends on "
-            "requires gradients. Use parameters, or call the function without replay."
         )
     return loss
 
@@ -342,6 +366,19 @@ class Watch:
                 stack.extend(values)
             stack.extend(_functions_of(type(value)))
 
+    def leave_out_what_changed(self) -> None:
+        """Forgets what the function itself has changed since, such as a counter."""
+        looks = []
+        for look, before in self.looks:
+            now = list(look())
+            if len(now) == len(before):
+                kept = [x is y for x, y in zip(now, before, strict=True)]
+                if not all(kept):
+                    before = list(itertools.compress(before, kept))
+                    look = functools.partial(_chosen, look, kept)
+                looks.append((look, before))
+        self.looks = looks
+
     def is_unchanged(self) -> bool:
         """Whether each look shows the same objects, and each array the same values."""
         for look, before in self.looks:
@@ -351,18 +388,25 @@ class Watch:
         return all(np.array_equal(now, before) for now, before in self.arrays)
 
 
+def _chosen(look: Callable[[], Any], kept: list[bool]) -> list[Any]:
+    return list(itertools.compress(look(), kept))
+
+
 def _looks_into(value: Any) -> list[Callable[[], Any]]:
     """Functions that return what `value` refers to now, and that another call may change."""
     if isinstance(value, types.FunctionType) and not _is_library(value.__module__):
         cells, variables = value.__closure__ or (), value.__globals__
         names = [name for name in _names_in(value) if name in variables]
+        defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
         return [
-            lambda: [cell.cell_contents for cell in cells],
-            lambda: [variables.get(name) for name in names],
-            lambda: [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()],
+            *([lambda: [cell.cell_contents for cell in cells]] if cells else []),
+            *([lambda: [variables.get(name) for name in names]] if names else []),
+            *([lambda: defaults] if defaults else []),
         ]
     if isinstance(value, types.MethodType):
         return [lambda: (value.__func__, value.__self__)]
+    if isinstance(value, functools.partial):
+        return [lambda: (value.func, *value.args, *value.keywords.values())]
     if isinstance(value, dict):
         return [value.values]
     if isinstance(value, list | tuple | set | frozenset):
