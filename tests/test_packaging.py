@@ -60,7 +60,7 @@ def test_no_source_unpickles_or_touches_the_recursion_limit(path):
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 EXCERPTS = {"class Mul:": "rules/arithmetic.py", "m_t =": "optimizers/adam.py"}
-EXAMPLES = ["import simplegrad as sg", "opt = optim.Adam("]
+EXAMPLES = ["import simplegrad as sg", "opt = optim.Adam(", "from simplegrad import fast"]
 
 
 def block_that_starts(start):
@@ -81,12 +81,16 @@ def test_the_excerpts_of_the_readme_are_in_the_source(start):
 
 
 def test_the_examples_of_the_readme_run(capsys):
-    complete, groups = (block_that_starts(start) for start in EXAMPLES)
+    complete, groups, fast = (block_that_starts(start) for start in EXAMPLES)
     names = {}
     exec(complete, names)
     percent, rest = capsys.readouterr().out.split("%")
     assert int(percent) >= 90
     assert rest == " of the test digits are read correctly\n"
+
+    exec(fast, names)
+    assert names["loss"].item() < 0.1
+    assert names["loss"].rule.__name__ == "Replay"
 
     names["model"] = types.SimpleNamespace(encoder=nn.Linear(3, 2), decoder=nn.Linear(2, 3))
     exec(groups, names)
