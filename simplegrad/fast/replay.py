@@ -39,13 +39,20 @@ def replay(
 ) -> Any:
     """Makes a function of tensors fast: later calls repeat the NumPy calls of the first.
 
-    The function gets its arguments as Tensors and returns a loss, one number. `backward()` on that
-    loss adds to `.grad` what it would add without replay, to the last bit.
+    The function gets arrays as Tensors and returns a loss, one number. `backward()` on that loss
+    adds to `.grad` what it would add without replay, to the last bit; it must come before the next
+    call, which uses the same arrays again. An array stays allocated for each result of the function
+    and of its partials.
 
-    What is fixed when the function is recorded is Python: branches, loops and print run once. An
-    `if` that looks at a value is refused. Everything else is seen: other data in the arguments, new
-    values in parameters, Dropout's random numbers. When an argument has a new shape or dtype, or a
-    module, list, parameter or variable that the function uses was replaced, it is recorded again.
+    What is fixed when the function is recorded is Python: its branches and loops, what it prints,
+    and what it computes from other things than tensors. The second call runs the function again
+    beside its recording and refuses it if the loss differs, as with numbers of `np.random`. An `if`
+    that looks at a value is refused at once. Everything else is seen:
+
+    - other data in the arguments, new values in parameters, and the random numbers of Dropout and
+      of `sg.generator()`, which are drawn anew;
+    - an argument of a new shape or dtype, another Python number as an argument, and a module, list,
+      parameter or variable that the function uses and that was replaced: it is recorded again.
 
     Args:
         function: What to replay. Without it, `replay` returns a decorator.
@@ -421,8 +428,14 @@ def _looks_into(value: Any) -> list[Callable[[], Any]]:
     return [lambda: [attributes.get(name) for name in names]]
 
 
-def _is_library(module: str) -> bool:
-    return module.partition(".")[0] in ("builtins", "functools", "numpy", "simplegrad", "types")
+def _is_library(module: str | None) -> bool:
+    return (module or "").partition(".")[0] in (
+        "builtins",
+        "functools",
+        "numpy",
+        "simplegrad",
+        "types",
+    )
 
 
 def _functions_of(owner: type) -> list[types.FunctionType]:
