@@ -173,8 +173,8 @@ def cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
     return (rows.logsumexp(axis=1) - a_it).mean()
 
 
-def _checked_targets(logits: Tensor, targets: TensorLike) -> np.ndarray:
-    """The targets of a cross-entropy as an array of integers, each of them a class."""
+def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
+    """The targets of a cross-entropy as a Tensor of integers, each of them a class."""
     t = np.asarray(targets)
     if t.dtype.kind not in "iu":
         raise TypeError(
@@ -194,7 +194,7 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> np.ndarray:
             f"the logits have {classes} classes, so a target is one of 0 ... {classes - 1}, but "
             f"one is {wrong}. Write targets - 1 if your classes count from 1."
         )
-    return t
+    return targets if isinstance(targets, Tensor) else Tensor(t)
 
 
 for _function in (softmax, log_softmax, mse_loss, cross_entropy):

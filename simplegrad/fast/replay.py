@@ -8,12 +8,14 @@ over the tape in the same way, and from then on makes just these calls, into the
 
 from __future__ import annotations
 
+import collections
 import functools
 import itertools
 import operator
+import sys
 import threading
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from simplegrad.fast.program import (
     traced_call,
 )
 from simplegrad.nn.module import Module
+from simplegrad.optimizers.optimizer import Arrays
 from simplegrad.tensor import Tensor
 
 _lock = threading.RLock()  # one recording or replay at a time: programs share arrays
@@ -45,9 +48,9 @@ def replay(
     and of its partials.
 
     What is fixed when the function is recorded is Python: its branches and loops, what it prints,
-    and what it computes from other things than tensors. The second call runs the function again
-    beside its recording and refuses it if the loss differs, as with numbers of `np.random`. An `if`
-    that looks at a value is refused at once. Everything else is seen:
+    and what it computes from other things than tensors. The second call, and the first with other
+    data, run the function again beside its recording and refuse it if the losses differ, as with
+    numbers of `np.random`. An `if` that looks at a value is refused at once. What is seen:
 
     - other data in the arguments, new values in parameters, and the random numbers of Dropout and
       of `sg.generator()`, which are drawn anew;
@@ -132,8 +135,9 @@ class Tape:
         self.loss = self.d_loss = np.empty(())
         self.leaves: list[Tensor | int] = []  # a tensor, or which argument
         self.gradients: list[np.ndarray] = []
-        self.data: list[tuple[Tensor, np.ndarray]] = []
-        self.run = 0
+        self.data: list[tuple[Tensor, np.ndarray, bool]] = []
+        self.run = 1
+        self.recorded_arguments: dict[int, Arrays] | None = {}  # and room to compare with them
         self.last_dc: Any = None
 
     def fits(self) -> bool:
@@ -142,11 +146,12 @@ class Tape:
 
     def has_its_arrays(self) -> bool:
         """Whether the tensors that the function uses hold the arrays that the programs read."""
-        return all(t._data is data for t, data in self.data)
+        return all(t._data is data and t._requires_grad is wanted for t, data, wanted in self.data)
 
     def replay(self, given: Sequence[Any], call: Callable[..., Tensor]) -> Tensor:
         """The loss for other values of the arguments."""
-        expected = self.called_anew(given, call) if self.run == 1 else None
+        self.run += 1  # the losses before are told so, even if this call fails
+        expected = self.called_anew(given, call) if self.must_be_checked(given) else None
         for number, buffer in self.buffers:
             a = given[number]
             np.copyto(buffer, a._data if isinstance(a, Tensor) else a)
@@ -162,18 +167,26 @@ class Tape:
             )
         return self.new_loss(given)
 
+    def must_be_checked(self, given: Sequence[Any]) -> bool:
+        """In the second call, and in the first whose arguments are not those of the recording."""
+        if self.recorded_arguments is None:
+            return False
+        for number, (array, is_equal) in self.recorded_arguments.items():
+            if not np.equal(array, np.asanyarray(given[number]), out=is_equal).all():
+                self.recorded_arguments = None
+                return True
+        return self.run == 2
+
     def called_anew(self, given: Sequence[Any], call: Callable[..., Tensor]) -> np.ndarray:
         """The loss that the function itself returns, with the same random numbers."""
-        generator = creation.generator()
-        before = generator.bit_generator.state
+        before = Before([t for t, _, _ in self.data])
         with autograd.no_grad():
             expected = call(_as_inputs(given)).data
-        generator.bit_generator.state = before
+        before.restore()
         return expected
 
     def new_loss(self, given: Sequence[Any]) -> Tensor:
         """A Tensor that holds the loss and can be differentiated until the next call."""
-        self.run += 1
         inputs = [given[leaf] if isinstance(leaf, int) else leaf for leaf in self.leaves]
         return tensor.record(self.loss.copy(), self, *inputs, run=self.run)
 
@@ -200,14 +213,18 @@ class Tape:
         self.last_dc = dc
 
 
+def _is_array(a: Any) -> bool:
+    return isinstance(a, Tensor | np.ndarray | np.generic)
+
+
 def _kind_of(a: Any) -> tuple[Any, ...]:
     """What must be the same in a later call for a recording to serve it."""
-    if isinstance(a, Tensor):
-        return a.shape, a.dtype, a.requires_grad
-    if isinstance(a, np.ndarray | np.generic):
-        return a.shape, a.dtype, False
+    if _is_array(a):
+        array = a._data if isinstance(a, Tensor) else a
+        layout = None if array.flags.c_contiguous else array.strides  # it decides how BLAS adds up
+        return array.shape, array.dtype, isinstance(a, Tensor) and a.requires_grad, layout
     if isinstance(a, int | float):
-        return type(a), a
+        return type(a), repr(a)  # 0.0 and -0.0 are two
     raise TypeError(
         f"a replayed function takes Tensors, arrays and numbers, but got a {type(a).__name__}. "
         "Write f(np.array(...)), and keep other things outside of the function."
@@ -237,43 +254,43 @@ def _make_room(tapes: list[Tape], key: Any, max_tapes: int) -> None:
 
 
 def _without_numbers(key: Any) -> list[Any]:
-    return [kind for kind in key if isinstance(kind, tuple) and len(kind) == 3]
+    return [kind for kind in key if isinstance(kind, tuple) and len(kind) == 4]
 
 
 def _record(
     function: Callable[..., Tensor], call: Callable[..., Tensor], key: Any, given: Sequence[Any]
 ) -> Tape | None:
     """Runs the function on Traced arrays; None if its loss requires no gradient."""
-    generator, before = creation.generator(), creation.generator().bit_generator.state
     outside = Watch(function).tensors
     newest = next(tensor._creation_order)
     while True:
-        generator.bit_generator.state = before
+        before = Before(outside)
         tape = Tape(key, Watch(function))
         inputs = [
-            a
-            if isinstance(a, int | float) and not isinstance(a, np.generic)
-            else Tensor(a, isinstance(a, Tensor) and a.requires_grad)
+            Tensor(a, isinstance(a, Tensor) and a.requires_grad) if _is_array(a) else a
             for a in given
         ]
         arguments = {number: t for number, t in enumerate(inputs) if isinstance(t, Tensor)}
         with _traced_data([*arguments.values(), *outside]):
             with recorded() as tape.forward_program:
                 loss = _checked_loss(call(inputs))
-            if not loss.requires_grad:
-                generator.bit_generator.state = before
-                return None
             found = autograd.tape_of(loss)
             used = {id(t): t for c in found for t in (c, *c.inputs) if t.rule is None}
+            # tensors that the function reaches in a way that Watch does not know
             missed = [
                 t for t in used.values() if not isinstance(t._data, Traced) and t.index < newest
             ]
-            if missed:  # a tensor that the function reaches in a way that Watch does not know
-                outside += missed
-                continue
-            tape.d_loss = np.ones(loss.shape, loss.dtype)
-            with recorded() as tape.backward_program:
-                grads = autograd.chain_rule(found, traced(tape.d_loss))
+            if loss.requires_grad and not missed:
+                tape.d_loss = np.ones(loss.shape, loss.dtype)
+                with recorded() as tape.backward_program:
+                    grads = autograd.chain_rule(found, traced(tape.d_loss))
+        if not loss.requires_grad:
+            before.restore()
+            return None
+        if missed:
+            before.restore()
+            outside += missed
+            continue
         tape.loss = loss._data.view(np.ndarray)
         for c in found:
             if c.rule is not None:  # for those whom the function has given it to
@@ -284,9 +301,27 @@ def _record(
                 tape.leaves.append(numbers.get(t.index, t))
                 tape.gradients.append(np.asarray(grads[t.index].view(np.ndarray)))
         tape.buffers = [(number, t._data) for number, t in arguments.items()]
-        tape.data = [(t, t._data) for t in outside]
+        tape.recorded_arguments = {
+            number: (t._data.copy(), np.empty(t.shape, bool)) for number, t in arguments.items()
+        }
+        tape.data = [(t, t._data, t._requires_grad) for t in outside]
         tape.watch.leave_out_what_changed()
         return tape
+
+
+class Before:
+    """The random numbers to come and the data of tensors, as they are now."""
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self.random = creation.generator().bit_generator.state
+        self.tensors = [(t, t._data, np.array(t._data)) for t in tensors]
+
+    def restore(self) -> None:
+        """Takes back what a call of the function has drawn and changed."""
+        creation.generator().bit_generator.state = self.random
+        for t, data, values in self.tensors:
+            np.copyto(data, values)
+            t._data = data
 
 
 def _checked_loss(loss: Any) -> Tensor:
@@ -307,17 +342,26 @@ class _traced_data:
 
     def __enter__(self) -> None:
         self.arrays = [t._data for t in self.tensors]
+        self.traced = [traced(array) for array in self.arrays]
         self.generator, self.leaf_array = creation.generator(), tensor._leaf_array
-        for t in self.tensors:
-            t._data = traced(t._data)
+        for t, array in zip(self.tensors, self.traced, strict=True):
+            t._data = array
         creation.set_generator(_TracedGenerator(self.generator))  # type: ignore[arg-type]
         tensor._leaf_array = self._traced_leaf_array
 
     def __exit__(self, *exception: object) -> None:
+        assigned = [
+            t for t, array in zip(self.tensors, self.traced, strict=True) if t._data is not array
+        ]
         for t, array in zip(self.tensors, self.arrays, strict=True):
             t._data = array
         creation.set_generator(self.generator)
         tensor._leaf_array = self.leaf_array
+        if assigned and exception[0] is None:
+            raise NotReplayable(
+                f"the function assigns .data of {assigned[0]!r}, which cannot be replayed. Write "
+                "t.data += ..., which changes the array in place, or @fast.replay(eager=True)."
+            )
 
     def _traced_leaf_array(self, data: Any, dtype: Any) -> np.ndarray:
         array = data._data if isinstance(data, Tensor) else data
@@ -353,6 +397,13 @@ class Watch:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        self.names: set[str] = set()  # of globals and attributes, in the functions reached so far
+        known = -1
+        while known < len(self.names):  # a function found late may name more attributes
+            known = len(self.names)
+            self._walk(function)
+
+    def _walk(self, function: Callable[..., Any]) -> None:
         self.tensors: list[Tensor] = []
         self.looks: list[tuple[Callable[[], Any], list[Any]]] = []
         self.arrays: list[tuple[np.ndarray, np.ndarray]] = []
@@ -367,11 +418,12 @@ class Watch:
                 self.tensors.append(value)
             elif isinstance(value, np.ndarray):
                 self.arrays.append((value, value.copy()))
-            for look in _looks_into(value):
+            elif isinstance(value, types.FunctionType) and not _is_library(value.__module__):
+                self.names.update(_names_in(value))
+            for look in _looks_into(value, self.names):
                 values = list(look())
                 self.looks.append((look, values))
                 stack.extend(values)
-            stack.extend(_functions_of(type(value)))
 
     def leave_out_what_changed(self) -> None:
         """Forgets what the function itself has changed since, such as a counter."""
@@ -399,54 +451,71 @@ def _chosen(look: Callable[[], Any], kept: list[bool]) -> list[Any]:
     return list(itertools.compress(look(), kept))
 
 
-def _looks_into(value: Any) -> list[Callable[[], Any]]:
-    """Functions that return what `value` refers to now, and that another call may change."""
-    if isinstance(value, types.FunctionType) and not _is_library(value.__module__):
-        cells, variables = value.__closure__ or (), value.__globals__
-        names = [name for name in _names_in(value) if name in variables]
-        defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-        return [
-            *([lambda: [cell.cell_contents for cell in cells]] if cells else []),
-            *([lambda: [variables.get(name) for name in names]] if names else []),
-            *([lambda: defaults] if defaults else []),
-        ]
-    if isinstance(value, types.MethodType):
-        return [lambda: (value.__func__, value.__self__)]
-    if isinstance(value, functools.partial):
-        return [lambda: (value.func, *value.args, *value.keywords.values())]
+def _looks_into(value: Any, names: set[str]) -> list[Callable[[], Any]]:
+    """Functions that return what `value` refers to now, by `names` where it has many."""
     if isinstance(value, dict):
         return [value.values]
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset | collections.deque):
         return [lambda: value]
+    if isinstance(value, functools.partial):
+        return [lambda: (value.func, *value.args, *value.keywords.values())]
+    if isinstance(value, types.MethodType):
+        return [lambda: (value.__func__, value.__self__)]
+    if isinstance(value, types.ModuleType):
+        own = vars(value)
+        return [] if _is_library(value.__name__) else [_some(own, names.intersection(own))]
+    if isinstance(value, types.FunctionType) and not _is_library(value.__module__):
+        cells, defaults = value.__closure__ or (), value.__defaults__ or ()
+        by_name = value.__kwdefaults__ or {}
+        return [
+            *([lambda: [cell.cell_contents for cell in cells]] if cells else []),
+            *([lambda: [*defaults, *by_name.values()]] if defaults or by_name else []),
+            _some(value.__globals__, names.intersection(value.__globals__)),
+        ]
     if isinstance(value, Module):
-        return [vars(value).values]
-    if isinstance(value, type) or _is_library(type(value).__module__):
+        return [vars(value).values, lambda: (type(value),)]
+    if isinstance(value, property):
+        return [lambda: (value.fget,)]
+    if isinstance(value, staticmethod | classmethod):
+        return [lambda: (value.__func__,)]
+    if isinstance(value, type):
+        classes = _user_classes(value)
+        wanted = {name for cls in classes for name, x in vars(cls).items() if _is_method(x)}
+        wanted |= {name for cls in classes for name in names.intersection(vars(cls))}
+        return [_some(vars(cls), wanted) for cls in classes]
+    if _is_library(type(value).__module__):
         return []
-    attributes, functions = getattr(value, "__dict__", {}), _functions_of(type(value))
-    used = {name for function in functions for name in _names_in(function)}
-    names = [name for name in attributes if name in used]
-    return [lambda: [attributes.get(name) for name in names]]
-
-
-def _is_library(module: str | None) -> bool:
-    return (module or "").partition(".")[0] in (
-        "builtins",
-        "functools",
-        "numpy",
-        "simplegrad",
-        "types",
-    )
-
-
-def _functions_of(owner: type) -> list[types.FunctionType]:
-    """The methods that a user has written."""
+    classes = _user_classes(type(value))
+    slots = [s for cls in classes for s in vars(cls).get("__slots__", ()) if s in names]
+    wanted = {name for cls in classes for name in names.intersection(vars(cls))}
+    own = getattr(value, "__dict__", {})
     return [
-        value
-        for cls in owner.__mro__
-        if not _is_library(cls.__module__)
-        for value in vars(cls).values()
-        if isinstance(value, types.FunctionType)
+        lambda: [getattr(value, slot, None) for slot in slots],
+        _some(own, wanted | names.intersection(own)),
+        lambda: (type(value),),
     ]
+
+
+def _user_classes(cls: type) -> list[type]:
+    return [c for c in cls.__mro__ if not _is_library(c.__module__)]
+
+
+def _is_method(value: Any) -> bool:
+    return isinstance(value, types.FunctionType | property | staticmethod | classmethod)
+
+
+def _some(values: Mapping[str, Any], names: Iterable[str]) -> Callable[[], Any]:
+    fixed = list(names)
+    return lambda: [values.get(name) for name in fixed]
+
+
+@functools.cache
+def _is_library(module: str | None) -> bool:
+    """Whether a module is one that users do not change."""
+    top = (module or "").partition(".")[0]
+    path = getattr(sys.modules.get(top), "__file__", None) or ""
+    is_installed = top == "simplegrad" or "site-packages" in path or "dist-packages" in path
+    return is_installed or top in sys.stdlib_module_names - {"types"}
 
 
 def _names_in(function: types.FunctionType) -> list[str]:
