@@ -3,20 +3,19 @@
 Run it as `python tests/benchmarks/eager.py [--repeats N] [--check]`. It prints a Markdown table.
 """
 
-import os
-
-if __name__ == "__main__":  # one thread each; read when NumPy and PyTorch are imported
-    for variable in "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS":
-        os.environ[variable] = "1"
-
 import argparse
 import importlib
+import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.append(os.path.dirname(__file__))  # where it is for a script; pytest imports it, too
+import timing
+
+if __name__ == "__main__":
+    timing.limit_threads()
 
 import numpy as np
 
@@ -24,20 +23,6 @@ import simplegrad as sg
 from simplegrad import nn, optimizers
 
 IN, HIDDEN, OUT, BATCH = 64, 64, 10, 32
-
-
-def seconds(function, calls):
-    """How long one call takes, of several in a row."""
-    start = time.perf_counter()
-    for _ in range(calls):
-        function()
-    return (time.perf_counter() - start) / calls
-
-
-def interleaved(functions, repeats, calls=1):
-    """The median time of each function; they take turns, so that all meet the same noise."""
-    times = [[seconds(function, calls) for function in functions] for _ in range(repeats)]
-    return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
 def torch_or_none():
@@ -99,11 +84,11 @@ def training_step(torch, repeats):
     y = rng.integers(0, OUT, BATCH)
     ours = simplegrad_step(weights, x, y)
     if torch is None:
-        return *interleaved([ours], repeats, calls=10), None
+        return *timing.interleaved([ours], repeats, calls=10), None
     theirs = torch_step(torch, weights, x, y)
     for _ in range(20):  # both do the same work; and both are warm after it
         np.testing.assert_allclose(ours().item(), theirs().item(), rtol=1e-4)
-    return interleaved([ours, theirs], repeats, calls=10)  # of 10, so that caches are warm
+    return timing.interleaved([ours, theirs], repeats, calls=10)  # of 10, so that caches are warm
 
 
 # The chain
@@ -121,7 +106,7 @@ def chain(lengths, rounds=9):
     """The median times of backward, per node, for chains of these lengths."""
     limit = sys.getrecursionlimit()
     chains = [chain_of(length) for length in lengths]
-    times = interleaved([c.backward for c in chains], rounds)
+    times = timing.interleaved([c.backward for c in chains], rounds)
     assert sys.getrecursionlimit() == limit < min(lengths)
     return [t / length for t, length in zip(times, lengths, strict=True)]
 
@@ -140,14 +125,8 @@ def import_time(rounds=15):
             subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
         functions = [lambda: run("import numpy"), lambda: run("import numpy, simplegrad")]
-        interleaved(functions, 1)
-        return interleaved(functions, rounds)
-
-
-def print_table(header, *rows):
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in header, ["-" * width for width in widths], *rows:
-        print("|", " | ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)), "|")
+        timing.interleaved(functions, 1)
+        return timing.interleaved(functions, rounds)
 
 
 def main():
@@ -164,24 +143,26 @@ def main():
     torch_version = f"torch {torch.__version__}" if torch else "torch missing"
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, {torch_version}, 1 thread")
     print()
-    print_table(
-        ["what", "contestants", "ratio"],
-        [
-            f"training step, {IN}-{HIDDEN}-{OUT}, batch {BATCH}",
-            f"simplegrad {ours * 1e6:.0f} µs, "
-            + (f"torch {theirs * 1e6:.0f} µs" if torch else "torch missing"),
-            f"{ours / theirs:.2f} of torch's time" if torch else "",
-        ],
-        [
-            "backward of a chain, per node",
-            f"10,000: {short * 1e6:.2f} µs, 100,000: {long * 1e6:.2f} µs",
-            f"{long / short:.2f} (linear: 1)",
-        ],
-        [
-            "import",
-            f"numpy {numpy_alone * 1e3:.0f} ms, with simplegrad {both * 1e3:.0f} ms",
-            f"{(both - numpy_alone) * 1e3:+.1f} ms",
-        ],
+    print(
+        timing.table(
+            ["what", "contestants", "ratio"],
+            [
+                f"training step, {IN}-{HIDDEN}-{OUT}, batch {BATCH}",
+                f"simplegrad {ours * 1e6:.0f} µs, "
+                + (f"torch {theirs * 1e6:.0f} µs" if torch else "torch missing"),
+                f"{ours / theirs:.2f} of torch's time" if torch else "",
+            ],
+            [
+                "backward of a chain, per node",
+                f"10,000: {short * 1e6:.2f} µs, 100,000: {long * 1e6:.2f} µs",
+                f"{long / short:.2f} (linear: 1)",
+            ],
+            [
+                "import",
+                f"numpy {numpy_alone * 1e3:.0f} ms, with simplegrad {both * 1e3:.0f} ms",
+                f"{(both - numpy_alone) * 1e3:+.1f} ms",
+            ],
+        )
     )
 
     bad = {
