@@ -214,10 +214,10 @@ class Tensor:
             >>> w.grad
             array([2., 4.], dtype=float32)
         """
-        if self.grad is None:
+        if self._grad is None:
             self.grad = grad
         else:
-            self.grad += grad
+            self._grad += grad
 
     def zero_grad(self) -> None:
         """Fills `.grad` with zeros, in place where an array exists.

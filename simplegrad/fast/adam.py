@@ -27,8 +27,8 @@ from simplegrad.fast.in_place import InPlace
 class Adam(InPlace, optimizers.Adam):
     """`optimizers.Adam`, faster and equal to the last bit: the same arguments, states and errors.
 
-    Parameters and gradients move into flat arrays of the optimizer; `.data` and `.grad` are views
-    of them from the first step on.
+    Small parameters and their gradients move into flat arrays of the optimizer; their `.data` and
+    `.grad` are views of those from the first step on.
 
     Args:
         args: The arguments of `optimizers.Adam`.

@@ -4,9 +4,9 @@ An optimizer of `simplegrad.optimizers` computes whole arrays, a new one for eac
 equations. What costs time there is not the arithmetic but the memory: fresh arrays, larger than the
 processor's cache, and a Python call for each small parameter. Here
 
-- the parameters of one group and dtype, their gradients and what is kept of them (the moments) lie
-  side by side in one flat array each, and `.data` and `.grad` of a parameter become views of those;
-- the flat arrays are worked through in blocks that fit into the cache, and every pass over a block
+- the small parameters of one group and dtype, their gradients and their moments lie side by side
+  in one flat array each, and their `.data` and `.grad` become views of those;
+- the arrays are worked through in blocks that fit into the cache, and every pass over a block
   writes into it or into one of two scratch blocks: a step allocates nothing.
 
 The passes are the operations of the reference, in its order, so the results have the same bits.
@@ -29,14 +29,12 @@ from simplegrad.tensor import Tensor
 BLOCK_BYTES = 256 * 1024  # six arrays are in use at a time; all of them fit into a cache of 2 MB
 
 
-class Flat:
-    """The parameters of one group and dtype, side by side.
+class SideBySide:
+    """The small parameters of one group and dtype, with one flat array for each kind of array.
 
     Attributes:
         group: Their group.
-        places: For each parameter, the tensor, and where its data and its gradient have their
-            place.
-        gradients: All gradients, flat.
+        tensors: The parameters.
         blocks: The flat data, gradients and kept arrays and the two scratch blocks, cut in blocks.
     """
 
@@ -48,31 +46,23 @@ class Flat:
         slots: int,
         scratch: list[Arrays],
     ) -> None:
-        dtype = scratch[0][0].dtype
-        size = sum(theta.size for theta in tensors.values())
-        flat = [np.zeros(size, dtype) for _ in range(2 + slots)]
-        self.group = group
+        self.group, self.tensors = group, list(tensors.values())
+        size = sum(theta.size for theta in self.tensors)
+        flat = [np.zeros(size, scratch[0][0].dtype) for _ in range(2 + slots)]
         self.gradients = flat[1]
-        self.places = []
+        self.blocks = _blocks(flat, scratch)
+        self.places = []  # for each parameter, where its data and its gradient belong
         start = 0
         for name, theta in tensors.items():
-            data, grad, *own = (_view(array, start, theta) for array in flat)
+            data, grad, *own = (_place(array, start, theta) for array in flat)
             self.places.append((theta, data, grad))
-            for view, array in zip(own, kept[name], strict=True):
-                view[...] = array
+            for place, array in zip(own, kept[name], strict=True):
+                place[...] = array
             kept[name] = tuple(own)
             start += theta.size
-        length = scratch[0][0].size
-        self.blocks = [
-            (
-                *(array[i : i + length] for array in flat),
-                *(array[: min(length, size - i)] for array in scratch[number % len(scratch)]),
-            )
-            for number, i in enumerate(range(0, size, length))
-        ]
 
     def take_in(self) -> None:
-        """Brings data and gradients that were assigned anew back to their places."""
+        """Brings data and gradients that were assigned anew to their places."""
         for theta, data, grad in self.places:
             if theta._data is not data:
                 data[...] = theta._data
@@ -81,11 +71,74 @@ class Flat:
                 grad[...] = theta._grad
                 theta._grad = grad
 
+    def zero_grad(self) -> None:
+        """Fills the gradients with zeros."""
+        self.gradients.fill(0)
+        for theta, _, grad in self.places:
+            if theta._grad is None:
+                theta._grad = grad
+            elif theta._grad is not grad:
+                theta.zero_grad()
 
-def _view(flat: np.ndarray, start: int, theta: Tensor) -> np.ndarray:
+
+class Large:
+    """One large parameter, whose own arrays are worked on where they are.
+
+    Attributes:
+        group: Its group.
+        tensors: The parameter, in a list.
+        blocks: Its data, gradient and kept arrays and the two scratch blocks, cut in blocks.
+    """
+
+    def __init__(
+        self, group: dict[str, Any], theta: Tensor, kept: Arrays, scratch: list[Arrays]
+    ) -> None:
+        self.group, self.tensors = group, [theta]
+        self.kept, self.scratch = kept, scratch
+        self.data = self.grad = np.empty(0)
+        self.blocks: list[Arrays] = []
+
+    def take_in(self) -> None:
+        """Cuts the arrays anew if data or gradient were assigned anew."""
+        (theta,) = self.tensors
+        if theta._data is self.data and theta._grad is self.grad:
+            return
+        like = self.kept[0]
+        self.data, self.grad = _laid_out(theta.data, like), _laid_out(theta.grad, like)
+        theta._data, theta._grad = self.data, self.grad
+        arrays = [array.ravel(order="K") for array in (self.data, self.grad, *self.kept)]
+        self.blocks = _blocks(arrays, self.scratch)
+
+    def zero_grad(self) -> None:
+        """Fills the gradient with zeros."""
+        self.tensors[0].zero_grad()
+
+
+def _blocks(arrays: list[np.ndarray], scratch: list[Arrays]) -> list[Arrays]:
+    """The flat arrays, cut, each block with the two scratch blocks of the worker it falls to."""
+    size, length = arrays[0].size, scratch[0][0].size
+    return [
+        (
+            *(array[i : i + length] for array in arrays),
+            *(array[: min(length, size - i)] for array in scratch[number % len(scratch)]),
+        )
+        for number, i in enumerate(range(0, size, length))
+    ]
+
+
+def _place(flat: np.ndarray, start: int, theta: Tensor) -> np.ndarray:
     """The place of `theta` in a flat array, in the order of memory that its data has."""
     is_fortran = theta.data.flags.f_contiguous and not theta.data.flags.c_contiguous
     return flat[start : start + theta.size].reshape(theta.shape, order="F" if is_fortran else "C")
+
+
+def _laid_out(array: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The array, or a copy if its elements lie otherwise in memory than those of `like`."""
+    if array.strides == like.strides and array.flags.writeable:
+        return array
+    copy = np.empty_like(like)
+    copy[...] = array
+    return copy
 
 
 class InPlace(Optimizer):
@@ -127,26 +180,21 @@ class InPlace(Optimizer):
     def step(self) -> None:
         """Updates every parameter from its gradient, in place; otherwise as in the reference."""
         groups.check_gradients(self.param_groups)
-        for flat in self._flats:
-            flat.take_in()
+        for part in self._parts:
+            part.take_in()
         self.step_count += 1
-        for flat in self._flats:
-            if self.workers == 1 or len(flat.blocks) == 1:
-                self._run(flat.group, flat.blocks)
+        for part in self._parts:
+            if self.workers == 1 or len(part.blocks) == 1:
+                self._run(part.group, part.blocks)
             else:
-                self._share(flat)
-            for theta, _, _ in flat.places:
+                self._share(part.group, part.blocks)
+            for theta in part.tensors:
                 theta.version += 1  # as an assignment of .data does
 
     def zero_grad(self) -> None:
         """Fills the gradients of all parameters with zeros, in place."""
-        for flat in self._flats:
-            flat.gradients.fill(0)
-            for theta, _, grad in flat.places:
-                if theta._grad is None:
-                    theta._grad = grad
-                elif theta._grad is not grad:
-                    theta.zero_grad()
+        for part in self._parts:
+            part.zero_grad()
 
     def load_state(self, state: Any) -> None:
         """Takes over a `state()`, of this class or of its reference."""
@@ -155,42 +203,47 @@ class InPlace(Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy takes along: not the flat arrays, whose views it lays out for itself."""
-        return {key: value for key, value in vars(self).items() if key != "_flats"}
+        return {key: value for key, value in vars(self).items() if key != "_parts"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Gives every parameter its place; `.data` and `.grad` follow in the next step."""
+        """Divides the parameters into parts: the large ones, and for each dtype the small ones."""
         scratch: dict[np.dtype, list[Arrays]] = {}
-        self._flats = []
+        self._parts: list[SideBySide | Large] = []
         for group, kept in zip(self.param_groups, self._kept, strict=True):
-            by_dtype: dict[np.dtype, dict[str, Tensor]] = {}
+            small: dict[np.dtype, dict[str, Tensor]] = {}
             for name, theta in group["params"].items():
-                by_dtype.setdefault(theta.dtype, {})[name] = theta
-            for dtype, tensors in by_dtype.items():
-                if dtype not in scratch:
-                    length = BLOCK_BYTES // dtype.itemsize
-                    scratch[dtype] = [
-                        (np.empty(length, dtype), np.empty(length, dtype))
-                        for _ in range(self.workers)
-                    ]
-                self._flats.append(Flat(group, tensors, kept, len(self.slots), scratch[dtype]))
+                if theta.dtype not in scratch:
+                    scratch[theta.dtype] = self._scratch(theta.dtype)
+                if theta.data.nbytes < BLOCK_BYTES:
+                    small.setdefault(theta.dtype, {})[name] = theta
+                else:
+                    self._parts.append(Large(group, theta, kept[name], scratch[theta.dtype]))
+            for dtype, tensors in small.items():
+                part = SideBySide(group, tensors, kept, len(self.slots), scratch[dtype])
+                self._parts.append(part)
+
+    def _scratch(self, dtype: np.dtype) -> list[Arrays]:
+        """Two blocks for each worker."""
+        length = BLOCK_BYTES // dtype.itemsize
+        return [(np.empty(length, dtype), np.empty(length, dtype)) for _ in range(self.workers)]
 
     def _run(self, group: dict[str, Any], blocks: list[Arrays]) -> None:
         for block in blocks:
             self.passes(group, *block)
 
-    def _share(self, flat: Flat) -> None:
+    def _share(self, group: dict[str, Any], blocks: list[Arrays]) -> None:
         """Runs every nth block in one of n threads: each has its own scratch blocks."""
         tasks = [
             # NumPy's errstate belongs to the context of a thread: the workers get a copy of ours
             _pool(self.workers).submit(
                 contextvars.copy_context().run,
                 self._run,
-                flat.group,
-                flat.blocks[k :: self.workers],
+                group,
+                blocks[k :: self.workers],
             )
             for k in range(self.workers)
         ]
