@@ -94,7 +94,7 @@ class Large:
         self, group: dict[str, Any], theta: Tensor, kept: Arrays, scratch: list[Arrays]
     ) -> None:
         self.group, self.tensors = group, [theta]
-        self.kept, self.scratch = kept, scratch
+        self.kept, self.scratch = tuple(_laid_out(array, kept[0]) for array in kept), scratch
         self.data = self.grad = np.empty(0)
         self.blocks: list[Arrays] = []
 
@@ -221,7 +221,9 @@ class InPlace(Optimizer):
                 if theta.data.nbytes < BLOCK_BYTES:
                     small.setdefault(theta.dtype, {})[name] = theta
                 else:
-                    self._parts.append(Large(group, theta, kept[name], scratch[theta.dtype]))
+                    large = Large(group, theta, kept[name], scratch[theta.dtype])
+                    kept[name] = large.kept
+                    self._parts.append(large)
             for dtype, tensors in small.items():
                 part = SideBySide(group, tensors, kept, len(self.slots), scratch[dtype])
                 self._parts.append(part)

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from simplegrad.tensor import Tensor
+
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -74,7 +76,9 @@ def _program() -> Program:
 
 
 def plain(x: Any) -> Any:
-    """`x` with ordinary arrays in place of Traced ones, which share their memory."""
+    """`x` with ordinary arrays in place of Traced ones and of Tensors, which share their memory."""
+    if isinstance(x, Tensor):
+        x = x._data
     if isinstance(x, Traced):
         return x.view(np.ndarray)
     if type(x) in (tuple, list):

@@ -158,14 +158,36 @@ class Tape:
             if buffer.dtype.kind == "i" and buffer.size and buffer.min() < 0:
                 raise IndexError  # as an index it would count from the end: the function decides
         self.forward_program.run()
-        if expected is not None and not np.array_equal(expected, self.loss, equal_nan=True):
-            raise NotReplayable(
-                f"the function returned {expected}, but its recording {self.loss}: it depends on "
-                "something that replay cannot see, as numbers of np.random or an array that it "
-                "takes out of a tensor. Draw from sg.generator(), compute with tensors, or write "
-                "@fast.replay(eager=True)."
-            )
+        if expected is not None:
+            self.check(expected)
         return self.new_loss(given)
+
+    def called_anew(
+        self, given: Sequence[Any], call: Callable[..., Tensor]
+    ) -> list[np.ndarray | None]:
+        """The loss and the gradients of the function itself, with the same random numbers."""
+        before = Before([t for t, _, _ in self.data])
+        inputs = _as_inputs(given)
+        loss = call(inputs)
+        grads = autograd.chain_rule(autograd.tape_of(loss), np.ones_like(loss.data), True)
+        before.restore()
+        leaves = [inputs[leaf] if isinstance(leaf, int) else leaf for leaf in self.leaves]
+        if len({leaf.index for leaf in leaves}) < len(leaves):
+            return [loss.data]  # an argument is used from outside, too: two parts of one gradient
+        return [loss.data, *(grads.get(leaf.index) for leaf in leaves)]
+
+    def check(self, expected: list[np.ndarray | None]) -> None:
+        """Raises an error if the programs give other numbers than the function itself."""
+        np.copyto(self.d_loss, 1)
+        self.backward_program.run()
+        pairs = zip(expected, [self.loss, *self.gradients], strict=False)
+        if not all(a is not None and np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+            raise NotReplayable(
+                f"the function gives the loss {expected[0]}, and its recording {self.loss}, or "
+                "their gradients differ: it depends on something that replay cannot see, as "
+                "numbers of np.random or an array that it takes out of a tensor. Draw from "
+                "sg.generator(), compute with tensors, or write @fast.replay(eager=True)."
+            )
 
     def must_be_checked(self, given: Sequence[Any]) -> bool:
         """In the second call, and in the first whose arguments are not those of the recording."""
@@ -176,14 +198,6 @@ class Tape:
                 self.recorded_arguments = None
                 return True
         return self.run == 2
-
-    def called_anew(self, given: Sequence[Any], call: Callable[..., Tensor]) -> np.ndarray:
-        """The loss that the function itself returns, with the same random numbers."""
-        before = Before([t for t, _, _ in self.data])
-        with autograd.no_grad():
-            expected = call(_as_inputs(given)).data
-        before.restore()
-        return expected
 
     def new_loss(self, given: Sequence[Any]) -> Tensor:
         """A Tensor that holds the loss and can be differentiated until the next call."""
@@ -291,6 +305,12 @@ def _record(
             before.restore()
             outside += missed
             continue
+        if before.has_new_gradients():
+            before.restore()
+            raise NotReplayable(
+                "the function calls backward() itself, which cannot be replayed. Return the loss, "
+                "and call loss.backward() on what the replayed function returns."
+            )
         tape.loss = loss._data.view(np.ndarray)
         for c in found:
             if c.rule is not None:  # for those whom the function has given it to
@@ -310,11 +330,12 @@ def _record(
 
 
 class Before:
-    """The random numbers to come and the data of tensors, as they are now."""
+    """The random numbers to come and the data and gradients of tensors, as they are now."""
 
     def __init__(self, tensors: list[Tensor]) -> None:
         self.random = creation.generator().bit_generator.state
         self.tensors = [(t, t._data, np.array(t._data)) for t in tensors]
+        self.grads = [(t, None if t.grad is None else t.grad.copy()) for t in tensors]
 
     def restore(self) -> None:
         """Takes back what a call of the function has drawn and changed."""
@@ -322,6 +343,17 @@ class Before:
         for t, data, values in self.tensors:
             np.copyto(data, values)
             t._data = data
+        if self.has_new_gradients():
+            for t, grad in self.grads:
+                t.grad = grad
+
+    def has_new_gradients(self) -> bool:
+        """Whether the function has called backward() itself."""
+        return any(
+            (t.grad is None) != (grad is None)
+            or (grad is not None and not np.array_equal(t.grad, grad, equal_nan=True))
+            for t, grad in self.grads
+        )
 
 
 def _checked_loss(loss: Any) -> Tensor:
@@ -426,12 +458,18 @@ class Watch:
                 stack.extend(values)
 
     def leave_out_what_changed(self) -> None:
-        """Forgets what the function itself has changed since, such as a counter."""
+        """Forgets what the function itself has changed since, such as a counter.
+
+        Not so a tensor or an array that it has assigned: then it is recorded anew in each call.
+        """
         looks = []
         for look, before in self.looks:
             now = list(look())
             if len(now) == len(before):
-                kept = [x is y for x, y in zip(now, before, strict=True)]
+                kept = [
+                    x is y or isinstance(x, Tensor | np.ndarray)
+                    for x, y in zip(now, before, strict=True)
+                ]
                 if not all(kept):
                     before = list(itertools.compress(before, kept))
                     look = functools.partial(_chosen, look, kept)

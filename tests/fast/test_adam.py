@@ -729,6 +729,23 @@ def test_a_state_is_a_copy_and_a_loaded_state_is_copied(name):
     assert_same_state(before, kept)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@every_optimizer
+def test_a_state_may_come_in_any_layout_of_memory(name, order):
+    params = {key: np.array(a, order=order) for key, a in arrays((300, 301), (5, 7)).items()}
+    for chosen in range(len(getattr(optim, name).slots)):
+        twins = Twins(name, [(params, {})], **OPTIONS[name])
+        twins.train(2)
+        state = twins.readable.state()
+        slot = twins.readable.slots[chosen]
+        other = "F" if order == "C" else "C"
+        (group,) = state["param_groups"]
+        group[slot] = {key: np.array(a, order=other) for key, a in group[slot].items()}
+        for opt in twins:
+            opt.load_state(state)
+        twins.train(3, seed=1)
+
+
 @pytest.mark.parametrize("steps_before", [0, 1, 5])
 @every_optimizer
 def test_states_are_interchangeable_both_ways_in_mid_training(name, steps_before):
