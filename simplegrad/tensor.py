@@ -295,7 +295,8 @@ class Tensor:
         return Tensor, (self.data, self.requires_grad, None, self.name)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return self.data.__array__(dtype, copy=copy)
+        dtypes = () if dtype is None else (dtype,)  # None would be float64 to NumPy 2.2
+        return self.data.__array__(*dtypes, copy=copy)
 
     def __len__(self) -> int:
         if self.ndim == 0:

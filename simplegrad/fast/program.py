@@ -246,14 +246,14 @@ class Traced(np.ndarray):
         """A view where there is one."""
         return traced_call(np.ndarray.reshape, self, *shape, **kwargs)
 
-    def __array__(self, dtype: Any = None, *, copy: bool | None = None) -> Any:
+    def __array__(self, *dtype: Any, copy: bool | None = None) -> Any:
         """For np.asarray(tensor): simplegrad reads the data in checks and as indices, and may."""
         import sys
 
         caller = sys._getframe(2).f_globals.get("__name__", "")
         if is_recording() and not caller.startswith("simplegrad."):
             raise _taken_out("np.asarray(tensor)")
-        return plain(self).__array__(dtype, copy=copy)
+        return plain(self).__array__(*dtype, copy=copy)
 
 
 def _check_own(*outs: Any) -> None:
