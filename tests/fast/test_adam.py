@@ -881,6 +881,8 @@ def traced_growth(fn):
     """How many bytes more than before are in use at the peak of fn()."""
     gc.collect()
     gc.disable()
+    tracer = sys.gettrace()  # that of coverage would allocate, too
+    sys.settrace(None)
     tracemalloc.start()
     try:
         for _ in range(2):  # tracing itself settles
@@ -891,6 +893,7 @@ def traced_growth(fn):
         return tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
+        sys.settrace(tracer)
         gc.enable()
 
 
