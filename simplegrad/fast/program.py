@@ -203,7 +203,7 @@ class Traced(np.ndarray):
             return traced(out)
         if function is np.copyto:
             _check_own(args[0])
-            np.copyto(*plain(args), **kwargs)
+            np.copyto(*plain(args), **{key: plain(value) for key, value in kwargs.items()})
             program.add(np.copyto, *args, **kwargs)
             return None
         if function in WITH_OUT and "out" not in kwargs and "mode" not in kwargs:
