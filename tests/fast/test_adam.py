@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory import traced_growth
 
 import simplegrad as sg
 from simplegrad import fast, nn
@@ -875,26 +876,6 @@ def test_a_model_and_its_optimizer_copied_together_train_on_together(name, worke
 
 
 # Memory
-
-
-def traced_growth(fn):
-    """How many bytes more than before are in use at the peak of fn()."""
-    gc.collect()
-    gc.disable()
-    tracer = sys.gettrace()  # that of coverage would allocate, too
-    sys.settrace(None)
-    tracemalloc.start()
-    try:
-        for _ in range(2):  # tracing itself settles
-            fn()
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        fn()
-        return tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-        sys.settrace(tracer)
-        gc.enable()
 
 
 def filled(params, **options):

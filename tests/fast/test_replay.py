@@ -3,7 +3,6 @@
 import collections
 import functools
 import gc
-import sys
 import threading
 import time
 import tracemalloc
@@ -12,6 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
+from memory import traced_growth
 
 import simplegrad as sg
 from simplegrad import fast, nn
@@ -2109,26 +2109,6 @@ def test_another_thread_that_computes_eagerly_is_not_recorded():
 
 
 # Memory
-
-
-def traced_growth(fn):
-    """How many bytes more than before are in use at the peak of fn()."""
-    gc.collect()
-    gc.disable()
-    tracer = sys.gettrace()  # that of coverage would allocate, too
-    sys.settrace(None)
-    tracemalloc.start()
-    try:
-        for _ in range(3):
-            fn()
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        fn()
-        return tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-        sys.settrace(tracer)
-        gc.enable()
 
 
 def test_a_replayed_step_of_a_perceptron_allocates_no_array():
