@@ -652,7 +652,7 @@ def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     c.name = None
     c.rule = rule if needs_grad else None
     c.inputs = inputs if needs_grad else ()
-    c.params = params
+    c.params = params if needs_grad else {}
     c.index = next(_creation_order)
     c.version = 0
     c.input_versions = tuple([t.version for t in c.inputs])

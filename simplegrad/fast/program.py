@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -248,8 +249,6 @@ class Traced(np.ndarray):
 
     def __array__(self, *dtype: Any, copy: bool | None = None) -> Any:
         """For np.asarray(tensor): simplegrad reads the data in checks and as indices, and may."""
-        import sys
-
         caller = sys._getframe(2).f_globals.get("__name__", "")
         if is_recording() and not caller.startswith("simplegrad."):
             raise _taken_out("np.asarray(tensor)")

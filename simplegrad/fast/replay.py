@@ -271,11 +271,12 @@ def _record(
     function: Callable[..., Tensor], call: Callable[..., Tensor], key: Any, given: Sequence[Any]
 ) -> Tape | None:
     """Runs the function on Traced arrays; None if its loss requires no gradient."""
-    outside = Watch(function).tensors
     newest = next(tensor._creation_order)
+    missed: list[Tensor] = []  # tensors that the function reaches in a way that Watch does not know
     while True:
-        before = Before(outside)
-        tape = Tape(key, Watch(function))
+        watch = Watch(function)
+        outside = [*watch.tensors, *missed]
+        before, tape = Before(outside), Tape(key, watch)
         inputs = [
             Tensor(a, isinstance(a, Tensor) and a.requires_grad) if _is_array(a) else a
             for a in given
@@ -286,20 +287,18 @@ def _record(
                 loss = _checked_loss(call(inputs))
             found = autograd.tape_of(loss)
             used = {id(t): t for c in found for t in (c, *c.inputs) if t.rule is None}
-            # tensors that the function reaches in a way that Watch does not know
-            missed = [
-                t for t in used.values() if not isinstance(t._data, Traced) and t.index < newest
-            ]
-            if loss.requires_grad and not missed:
+            plain = [t for t in used.values() if not isinstance(t._data, Traced)]
+            new = [t for t in plain if t.index < newest]
+            if loss.requires_grad and not new:
                 tape.d_loss = np.ones(loss.shape, loss.dtype)
                 with recorded() as tape.backward_program:
                     grads = autograd.chain_rule(found, traced(tape.d_loss))
         if not loss.requires_grad:
             before.restore()
             return None
-        if missed:
+        if new:
             before.restore()
-            outside += missed
+            missed += new
             continue
         if before.has_new_gradients():
             before.restore()
@@ -405,8 +404,6 @@ class _TracedGenerator:
         self._generator = generator
 
     def __getattr__(self, name: str) -> Any:
-        if name == "bit_generator":
-            return self._generator.bit_generator
         # looked up when it is called: manual_seed makes another generator
         return functools.partial(traced_call, _draw, name)
 

@@ -45,14 +45,7 @@ def simplegrad_step(weights, x, y):
     opt = optimizers.Adam(model=model, lr=1e-3)
     x = sg.Tensor(x)
 
-    def step():
-        loss = sg.cross_entropy(model(x), y)
-        loss.backward()
-        opt.step()
-        opt.zero_grad()
-        return loss
-
-    return step
+    return timing.training_step(lambda: sg.cross_entropy(model(x), y), opt)
 
 
 def torch_step(torch, weights, x, y):
@@ -65,14 +58,7 @@ def torch_step(torch, weights, x, y):
     opt = torch.optim.Adam(model.parameters(), lr=1e-3)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
 
-    def step():
-        loss = torch.nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        opt.step()
-        opt.zero_grad()
-        return loss
-
-    return step
+    return timing.training_step(lambda: torch.nn.functional.cross_entropy(model(x), y), opt)
 
 
 def training_step(torch, repeats):

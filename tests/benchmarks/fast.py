@@ -185,15 +185,11 @@ def simplegrad_training(weights, batches):
     opt = optimizers.Adam(model=model, lr=LR)
     batches = itertools.cycle([(sg.Tensor(x), y) for x, y in batches])
 
-    def step():
+    def loss_of_next():
         x, y = next(batches)
-        loss = sg.cross_entropy(model(x), y)
-        loss.backward()
-        opt.step()
-        opt.zero_grad()
-        return loss
+        return sg.cross_entropy(model(x), y)
 
-    return step
+    return timing.training_step(loss_of_next, opt)
 
 
 def fast_training(weights, batches):
@@ -202,15 +198,11 @@ def fast_training(weights, batches):
     batches = itertools.cycle([(sg.Tensor(x), y) for x, y in batches])
     loss_of = fast.replay(lambda x, y: sg.cross_entropy(model(x), y))
 
-    def step():
+    def loss_of_next():
         x, y = next(batches)
-        loss = loss_of(x, y)
-        loss.backward()
-        opt.step()
-        opt.zero_grad()
-        return loss
+        return loss_of(x, y)
 
-    return step
+    return timing.training_step(loss_of_next, opt)
 
 
 def torch_training(weights, batches, **kwargs):
@@ -225,15 +217,11 @@ def torch_training(weights, batches, **kwargs):
     opt = torch.optim.Adam(model.parameters(), lr=LR, **kwargs)
     batches = itertools.cycle([(torch.tensor(x), torch.tensor(y)) for x, y in batches])
 
-    def step():
+    def loss_of_next():
         x, y = next(batches)
-        loss = torch.nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        opt.step()
-        opt.zero_grad()
-        return loss
+        return torch.nn.functional.cross_entropy(model(x), y)
 
-    return step
+    return timing.training_step(loss_of_next, opt)
 
 
 def torch_training_fused(weights, batches):

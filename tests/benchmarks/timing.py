@@ -56,6 +56,19 @@ def interleaved(functions, repeats, calls=1, limit=float("inf")):
     return [statistics.median(row) for row in times]
 
 
+def training_step(loss_of, opt):
+    """A step of a library that writes it as PyTorch does; it returns the loss."""
+
+    def step():
+        loss = loss_of()
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        return loss
+
+    return step
+
+
 def table(header, *rows):
     """A table in Markdown, its columns aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
