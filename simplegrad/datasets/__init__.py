@@ -1,5 +1,6 @@
 """Data small enough to come with the library."""
 
 from simplegrad.datasets.digits import Digits, load_digits
+from simplegrad.datasets.names import load_names
 
-__all__ = ["Digits", "load_digits"]
+__all__ = ["Digits", "load_digits", "load_names"]

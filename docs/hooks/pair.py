@@ -1,0 +1,65 @@
+"""The pair of a tutorial: NN_name.py, the source, and NN_name.ipynb, the same cells for Jupyter.
+
+`python docs/hooks/pair.py` writes every notebook anew from its script. Whoever edited a notebook in
+Jupyter goes the other way with `python docs/hooks/pair.py tutorials/NN_name.ipynb`.
+"""
+
+import hashlib
+import sys
+from collections import Counter
+from pathlib import Path
+
+import jupytext
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[2]
+PERCENT = {
+    "extension": ".py",
+    "format_name": "percent",
+    "notebook_metadata_filter": "-all",  # the script has no header
+    "cell_metadata_filter": "alt,jupyter,-all",
+}
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def scripts() -> list[Path]:
+    """The sources of all tutorials, in their order."""
+    return sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+
+
+def notebook_of(script: str) -> NotebookNode:
+    """The cells of a script as a notebook without outputs, always with the same cell ids."""
+    notebook = jupytext.reads(script, fmt=PERCENT)
+    notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        seen[digest] += 1
+        cell.id = f"{digest}-{seen[digest]}"
+    return notebook
+
+
+def script_of(notebook: NotebookNode) -> str:
+    """The cells of a notebook as a script."""
+    return jupytext.writes(notebook, fmt=PERCENT)
+
+
+def written(notebook: NotebookNode) -> str:
+    """The text of the .ipynb file."""
+    return jupytext.writes(notebook, fmt="ipynb")
+
+
+def main(paths: list[Path]) -> None:
+    """Writes the other file of each pair."""
+    for path in paths:
+        if path.suffix == ".ipynb":
+            script = script_of(jupytext.read(path))
+            path.with_suffix(".py").write_text(script, encoding="utf-8")
+        else:
+            script = path.read_text(encoding="utf-8")
+        notebook = written(notebook_of(script))
+        path.with_suffix(".ipynb").write_text(notebook, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main([Path(name) for name in sys.argv[1:]] or scripts())
