@@ -19,7 +19,7 @@ def tape_of(root: Tensor) -> list[Tensor]:
     A tensor is made after its inputs, so the order of creation is a topological order: collecting
     and sorting is all it takes, at any depth and without recursion.
 
-    Example:
+    Examples:
         >>> import simplegrad as sg
         >>> a = sg.Tensor(3.0, requires_grad=True, name="a")
         >>> c = a * a + 1
@@ -72,7 +72,7 @@ def chain_rule(
 ) -> dict[int, np.ndarray]:
     """The gradients of a tape's leaves by their index; with `retain_grads`, of all its tensors.
 
-    Example:
+    Examples:
         >>> import simplegrad as sg
         >>> a = sg.Tensor(3.0, requires_grad=True)
         >>> tape = tape_of(a * a)
@@ -95,7 +95,7 @@ def chain_rule(
 def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Sums `grad` back to `shape`, from which NumPy had broadcast: a copy's gradients add up.
 
-    Example:
+    Examples:
         >>> unbroadcast(np.ones((5, 2, 3)), (2, 1)).tolist()
         [[15.0], [15.0]]
     """
@@ -167,7 +167,7 @@ def is_grad_enabled() -> bool:
 def no_grad() -> Iterator[None]:
     """Within it, results remember no rule and require no gradient. Also a decorator: `@no_grad()`.
 
-    Example:
+    Examples:
         >>> import simplegrad as sg
         >>> w = sg.Tensor(2.0, requires_grad=True)
         >>> with sg.no_grad():

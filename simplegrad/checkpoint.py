@@ -35,7 +35,7 @@ def save(
     Raises:
         TypeError: A value of `extra` is none of these.
 
-    Example:
+    Examples:
         >>> model = nn.Linear(3, 2)
         >>> folder = getfixture("tmp_path")
         >>> sg.save(folder / "linear.npz", model, epoch=7)
@@ -91,7 +91,7 @@ def load(
         ValueError: The file is damaged, is of a newer version, or does not fit the model or the
             optimizer. Nothing has been changed then.
 
-    Example:
+    Examples:
         >>> model = nn.Linear(3, 2)
         >>> opt = optim.Adam(model)
         >>> path = getfixture("tmp_path") / "run.npz"

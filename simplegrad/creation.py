@@ -19,7 +19,7 @@ _generator: np.random.Generator | None = None
 def generator() -> np.random.Generator:
     """The NumPy generator that every random number of simplegrad is drawn from.
 
-    Example:
+    Examples:
         >>> sg.manual_seed(0)
         >>> 0 <= sg.generator().random() < 1
         True
@@ -39,7 +39,7 @@ def manual_seed(seed: int) -> None:
     Raises:
         ValueError: `seed` is not such an integer.
 
-    Example:
+    Examples:
         >>> sg.manual_seed(1)
         >>> first = sg.normal(3)
         >>> sg.manual_seed(1)
@@ -54,7 +54,7 @@ def manual_seed(seed: int) -> None:
 def set_generator(generator: np.random.Generator) -> None:
     """Makes every random number come from `generator` from now on.
 
-    Example:
+    Examples:
         >>> sg.creation.set_generator(np.random.default_rng(1))
         >>> sg.uniform(1).numpy().round(3)
         array([0.512], dtype=float32)
@@ -72,7 +72,7 @@ def full(
 ) -> Tensor:
     """A tensor of `shape` with every element equal to `value`.
 
-    Example:
+    Examples:
         >>> sg.full(2, 0.5).numpy()
         array([0.5, 0.5], dtype=float32)
     """
@@ -87,7 +87,7 @@ def zeros(
 ) -> Tensor:
     """A tensor of `shape`, filled with zeros.
 
-    Example:
+    Examples:
         >>> sg.zeros((1, 2)).numpy()
         array([[0., 0.]], dtype=float32)
     """
@@ -102,7 +102,7 @@ def ones(
 ) -> Tensor:
     """A tensor of `shape`, filled with ones.
 
-    Example:
+    Examples:
         >>> sg.ones((1, 2)).numpy()
         array([[1., 1.]], dtype=float32)
     """
@@ -122,7 +122,7 @@ def arange(
     Args:
         dtype: int64 if all numbers are ints, as in NumPy and PyTorch, else float32.
 
-    Example:
+    Examples:
         >>> sg.arange(3).numpy()
         array([0, 1, 2])
     """
@@ -142,7 +142,7 @@ def eye(
 ) -> Tensor:
     """The matrix of `n` rows and `m` columns (`n`, if not given) with ones on its diagonal.
 
-    Example:
+    Examples:
         >>> sg.eye(2).numpy()
         array([[1., 0.],
                [0., 1.]], dtype=float32)
@@ -160,7 +160,7 @@ def normal(
 ) -> Tensor:
     """Random numbers of the normal distribution N(mean, std²).
 
-    Example:
+    Examples:
         >>> sg.normal((2, 3), std=0.1).shape
         (2, 3)
     """
@@ -178,7 +178,7 @@ def uniform(
 ) -> Tensor:
     """Random numbers of the uniform distribution U[low, high).
 
-    Example:
+    Examples:
         >>> sg.uniform((2, 3), -1, 1).shape
         (2, 3)
     """
@@ -189,7 +189,7 @@ def uniform(
 def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     """`zeros` in the shape and dtype of `t`.
 
-    Example:
+    Examples:
         >>> sg.zeros_like(sg.ones(2)).numpy()
         array([0., 0.], dtype=float32)
     """
@@ -200,7 +200,7 @@ def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
 def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     """`ones` in the shape and dtype of `t`.
 
-    Example:
+    Examples:
         >>> sg.ones_like(sg.zeros(2)).numpy()
         array([1., 1.], dtype=float32)
     """
@@ -211,7 +211,7 @@ def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
 def full_like(t: TensorLike, value: float, requires_grad: bool = False) -> Tensor:
     """`full` in the shape and dtype of `t`.
 
-    Example:
+    Examples:
         >>> sg.full_like(sg.zeros(2), 3).numpy()
         array([3., 3.], dtype=float32)
     """
@@ -224,7 +224,7 @@ def normal_like(
 ) -> Tensor:
     """`normal` in the shape and dtype of `t`.
 
-    Example:
+    Examples:
         >>> sg.normal_like(sg.zeros((2, 3))).shape
         (2, 3)
     """
@@ -237,7 +237,7 @@ def uniform_like(
 ) -> Tensor:
     """`uniform` in the shape and dtype of `t`.
 
-    Example:
+    Examples:
         >>> sg.uniform_like(sg.zeros((2, 3))).shape
         (2, 3)
     """

@@ -36,7 +36,7 @@ def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
     Args:
         condition: Booleans, of a shape that broadcasts with `a` and `b`, such as `t > 0`.
 
-    Example:
+    Examples:
         >>> t = sg.Tensor([-2.0, 3.0])
         >>> sg.where(t > 0, t, 0.0).numpy()
         array([0., 3.], dtype=float32)
@@ -51,7 +51,7 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     Raises:
         ValueError: There is no tensor, or their shapes differ in another axis.
 
-    Example:
+    Examples:
         >>> sg.concatenate([sg.zeros(2), sg.ones(1)]).numpy()
         array([0., 0., 1.], dtype=float32)
     """
@@ -74,7 +74,7 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     Raises:
         ValueError: There is no tensor, or their shapes differ.
 
-    Example:
+    Examples:
         >>> sg.stack([sg.zeros(2), sg.ones(2)]).shape
         (2, 2)
     """
@@ -95,7 +95,7 @@ def softmax(a: TensorLike, axis: int = -1) -> Tensor:
 
     Goodfellow, Bengio and Courville (2016), "Deep Learning", equation 6.29.
 
-    Example:
+    Examples:
         >>> sg.softmax(sg.Tensor([0.0, 0.0])).numpy()
         array([0.5, 0.5], dtype=float32)
     """
@@ -109,7 +109,7 @@ def log_softmax(a: TensorLike, axis: int = -1) -> Tensor:
 
     Goodfellow, Bengio and Courville (2016), "Deep Learning", equation 6.30.
 
-    Example:
+    Examples:
         >>> sg.log_softmax(sg.Tensor([0.0, 1000.0])).numpy()
         array([-1000.,     0.], dtype=float32)
     """
@@ -132,7 +132,7 @@ def mse_loss(prediction: TensorLike, target: TensorLike) -> Tensor:
         ValueError: The shapes differ; they are not broadcast, since (n,) against (n, 1) would
             compare every prediction with every target.
 
-    Example:
+    Examples:
         >>> sg.mse_loss(sg.Tensor([1.0, 2.0]), [1.0, 4.0]).item()
         2.0
     """
@@ -161,7 +161,7 @@ def cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
         TypeError: The targets are not integers.
         ValueError: The shapes do not match, or a target is no class.
 
-    Example:
+    Examples:
         >>> logits = sg.Tensor([[0.0, 0.0], [1000.0, 0.0]])
         >>> sg.cross_entropy(logits, [0, 0]).numpy().round(3)
         np.float32(0.347)

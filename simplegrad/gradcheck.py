@@ -39,7 +39,7 @@ def gradcheck(
         TypeError: An input is not a Tensor of float64.
         ValueError: No input requires gradients.
 
-    Example:
+    Examples:
         >>> x = sg.Tensor(np.array([1.0, 2.0]), requires_grad=True)
         >>> sg.gradcheck(lambda x: (x**3).sum(), x)
         True

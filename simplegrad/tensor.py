@@ -69,7 +69,7 @@ class Tensor:
         TypeError: `data` is not made of real numbers, or is not of floats and requires gradients.
         ValueError: `data` is a ragged list.
 
-    Example:
+    Examples:
         >>> w = sg.Tensor([1.0, 2.0], requires_grad=True, name="w")
         >>> loss = (w * w).sum()
         >>> loss
@@ -196,7 +196,7 @@ class Tensor:
             ValueError: This tensor has several elements and no `grad` was given, or `grad` has
                 another shape.
 
-        Example:
+        Examples:
             >>> a = sg.Tensor(3.0, requires_grad=True)
             >>> (a**2).backward()
             >>> a.grad
@@ -207,7 +207,7 @@ class Tensor:
     def accumulate_grad(self, grad: ArrayLike) -> None:
         """Adds `grad` to `.grad`, in place once that exists.
 
-        Example:
+        Examples:
             >>> w = sg.ones(2, requires_grad=True)
             >>> w.accumulate_grad([1.0, 2.0])
             >>> w.accumulate_grad([1.0, 2.0])
@@ -222,7 +222,7 @@ class Tensor:
     def zero_grad(self) -> None:
         """Fills `.grad` with zeros, in place where an array exists.
 
-        Example:
+        Examples:
             >>> w = sg.ones(2, requires_grad=True)
             >>> w.zero_grad()
             >>> w.grad
@@ -236,7 +236,7 @@ class Tensor:
     def detach(self) -> Tensor:
         """A copy of the data as a new leaf that requires no gradient.
 
-        Example:
+        Examples:
             >>> w = sg.ones(2, requires_grad=True)
             >>> (w * 2).detach().requires_grad
             False
@@ -248,7 +248,7 @@ class Tensor:
     def numpy(self) -> np.ndarray:
         """A copy of the data as a NumPy array, the caller's to change.
 
-        Example:
+        Examples:
             >>> sg.Tensor([1, 2]).numpy()
             array([1., 2.], dtype=float32)
         """
@@ -260,7 +260,7 @@ class Tensor:
         Raises:
             ValueError: There is not exactly one element.
 
-        Example:
+        Examples:
             >>> sg.Tensor([[2.5]]).item()
             2.5
         """
@@ -396,7 +396,7 @@ class Tensor:
     def exp(a: TensorLike) -> Tensor:
         """The exponential function, elementwise.
 
-        Example:
+        Examples:
             >>> sg.exp(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([1.   , 2.718], dtype=float32)
         """
@@ -406,7 +406,7 @@ class Tensor:
     def log(a: TensorLike) -> Tensor:
         """The natural logarithm, elementwise.
 
-        Example:
+        Examples:
             >>> sg.log(sg.Tensor([1.0, 2.0])).numpy().round(3)
             array([0.   , 0.693], dtype=float32)
         """
@@ -416,7 +416,7 @@ class Tensor:
     def sqrt(a: TensorLike) -> Tensor:
         """The square root, elementwise.
 
-        Example:
+        Examples:
             >>> sg.sqrt(sg.Tensor([4.0, 9.0])).numpy()
             array([2., 3.], dtype=float32)
         """
@@ -426,7 +426,7 @@ class Tensor:
     def abs(a: TensorLike) -> Tensor:
         """The absolute value, elementwise; its gradient at 0 is 0.
 
-        Example:
+        Examples:
             >>> sg.abs(sg.Tensor([-2.0, 3.0])).numpy()
             array([2., 3.], dtype=float32)
         """
@@ -438,7 +438,7 @@ class Tensor:
     def tanh(a: TensorLike) -> Tensor:
         """The hyperbolic tangent, elementwise.
 
-        Example:
+        Examples:
             >>> sg.tanh(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.762], dtype=float32)
         """
@@ -448,7 +448,7 @@ class Tensor:
     def sigmoid(a: TensorLike) -> Tensor:
         """The logistic function 1 / (1 + exp(-a)), elementwise, without overflow.
 
-        Example:
+        Examples:
             >>> sg.sigmoid(sg.Tensor([-1e4, 0.0, 1e4])).numpy()
             array([0. , 0.5, 1. ], dtype=float32)
         """
@@ -458,7 +458,7 @@ class Tensor:
     def relu(a: TensorLike) -> Tensor:
         """The larger of `a` and 0, elementwise; its gradient at 0 is 0.
 
-        Example:
+        Examples:
             >>> sg.relu(sg.Tensor([-2.0, 3.0])).numpy()
             array([0., 3.], dtype=float32)
         """
@@ -468,7 +468,7 @@ class Tensor:
     def gelu(a: TensorLike) -> Tensor:
         """The Gaussian error linear unit in its tanh form, elementwise.
 
-        Example:
+        Examples:
             >>> sg.gelu(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.841], dtype=float32)
         """
@@ -478,7 +478,7 @@ class Tensor:
     def maximum(a: TensorLike, b: TensorLike) -> Tensor:
         """The larger of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
 
-        Example:
+        Examples:
             >>> sg.maximum(sg.Tensor([1.0, 5.0]), 2.0).numpy()
             array([2., 5.], dtype=float32)
         """
@@ -488,7 +488,7 @@ class Tensor:
     def minimum(a: TensorLike, b: TensorLike) -> Tensor:
         """The smaller of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
 
-        Example:
+        Examples:
             >>> sg.minimum(sg.Tensor([1.0, 5.0]), 2.0).numpy()
             array([1., 2.], dtype=float32)
         """
@@ -498,7 +498,7 @@ class Tensor:
     def clip(a: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
         """Limits the elements to [min, max]; None is no limit.
 
-        Example:
+        Examples:
             >>> sg.clip(sg.Tensor([-2.0, 0.5, 3.0]), 0, 1).numpy()
             array([0. , 0.5, 1. ], dtype=float32)
         """
@@ -508,7 +508,7 @@ class Tensor:
     def logsumexp(a: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """log(sum(exp(a))) along `axis`, without overflow.
 
-        Example:
+        Examples:
             >>> sg.logsumexp(sg.Tensor([1000.0, 1000.0])).numpy().round(3)
             np.float32(1000.693)
         """
@@ -520,7 +520,7 @@ class Tensor:
     def sum(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The sum along `axis`.
 
-        Example:
+        Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).sum(axis=0).numpy()
             array([4., 6.], dtype=float32)
         """
@@ -529,7 +529,7 @@ class Tensor:
     def mean(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The mean along `axis`.
 
-        Example:
+        Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
             array([2., 3.], dtype=float32)
         """
@@ -538,7 +538,7 @@ class Tensor:
     def max(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The largest element along `axis`; those that tie share the gradient evenly.
 
-        Example:
+        Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).max(axis=0).numpy()
             array([3., 4.], dtype=float32)
         """
@@ -547,7 +547,7 @@ class Tensor:
     def min(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The smallest element along `axis`; those that tie share the gradient evenly.
 
-        Example:
+        Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).min(axis=0).numpy()
             array([1., 2.], dtype=float32)
         """
@@ -556,7 +556,7 @@ class Tensor:
     def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """The variance along `axis`, its divisor n - ddof as in NumPy (PyTorch's default is n - 1).
 
-        Example:
+        Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).var(axis=0).numpy()
             array([1., 1.], dtype=float32)
         """
@@ -574,7 +574,7 @@ class Tensor:
     def reshape(a, *shape: Any) -> Tensor:
         """The same elements in another shape, given as ints or as one tuple; -1 is worked out.
 
-        Example:
+        Examples:
             >>> sg.arange(6).reshape(2, -1).shape
             (2, 3)
         """
@@ -592,7 +592,7 @@ class Tensor:
         As in NumPy, all axes are named: PyTorch's `transpose(1, 2)` of three axes is
         `transpose(0, 2, 1)` here.
 
-        Example:
+        Examples:
             >>> sg.ones((2, 3, 4)).transpose(0, 2, 1).shape
             (2, 4, 3)
         """
@@ -613,7 +613,7 @@ class Tensor:
     def squeeze(a, axis: Axis = None) -> Tensor:
         """Takes out axes of size 1: all of them, or those named.
 
-        Example:
+        Examples:
             >>> sg.ones((2, 1, 3)).squeeze(1).shape
             (2, 3)
         """
@@ -628,7 +628,7 @@ class Tensor:
     def unsqueeze(a, axis: int) -> Tensor:
         """Puts in an axis of size 1.
 
-        Example:
+        Examples:
             >>> sg.ones((2, 3)).unsqueeze(1).shape
             (2, 1, 3)
         """

@@ -17,7 +17,7 @@ PERCENT = {
     "extension": ".py",
     "format_name": "percent",
     "notebook_metadata_filter": "-all",  # the script has no header
-    "cell_metadata_filter": "alt,jupyter,-all",
+    "cell_metadata_filter": "alt,jupyter,tags,-all",
 }
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 

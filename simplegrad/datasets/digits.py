@@ -25,7 +25,7 @@ class Digits(NamedTuple):
 def load_digits() -> Digits:
     """The 1,797 digits; every seventh is for testing, always the same ones.
 
-    Example:
+    Examples:
         >>> digits = sg.datasets.load_digits()
         >>> digits.x_train.shape, digits.x_test.shape
         ((1541, 64), (256, 64))

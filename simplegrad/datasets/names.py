@@ -6,7 +6,7 @@ import os
 def load_names() -> list[str]:
     """The 5,163 first names, in lower case and in the order of the alphabet.
 
-    Example:
+    Examples:
         >>> names = sg.datasets.load_names()
         >>> len(names), names[:3]
         (5163, ['aaron', 'abbey', 'abbie'])

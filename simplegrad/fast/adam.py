@@ -39,7 +39,7 @@ class Adam(InPlace, optimizers.Adam):
         TypeError: `workers` is not an int, or as `optimizers.Adam`.
         ValueError: `workers` is less than 1, or as `optimizers.Adam`.
 
-    Example:
+    Examples:
         >>> from simplegrad import fast
         >>> model = nn.Linear(128, 10)
         >>> opt = fast.Adam(lr=1e-3, model=model)
@@ -85,7 +85,7 @@ def _divided(moment: np.ndarray, correction: float, out: np.ndarray) -> np.ndarr
 class AdamW(Adam, optimizers.AdamW):
     """`optimizers.AdamW`, faster and equal to the last bit; see `fast.Adam`.
 
-    Example:
+    Examples:
         >>> from simplegrad import fast
         >>> fast.AdamW(nn.Linear(2, 1), weight_decay=0.1).param_groups[0]["weight_decay"]
         0.1

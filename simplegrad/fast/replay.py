@@ -64,7 +64,7 @@ def replay(
         RuntimeError: In the call: more shapes of arguments than `max_tapes`. In `backward()`: the
             function was called again since.
 
-    Example:
+    Examples:
         >>> from simplegrad import fast
         >>> model = nn.Linear(3, 2)
         >>> @fast.replay

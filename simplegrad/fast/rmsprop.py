@@ -13,7 +13,7 @@ from simplegrad.fast.in_place import InPlace
 class RMSProp(InPlace, optimizers.RMSProp):
     """`optimizers.RMSProp`, faster and equal to the last bit; see `fast.Adam`.
 
-    Example:
+    Examples:
         >>> from simplegrad import fast
         >>> fast.RMSProp(nn.Linear(2, 1), lr=0.1).lr
         0.1

@@ -13,7 +13,7 @@ from simplegrad.fast.in_place import InPlace
 class SGD(InPlace, optimizers.SGD):
     """`optimizers.SGD`, faster and equal to the last bit; see `fast.Adam`.
 
-    Example:
+    Examples:
         >>> from simplegrad import fast
         >>> fast.SGD(nn.Linear(2, 1), lr=0.1).lr
         0.1

@@ -8,7 +8,7 @@ from simplegrad.tensor import Tensor, TensorLike
 class ReLU(Module):
     """`sg.relu` as a module.
 
-    Example:
+    Examples:
         >>> nn.ReLU()([-1.0, 2.0]).numpy()
         array([0., 2.], dtype=float32)
     """
@@ -20,7 +20,7 @@ class ReLU(Module):
 class Tanh(Module):
     """`sg.tanh` as a module.
 
-    Example:
+    Examples:
         >>> nn.Tanh()([0.0, 1.0]).numpy().round(3)
         array([0.   , 0.762], dtype=float32)
     """
@@ -32,7 +32,7 @@ class Tanh(Module):
 class Sigmoid(Module):
     """`sg.sigmoid` as a module.
 
-    Example:
+    Examples:
         >>> nn.Sigmoid()([0.0]).numpy()
         array([0.5], dtype=float32)
     """
@@ -44,7 +44,7 @@ class Sigmoid(Module):
 class GELU(Module):
     """`sg.gelu` as a module.
 
-    Example:
+    Examples:
         >>> nn.GELU()([0.0, 1.0]).numpy().round(3)
         array([0.   , 0.841], dtype=float32)
     """

@@ -31,7 +31,7 @@ class Linear(Module):
     Raises:
         ValueError: A size is not an int of at least 1; in the call: the input has another size.
 
-    Example:
+    Examples:
         >>> layer = nn.Linear(3, 2)
         >>> layer(sg.ones((4, 3))).shape
         (4, 2)
@@ -70,7 +70,7 @@ class Sequential(Module):
     Raises:
         TypeError: An argument is not a Module.
 
-    Example:
+    Examples:
         >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
         Sequential()              13 parameters
           layers.0: Linear(2, 3)   9 parameters
@@ -106,7 +106,7 @@ class Sequential(Module):
 class Flatten(Module):
     """All axes but the first made one: images become vectors.
 
-    Example:
+    Examples:
         >>> nn.Flatten()(sg.ones((4, 8, 8))).shape
         (4, 64)
     """
@@ -132,7 +132,7 @@ class Embedding(Module):
         ValueError: A size is not an int of at least 1; in the call: an index is out of range.
         TypeError: In the call: the indices are not integers.
 
-    Example:
+    Examples:
         >>> nn.Embedding(10, 4)(np.array([1, 1, 7])).shape
         (3, 4)
     """
@@ -179,7 +179,7 @@ class LayerNorm(Module):
         ValueError: `features` is not an int of at least 1, or `eps` is negative; in the call: the
             input has another size.
 
-    Example:
+    Examples:
         >>> nn.LayerNorm(2, eps=0)(sg.Tensor([[1.0, 3.0]])).numpy()
         array([[-1.,  1.]], dtype=float32)
     """
@@ -225,7 +225,7 @@ class Dropout(Module):
     Raises:
         ValueError: `p` is out of range.
 
-    Example:
+    Examples:
         >>> sorted(set(nn.Dropout(0.5)(sg.ones(100)).numpy().tolist()))
         [0.0, 2.0]
     """

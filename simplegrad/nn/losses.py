@@ -8,7 +8,7 @@ from simplegrad.tensor import Tensor, TensorLike
 class MSELoss(Module):
     """`sg.mse_loss` as a module.
 
-    Example:
+    Examples:
         >>> nn.MSELoss()([1.0, 2.0], [1.0, 4.0]).item()
         2.0
     """
@@ -20,7 +20,7 @@ class MSELoss(Module):
 class CrossEntropyLoss(Module):
     """`sg.cross_entropy` as a module.
 
-    Example:
+    Examples:
         >>> nn.CrossEntropyLoss()([[0.0, 0.0]], np.array([1])).numpy().round(3)
         np.float32(0.693)
     """

@@ -19,7 +19,7 @@ class Module:
         training: Whether the module is in training mode, as after `train()`, or in evaluation mode,
             as after `eval()`: Dropout looks at it.
 
-    Example:
+    Examples:
         >>> class Line(nn.Module):
         ...     def __init__(self):
         ...         self.slope = sg.Tensor(2.0, requires_grad=True)
@@ -45,7 +45,7 @@ class Module:
     def parameters(self) -> dict[str, Tensor]:
         """The parameters by dotted name, in the order of definition; a shared one comes once.
 
-        Example:
+        Examples:
             >>> list(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)).parameters())
             ['layers.0.weight', 'layers.0.bias', 'layers.1.weight', 'layers.1.bias']
         """
@@ -58,7 +58,7 @@ class Module:
     def modules(self) -> dict[str, Module]:
         """This module, named "", and all within it by dotted name, in the order of definition.
 
-        Example:
+        Examples:
             >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).modules())
             ['', 'layers.0', 'layers.1']
         """
@@ -67,7 +67,7 @@ class Module:
     def train(self) -> Module:
         """Puts this module and all within it in training mode.
 
-        Example:
+        Examples:
             >>> nn.Dropout(0.5).train().training
             True
         """
@@ -76,7 +76,7 @@ class Module:
     def eval(self) -> Module:
         """Puts this module and all within it in evaluation mode.
 
-        Example:
+        Examples:
             >>> nn.Dropout(0.5).eval().training
             False
         """

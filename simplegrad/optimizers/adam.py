@@ -53,7 +53,7 @@ class Adam(Optimizer):
         ValueError: A hyperparameter is out of range or unknown, a group is empty, a label comes
             twice, or a tensor comes twice or requires no gradient.
 
-    Example:
+    Examples:
         >>> model = nn.Linear(128, 10)
         >>> opt = optim.Adam(lr=1e-3, model=model)
         >>> loss = model(sg.ones((4, 128))).sum()

@@ -30,7 +30,7 @@ class AdamW(Adam):
 
     The other arguments, and the errors, are those of `Adam`.
 
-    Example:
+    Examples:
         >>> opt = optim.AdamW(nn.Linear(2, 1), lr=1e-3, weight_decay=0.1)
         >>> opt.param_groups[0]["weight_decay"]
         0.1

@@ -37,7 +37,7 @@ class Optimizer:
         ValueError: A hyperparameter is out of range or unknown, a group is empty, a label comes
             twice, or a tensor comes twice or requires no gradient.
 
-    Example:
+    Examples:
         >>> class SignDescent(optim.Optimizer):
         ...     def update(self, theta, group, kept):
         ...         theta.data -= group["lr"] * np.sign(theta.grad)
@@ -103,7 +103,7 @@ class Optimizer:
         Raises:
             ValueError: A parameter has no gradient. Nothing has been updated then.
 
-        Example:
+        Examples:
             >>> model = nn.Linear(2, 1)
             >>> opt = optim.SGD(model, lr=0.1)
             >>> model([1.0, 2.0]).sum().backward()
@@ -120,7 +120,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Fills the gradients of all parameters with zeros, in place where they exist.
 
-        Example:
+        Examples:
             >>> model = nn.Linear(2, 1)
             >>> optim.SGD(model).zero_grad()
             >>> model.bias.grad
@@ -133,7 +133,7 @@ class Optimizer:
     def reset_step_count(self) -> None:
         """Starts counting steps from 0 again: the next is t = 1. What the slots hold stays.
 
-        Example:
+        Examples:
             >>> opt = optim.Adam(nn.Linear(2, 1))
             >>> opt.reset_step_count()
             >>> opt.step_count
@@ -163,7 +163,7 @@ class Optimizer:
             ValueError: The value is out of range.
             TypeError: The value is of the wrong type.
 
-        Example:
+        Examples:
             >>> opt = optim.Adam(model=nn.Linear(2, 1))
             >>> opt.set_param("lr", 0.01)
             >>> opt.lr
@@ -196,7 +196,7 @@ class Optimizer:
             {"step_count", "param_groups"}: each group with "label", its hyperparameters and, for
             each of `slots`, a dict of copied arrays by the name of the parameter.
 
-        Example:
+        Examples:
             >>> state = optim.Adam(nn.Linear(2, 1), lr=0.1).state()
             >>> state["step_count"], state["param_groups"][0]["lr"]
             (0, 0.1)
@@ -220,7 +220,7 @@ class Optimizer:
             ValueError: Its groups, names, shapes, dtypes or values are not those of this optimizer.
                 Nothing has been loaded then.
 
-        Example:
+        Examples:
             >>> model = nn.Linear(2, 1)
             >>> opt = optim.Adam(model, lr=0.1)
             >>> resumed = optim.Adam(model)

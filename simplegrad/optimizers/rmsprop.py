@@ -34,7 +34,7 @@ class RMSProp(Optimizer):
         model: The module to optimize.
         param_groups: In place of `model`, the groups; see `Optimizer`.
 
-    Example:
+    Examples:
         >>> w = sg.Tensor([1.0], requires_grad=True)
         >>> opt = optim.RMSProp(lr=0.1, beta_2=0.75, param_groups=[{"params": {"w": w}}])
         >>> (w**2).sum().backward()

@@ -38,7 +38,7 @@ class SGD(Optimizer):
     Raises:
         ValueError: As in `Optimizer`; or `nesterov` without `momentum`, or with `dampening`.
 
-    Example:
+    Examples:
         >>> w = sg.Tensor([1.0], requires_grad=True)
         >>> opt = optim.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
         >>> (w**2).sum().backward()

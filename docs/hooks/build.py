@@ -1,0 +1,123 @@
+"""What mkdocs calls while it builds the site: what is more than a line stands in the files beside."""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urljoin
+
+import equation_page
+import notebook_pages
+import pair
+import typeset
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+import simplegrad as sg
+from simplegrad import fast, nn, optimizers
+
+DOCS = pair.ROOT / "docs"
+KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
+EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
+FENCE = re.compile(r"^( *)(`{3,})[^`]*?^\1\2$|^#.*$|^<!--.*?-->$", re.MULTILINE | re.DOTALL)
+NAMES = {
+    f"`{prefix}.{name}`": f"simplegrad.{package}{name}"
+    for prefix, package, module in (
+        ("sg", "", sg),
+        ("nn", "nn.", nn),
+        ("optim", "optimizers.", optimizers),
+        ("optimizers", "optimizers.", optimizers),
+        ("fast", "fast.", fast),
+    )
+    for name in module.__all__
+    if callable(getattr(module, name))
+}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The mathematics, and the repository where the build knows one."""
+    config.markdown_extensions.append(typeset.Mathematics())
+    if repository := os.environ.get("GITHUB_REPOSITORY"):
+        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        config.repo_url = urljoin(server, repository)
+        config.repo_name = repository
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """The pages that are made by running a script, and KaTeX's style with its fonts."""
+    for script in (*pair.scripts(), *sorted(DOCS.glob("*.py"))):
+        folder = "tutorials/" if script.parent != DOCS else ""
+        try:
+            page = notebook_pages.page_of(script)
+        except notebook_pages.PageError as error:
+            raise PluginError(str(error)) from error
+        made: dict[str, str | bytes] = {**page.pictures}
+        made[f"{script.stem}.md"] = page.markdown
+        if folder:
+            text = script.read_text(encoding="utf-8")
+            made[f"{script.stem}.md"] = with_downloads(page.markdown, script.stem)
+            made[script.name] = text
+            made[f"{script.stem}.ipynb"] = pair.written(pair.notebook_of(text))
+        for name, content in made.items():
+            files.append(File.generated(config, folder + name, content=content))
+    for name, content in katex_style().items():
+        files.append(File.generated(config, f"assets/katex/{name}", content=content))
+    return files
+
+
+def with_downloads(markdown: str, stem: str) -> str:
+    """A tutorial's page with the links to its files under its title."""
+    links = [f"[Script]({stem}.py){{ download }}", f"[Notebook]({stem}.ipynb){{ download }}"]
+    if repository := os.environ.get("GITHUB_REPOSITORY"):
+        path = f"{repository}/blob/main/tutorials/{stem}.ipynb"
+        links.append(f"[Open in Colab](https://colab.research.google.com/github/{path})")
+    title, rest = markdown.split("\n", 1)
+    rest = re.sub(r"(\]\(\d\d_\w+)\.ipynb", r"\1.md", rest)
+    return f"{title}\n\n{' · '.join(links)}\n{{ .downloads }}\n{rest}"
+
+
+def katex_style() -> dict[str, str | bytes]:
+    """KaTeX's style sheet and its fonts in the one format that every browser of today reads."""
+    style = (KATEX / "katex.min.css").read_text(encoding="utf-8")
+    style = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)', "", style)
+    fonts = {f"fonts/{path.name}": path.read_bytes() for path in KATEX.glob("fonts/*.woff2")}
+    return {"katex.min.css": style, **fonts}
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Equations where a page asks for them, and links from names to the API."""
+    markdown = EQUATIONS.sub(
+        lambda found: equation_page.symbols()
+        if found[1] == "symbols"
+        else equation_page.section(found[1]),
+        markdown,
+    )
+    return markdown if page.url.startswith("api/") else with_links(markdown)
+
+
+def with_links(markdown: str) -> str:
+    """The first time that a page names a thing of the API in its text, the name becomes a link."""
+    code = [found.span() for found in FENCE.finditer(markdown)]
+    for name, identifier in NAMES.items():
+        for found in re.finditer(rf"(?<!\[){re.escape(name)}(?!\])", markdown):
+            if not any(start <= found.start() < end for start, end in code):
+                link = f"[{name}][{identifier}]"
+                markdown = markdown[: found.start()] + link + markdown[found.end() :]
+                code = [span.span() for span in FENCE.finditer(markdown)]
+                break
+    return markdown
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A picture without its text alternative stops the build."""
+    for image in re.findall(r"<img\b[^>]*>", content):
+        if not re.search(r'\balt="[^"]+"', image):
+            raise PluginError(f"{page_source(page)}: a picture without text alternative: {image}")
+    return content
+
+
+def page_source(page: Page) -> str:
+    """The file of a page, as far as it has one."""
+    return str(Path(page.file.src_uri))

@@ -1,0 +1,156 @@
+"""The equations of the library beside the source lines that compute them, read from the source."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from pair import ROOT
+
+import simplegrad as sg
+from simplegrad import autograd, functional, gradcheck, nn, optimizers, rules
+from simplegrad.rules import arithmetic, elementwise, reductions, shapes
+
+EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
+
+# How the code writes what stands left of an equation's sign
+LEFT_SIDES = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
+
+# The line of an equation is in another function than that whose docstring it is
+COMPUTED_IN = {
+    autograd.backward: autograd.chain_rule,
+    gradcheck: inspect.getmodule(gradcheck)._central_difference,
+}
+
+SECTIONS: dict[str, list[Any]] = {
+    "optimizers": [optimizers.Adam, optimizers.AdamW, optimizers.RMSProp, optimizers.SGD],
+    "engine": [autograd.backward, gradcheck],
+    "functions": [
+        functional.softmax,
+        functional.log_softmax,
+        functional.mse_loss,
+        functional.cross_entropy,
+    ],
+    "layers": [nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout],
+    **{
+        module.__name__.rpartition(".")[2]: [
+            getattr(rules, name) for name in vars(module) if name in rules.__all__
+        ]
+        for module in (arithmetic, elementwise, reductions, shapes)
+    },
+}
+
+# Where a tutorial is about an equation
+TUTORIALS = {
+    optimizers.Adam: "06_adam",
+    optimizers.AdamW: "06_adam",
+    optimizers.RMSProp: "05_descent",
+    optimizers.SGD: "05_descent",
+    autograd.backward: "03_backward",
+    gradcheck: "02_gradients",
+    functional.softmax: "08_modules",
+    functional.cross_entropy: "08_modules",
+    nn.Linear: "08_modules",
+    nn.Dropout: "08_modules",
+    nn.LayerNorm: "11_tiny_gpt",
+    nn.Embedding: "11_tiny_gpt",
+    rules.Mul: "02_gradients",
+    rules.Add: "02_gradients",
+    rules.Sum: "04_broadcasting",
+}
+
+
+def section(name: str) -> str:
+    """The Markdown of a section: each thing in it, its equations, and their lines."""
+    return "\n\n".join(entry(thing) for thing in SECTIONS[name])
+
+
+def symbols() -> str:
+    """The tables of symbols in the docstrings of the optimizers as one, each symbol once."""
+    rows, known = [], set()
+    for optimizer in SECTIONS["optimizers"]:
+        doc = inspect.getdoc(optimizer) or ""
+        for row, symbols in re.findall(r"^(\| \$(.*?)\$ \|.*\|)$", doc, re.MULTILINE):
+            if not known >= set(symbols.split(", ")):
+                rows.append(row)
+                known |= set(symbols.split(", "))
+    return "\n".join(["| symbol | argument |", "|---|---|", *rows])
+
+
+def entry(thing: Any) -> str:
+    """One optimizer, rule, layer or function: its equations, each with its lines."""
+    doc = inspect.getdoc(thing) or ""
+    located_lines = list(lines_of(thing))
+    module = "simplegrad" if thing.__name__ in sg.__all__ else thing.__module__
+    links = [f"`{located_lines[0][0]}`", f"[API][{module}.{thing.__name__}]"]
+    if thing in TUTORIALS:
+        links.append(f"[Tutorial](tutorials/{TUTORIALS[thing]}.md)")
+    parts = [f"### {thing.__name__}", doc.partition("\n")[0], " · ".join(links)]
+    for tex, (_, first, code) in zip(EQUATION.findall(doc), located_lines, strict=True):
+        parts.append(
+            '<div class="equation" markdown>\n\n'
+            f"$${tex}$$\n\n"
+            f'```{{.python linenums="{first}"}}\n{code}\n```\n\n'
+            "</div>"
+        )
+    return "\n\n".join(parts)
+
+
+def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
+    """For each equation of a docstring: the file, the first line, and the lines that compute it."""
+    if thing.__module__.startswith(rules.__name__):
+        for function in functions_of(thing):
+            yield located(function, body_of(function))
+    elif inspect.isclass(thing) and issubclass(thing, optimizers.Optimizer):
+        body = body_of(thing.update)
+        for tex in EQUATION.findall(inspect.getdoc(thing) or ""):
+            left = re.split(r"=|\\mathrel", tex)[0].strip()
+            name = LEFT_SIDES.get(left, left)
+            yield located(thing.update, [s for s in body if name in targets_of(s)])
+    else:
+        function = COMPUTED_IN.get(thing, getattr(thing, "forward", thing))
+        yield located(function, body_of(function))
+
+
+def functions_of(rule: type) -> list[Callable[..., Any]]:
+    """forward and the partials of a rule, in the order of its equations."""
+    each_input = isinstance(rule.partials, shapes.EachInput)
+    partials = [rule.partials.partial] if each_input else rule.partials
+    return [rule.forward, *partials]
+
+
+def body_of(function: Callable[..., Any]) -> list[ast.stmt]:
+    """What a function computes: its statements after its docstring and the checks of arguments."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    start = 0
+    for number, statement in enumerate(definition.body, 1):
+        is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        is_check = isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Raise)
+        if is_text or is_check:
+            start = number
+    return definition.body[start:]
+
+
+def targets_of(statement: ast.stmt) -> list[str]:
+    """The names that a statement assigns."""
+    if isinstance(statement, ast.AugAssign):
+        return [ast.unparse(statement.target)]
+    return [ast.unparse(t) for t in getattr(statement, "targets", [])]
+
+
+def located(
+    function: Callable[..., Any], statements: list[ast.stmt]
+) -> tuple[str, int, str]:
+    """File, first line and source of the statements of a function."""
+    lines, start = inspect.getsourcelines(function)
+    if not statements:
+        raise LookupError(f"no line of {function.__qualname__} computes the equation")
+    text = textwrap.dedent("".join(lines)).splitlines()
+    numbers = range(statements[0].lineno - 1, statements[-1].end_lineno)
+    code = textwrap.dedent("\n".join(text[i] for i in numbers))
+    module: ModuleType = inspect.getmodule(function)
+    file = str(ROOT.joinpath(module.__file__).relative_to(ROOT))
+    return file, start + numbers[0], code

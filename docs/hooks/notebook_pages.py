@@ -1,0 +1,163 @@
+"""Scripts of cells as pages: run as a notebook, and written as Markdown with their outputs.
+
+A page is kept in .cache/ and made again when its script, the library or this folder has changed.
+"""
+
+import base64
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from pair import ROOT, notebook_of
+
+HOOKS = Path(__file__).resolve().parent
+CACHE = ROOT / ".cache" / "pages"
+SOURCES = {".py", ".npz", ".txt"}
+LIMIT = 180  # seconds for one cell
+ERROR_WANTED = "raises-exception"  # the tag of a cell that shows an error
+
+# Pictures are SVG, with letters drawn as curves: no font is needed to see them as they are
+FIRST_CELL = """\
+%config InlineBackend.figure_formats = ["svg"]
+%config InlineBackend.rc = {}
+"""
+INK = {"#1f2328": "#dde1e6", "#d0d7de": "#4a515b"}  # of docs/hooks/matplotlibrc: light, dark
+
+
+class PageError(Exception):
+    """A script that cannot become a page; the message starts with file:line."""
+
+
+@dataclass
+class Page:
+    """A page's Markdown, and the pictures it shows by their names."""
+
+    markdown: str
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+
+def page_of(script: Path) -> Page:
+    """Runs a script, unless it was run before, and writes its page."""
+    notebook = executed(script)
+    parts, pictures = [], {}
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+            continue
+        hidden = cell.metadata.get("jupyter", {})
+        source = fenced(cell.source, "{.python .cell-in}")
+        output = []
+        for one in cell.outputs:
+            markdown, files = shown(one, cell, f"{script.stem}_{number}", script)
+            output.append(markdown)
+            pictures |= files
+        if hidden.get("outputs_hidden"):
+            parts.append(folded("A solution", "\n\n".join([source, *output])))
+        elif hidden.get("source_hidden"):
+            parts += [*output, folded("The code of this picture", source)]
+        else:
+            parts += [source, *output]
+    return Page("\n\n".join(parts) + "\n", pictures)
+
+
+def executed(script: Path) -> NotebookNode:
+    """The notebook of a script with its outputs."""
+    library = (path for path in (ROOT / "simplegrad").rglob("*") if path.suffix in SOURCES)
+    key = hashlib.sha256()
+    for path in (script, *sorted(library), *sorted(HOOKS.glob("*.*"))):
+        key.update(path.read_bytes())
+    kept = CACHE / f"{script.stem}-{key.hexdigest()[:16]}.ipynb"
+    if not kept.exists():
+        notebook = run(script)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        for old in CACHE.glob(f"{script.stem}-*"):
+            old.unlink()
+        nbformat.write(notebook, kept)
+    return nbformat.read(kept, as_version=4)
+
+
+def run(script: Path) -> NotebookNode:
+    """Runs the cells of a script in a kernel of their own."""
+    notebook = notebook_of(script.read_text(encoding="utf-8"))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(FIRST_CELL))
+    client = NotebookClient(
+        notebook, timeout=LIMIT, kernel_name="python3", extra_arguments=["--log-level=ERROR"], resources={"metadata": {"path": ROOT}}
+    )
+    environment = {**os.environ, "MATPLOTLIBRC": str(HOOKS / "matplotlibrc")}
+    try:
+        client.execute(env=environment)
+    except CellExecutionError as error:
+        cell = next(c for c in notebook.cells if any(o.output_type == "error" for o in outputs(c)))
+        raise PageError(f"{place_of(cell, script)}: this cell fails\n{error}") from None
+    for cell in notebook.cells:
+        wanted = ERROR_WANTED in cell.metadata.get("tags", [])
+        if wanted and not any(o.output_type == "error" for o in outputs(cell)):
+            raise PageError(f"{place_of(cell, script)}: this cell is to show an error and has none")
+    del notebook.cells[0]
+    return notebook
+
+
+def outputs(cell: NotebookNode) -> list[NotebookNode]:
+    """What a cell put out; nothing for a cell of text."""
+    return cell.get("outputs", [])
+
+
+def place_of(cell: NotebookNode, script: Path) -> str:
+    """file:line of a cell."""
+    text = script.read_text(encoding="utf-8")
+    before = text[: max(text.find(cell.source), 0)]
+    return f"{script.relative_to(ROOT)}:{before.count(chr(10)) + 1}"
+
+
+def shown(
+    output: NotebookNode, cell: NotebookNode, name: str, script: Path
+) -> tuple[str, dict[str, bytes]]:
+    """One output as Markdown, with the files of its picture."""
+    if output.output_type == "stream":
+        return fenced(output.text, "{.text .cell-out}"), {}
+    if output.output_type == "error":
+        message = f"{output.ename}: {output.evalue}"
+        return fenced(message, "{.text .cell-out .cell-error}"), {}
+    svg, png = (output.data.get(kind) for kind in ("image/svg+xml", "image/png"))
+    if not (svg or png):
+        return fenced(output.data["text/plain"], "{.text .cell-out}"), {}
+    alt = cell.metadata.get("alt")
+    if not alt:
+        raise PageError(
+            f'{place_of(cell, script)}: a picture needs its text alternative, # %% alt="…"'
+        )
+    if png:
+        return f"![{alt}]({name}.png){{ .cell-out }}", {f"{name}.png": base64.b64decode(png)}
+    pictures = {f"{name}_light.svg": svg, f"{name}_dark.svg": darkened(svg)}
+    images = [
+        f"![{alt}]({name}_{scheme}.svg#only-{scheme}){{ .cell-out loading=lazy }}"
+        for scheme in ("light", "dark")
+    ]
+    return "\n".join(images), {file: text.encode() for file, text in pictures.items()}
+
+
+def darkened(svg: str) -> str:
+    """The picture for a dark page: its ink is light."""
+    for light, dark in INK.items():
+        svg = svg.replace(light, dark)
+    return svg
+
+
+def fenced(text: str, attributes: str) -> str:
+    """A block of code or of output."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
+    longest = max((len(ticks) for ticks in re.findall("`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence} {attributes}\n{text}\n{fence}"
+
+
+def folded(summary: str, markdown: str) -> str:
+    """A part of the page that opens with a click, and without a script."""
+    indented = "\n".join("    " + line if line else "" for line in markdown.split("\n"))
+    return f'??? note "{summary}"\n\n{indented}'
