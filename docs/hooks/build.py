@@ -1,4 +1,4 @@
-"""What mkdocs calls while it builds the site: what is more than a line stands in the files beside."""
+"""What mkdocs calls while it builds the site; the work is done by the files beside this one."""
 
 import os
 import re
@@ -88,12 +88,7 @@ def katex_style() -> dict[str, str | bytes]:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Equations where a page asks for them, and links from names to the API."""
-    markdown = EQUATIONS.sub(
-        lambda found: equation_page.symbols()
-        if found[1] == "symbols"
-        else equation_page.section(found[1]),
-        markdown,
-    )
+    markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
     return markdown if page.url.startswith("api/") else with_links(markdown)
 
 

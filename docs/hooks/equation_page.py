@@ -63,9 +63,14 @@ TUTORIALS = {
 }
 
 
-def section(name: str) -> str:
-    """The Markdown of a section: each thing in it, its equations, and their lines."""
-    return "\n\n".join(entry(thing) for thing in SECTIONS[name])
+def markdown(name: str) -> str:
+    """What `<!-- equations: name -->` stands for: a section, a thing's equations, or `symbols`."""
+    if name == "symbols":
+        return symbols()
+    if name in SECTIONS:
+        return "\n\n".join(entry(thing) for thing in SECTIONS[name])
+    (thing,) = [t for things in SECTIONS.values() for t in things if t.__name__ == name]
+    return equations(thing)
 
 
 def symbols() -> str:
@@ -81,22 +86,26 @@ def symbols() -> str:
 
 
 def entry(thing: Any) -> str:
-    """One optimizer, rule, layer or function: its equations, each with its lines."""
-    doc = inspect.getdoc(thing) or ""
-    located_lines = list(lines_of(thing))
+    """One optimizer, rule, layer or function: what it is, where it stands, its equations."""
     module = "simplegrad" if thing.__name__ in sg.__all__ else thing.__module__
-    links = [f"`{located_lines[0][0]}`", f"[API][{module}.{thing.__name__}]"]
+    file, *_ = next(lines_of(thing))
+    links = [f"`{file}`", f"[API][{module}.{thing.__name__}]"]
     if thing in TUTORIALS:
         links.append(f"[Tutorial](tutorials/{TUTORIALS[thing]}.md)")
-    parts = [f"### {thing.__name__}", doc.partition("\n")[0], " · ".join(links)]
-    for tex, (_, first, code) in zip(EQUATION.findall(doc), located_lines, strict=True):
-        parts.append(
-            '<div class="equation" markdown>\n\n'
-            f"$${tex}$$\n\n"
-            f'```{{.python linenums="{first}"}}\n{code}\n```\n\n'
-            "</div>"
-        )
-    return "\n\n".join(parts)
+    summary = (inspect.getdoc(thing) or "").partition("\n")[0]
+    return "\n\n".join([f"### {thing.__name__}", summary, " · ".join(links), equations(thing)])
+
+
+def equations(thing: Any) -> str:
+    """The equations of its docstring, each with the lines that compute it."""
+    found = EQUATION.findall(inspect.getdoc(thing) or "")
+    return "\n\n".join(
+        '<div class="equation" markdown>\n\n'
+        f"$${tex}$$\n\n"
+        f'```{{.python linenums="{first}"}}\n{code}\n```\n\n'
+        "</div>"
+        for tex, (_, first, code) in zip(found, lines_of(thing), strict=True)
+    )
 
 
 def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
@@ -116,7 +125,7 @@ def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
 
 
 def functions_of(rule: type) -> list[Callable[..., Any]]:
-    """forward and the partials of a rule, in the order of its equations."""
+    """The forward equation and the partials of a rule, in the order of its equations."""
     each_input = isinstance(rule.partials, shapes.EachInput)
     partials = [rule.partials.partial] if each_input else rule.partials
     return [rule.forward, *partials]
@@ -141,9 +150,7 @@ def targets_of(statement: ast.stmt) -> list[str]:
     return [ast.unparse(t) for t in getattr(statement, "targets", [])]
 
 
-def located(
-    function: Callable[..., Any], statements: list[ast.stmt]
-) -> tuple[str, int, str]:
+def located(function: Callable[..., Any], statements: list[ast.stmt]) -> tuple[str, int, str]:
     """File, first line and source of the statements of a function."""
     lines, start = inspect.getsourcelines(function)
     if not statements:

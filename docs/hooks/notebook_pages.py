@@ -27,6 +27,7 @@ FIRST_CELL = """\
 %config InlineBackend.figure_formats = ["svg"]
 %config InlineBackend.rc = {}
 """
+ANSI = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
 INK = {"#1f2328": "#dde1e6", "#d0d7de": "#4a515b"}  # of docs/hooks/matplotlibrc: light, dark
 
 
@@ -87,14 +88,19 @@ def run(script: Path) -> NotebookNode:
     notebook = notebook_of(script.read_text(encoding="utf-8"))
     notebook.cells.insert(0, nbformat.v4.new_code_cell(FIRST_CELL))
     client = NotebookClient(
-        notebook, timeout=LIMIT, kernel_name="python3", extra_arguments=["--log-level=ERROR"], resources={"metadata": {"path": ROOT}}
+        notebook,
+        timeout=LIMIT,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": ROOT}},
     )
     environment = {**os.environ, "MATPLOTLIBRC": str(HOOKS / "matplotlibrc")}
     try:
         client.execute(env=environment)
     except CellExecutionError as error:
         cell = next(c for c in notebook.cells if any(o.output_type == "error" for o in outputs(c)))
-        raise PageError(f"{place_of(cell, script)}: this cell fails\n{error}") from None
+        message = ANSI.sub("", str(error))
+        raise PageError(f"{place_of(cell, script)}: this cell fails\n{message}") from None
     for cell in notebook.cells:
         wanted = ERROR_WANTED in cell.metadata.get("tags", [])
         if wanted and not any(o.output_type == "error" for o in outputs(cell)):
@@ -151,7 +157,7 @@ def darkened(svg: str) -> str:
 
 def fenced(text: str, attributes: str) -> str:
     """A block of code or of output."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
+    text = ANSI.sub("", text).rstrip()
     longest = max((len(ticks) for ticks in re.findall("`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence} {attributes}\n{text}\n{fence}"
@@ -160,4 +166,4 @@ def fenced(text: str, attributes: str) -> str:
 def folded(summary: str, markdown: str) -> str:
     """A part of the page that opens with a click, and without a script."""
     indented = "\n".join("    " + line if line else "" for line in markdown.split("\n"))
-    return f'??? note "{summary}"\n\n{indented}'
+    return f'??? fold "{summary}"\n\n{indented}'

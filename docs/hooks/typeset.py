@@ -104,7 +104,7 @@ class Typeset(Postprocessor):
 class Mathematics(Extension):
     """The extension, to stand after pymdownx.arithmatex with `generic: true`."""
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802, Markdown's name
+    def extendMarkdown(self, md: Markdown) -> None:
         """Adds both steps."""
         md.preprocessors.register(OneDisplayEach(md), "one_display_each", 30)
         md.postprocessors.register(Typeset(md), "typeset", -10)

@@ -1,0 +1,173 @@
+# %% [markdown]
+# # How it works
+#
+# Read this before your first change. It follows one product through the library: forward, backward,
+# and a step of an optimizer. All code on this page is printed from the source when the site is built.
+#
+# ## The house
+#
+# Imports run one way, upwards in this picture: no file knows those above it. Rules know NumPy and
+# nothing else. Nothing in the core branches for speed, and nothing knows `fast`.
+
+# %% jupyter={"source_hidden": true} alt="A map of the files, each drawn as a box, with an arrow from each to those that use it. From the bottom: rules; above it tensor and autograd, which belong together; then creation, functional and gradcheck; nn; optimizers; at the top fast and checkpoint. datasets stands alone."
+import ast
+import inspect
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+import simplegrad as sg
+
+PLACES = {
+    "rules": (1, 0),
+    "tensor": (1, 1),
+    "autograd": (2.2, 1),
+    "creation": (0, 2),
+    "functional": (1, 2),
+    "gradcheck": (3, 2),
+    "nn": (0.5, 3),
+    "optimizers": (0.5, 4),
+    "checkpoint": (-0.2, 5),
+    "fast": (1.6, 5),
+    "datasets": (3, 4),
+}
+package = Path(sg.__file__).parent
+uses = {part: set() for part in PLACES}
+for path in package.rglob("*.py"):
+    part = path.relative_to(package).parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if part in PLACES and isinstance(node, ast.ImportFrom) and "simplegrad" in node.module:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            used = {module.split(".")[1] for module in modules if "." in module}
+            uses[part] |= used & set(PLACES) - {part}
+parts = {path.stem for path in package.iterdir() if path.suffix == ".py" or path.is_dir()}
+assert parts - {"__init__", "__main__", "__pycache__"} == set(PLACES), "a part is not on the map"
+
+figure, axes = plt.subplots(figsize=(7, 5))
+style = {"boxstyle": "round,pad=0.5", "facecolor": "none", "edgecolor": "C0", "linewidth": 1.5}
+center = {"ha": "center", "va": "center"}
+texts = {
+    part: axes.text(*place, part, family="monospace", size=11, bbox=style, **center)
+    for part, place in PLACES.items()
+}
+for part in PLACES:
+    for used in uses[part]:
+        below = PLACES[used][1]
+        between = [other for other in uses[part] if PLACES[other][1] > below]
+        if any(used in uses[other] for other in between):
+            continue  # part knows it by way of another one, to which an arrow is drawn
+        ends = {"patchA": texts[used].get_bbox_patch(), "patchB": texts[part].get_bbox_patch()}
+        arrow = {"arrowstyle": "-|>", "color": "C7", "shrinkA": 2, "shrinkB": 2, **ends}
+        axes.annotate("", PLACES[part], PLACES[used], arrowprops=arrow)
+axes.set(xlim=(-0.8, 3.6), ylim=(-0.4, 5.4))
+axes.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# | file | what it holds |
+# |---|---|
+# | `rules/` | every differentiable rule: one equation forward, and one for each partial |
+# | `tensor.py` | Tensor: an array, its gradient and the recipe that made it; the operators |
+# | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
+# | `creation.py` | tensors from a shape, and the random generator |
+# | `functional.py` | what is composed of rules: softmax, losses |
+# | `nn/` | `Module`, layers, activations, losses |
+# | `optimizers/` | groups and state in `optimizer.py`; then one file for each optimizer |
+# | `fast/` | the same equations in place, and the recorder of NumPy calls |
+# | `gradcheck.py` | gradients against central differences |
+# | `checkpoint.py` | saving and loading |
+# | `datasets/` | the digits and the names |
+#
+# ## A rule is two or three equations
+#
+# A rule is a class that nobody makes an instance of: a place for plain functions on plain arrays.
+# `forward` computes the result `c`. Each partial takes `dc`, the gradient of the loss by the result,
+# and gives the gradient by one input.
+
+# %%
+from simplegrad import rules
+
+print(inspect.getsource(rules.Mul))
+
+# %% [markdown]
+# So a rule can be tried without any engine:
+
+# %%
+import numpy as np
+
+a, b = np.array([2.0, 3.0]), np.array([10.0, 20.0])
+c = rules.Mul.forward(a, b)
+print("c  =", c)
+print("da =", rules.Mul.da(np.ones(2), c, a, b))
+
+# %% [markdown]
+# ## An operator computes, and remembers how
+#
+# `a * b` calls this method. It makes both operands tensors, computes, and hands the result to
+# `record`, which keeps the recipe: the rule, its inputs, and its parameters such as an axis.
+
+# %%
+print(inspect.getsource(sg.Tensor.__mul__))
+
+# %%
+a = sg.Tensor([2.0, 3.0], requires_grad=True, name="a")
+c = a * 10
+print(c.rule.__name__, c.inputs, c.params)
+
+# %% [markdown]
+# That is the whole graph: plain data, without a closure and without a cycle. It is freed as soon as
+# nobody holds the result. A tensor counts when it was made, and its inputs were made before it. So the
+# order in which tensors were made is an order in which each comes after its inputs, and `tape_of` needs
+# nothing but a sort.
+#
+# ## backward is one loop
+#
+# The gradients on the way live in a dict. Those of the leaves are added to `.grad` in the end, when
+# everything could be computed. Where NumPy had broadcast an input, `unbroadcast` sums its gradient
+# back: here, and nowhere else.
+
+# %%
+from simplegrad import autograd
+
+print(inspect.getsource(autograd.chain_rule))
+
+# %% [markdown]
+# ## A step of an optimizer
+#
+# `Optimizer` knows groups and states, and no equation. `step` checks that every parameter has a
+# gradient before it changes the first one. Then it asks the optimizer for each parameter's `update`,
+# which changes it and returns what is kept until the next step.
+
+# %%
+import simplegrad.optimizers as optim
+
+print(inspect.getsource(optim.Adam.update))
+
+# %% [markdown]
+# ## The fast path does the same again
+#
+# `fast.Adam` makes the operations of these lines in the same order, but into arrays that exist, for a
+# block at a time that fits the processor's cache. `fast.replay` records which NumPy calls a loss and
+# its gradients make, and repeats them into the same arrays. As the operations and their order are the
+# same, so are the bits, and the tests compare them. [The fast path](tutorials/09_fast.md) shows how.
+#
+# ## What the engine keeps true
+#
+# - No recursion: a chain of 100,000 tensors is differentiated in linear time.
+# - A second `backward()` adds to the leaves only. Nothing is left on tensors between, unless
+#   `retain_grads=True` asks for it.
+# - `.grad` shares memory with no other tensor, and is added to in place once it exists.
+# - A graph is freed by counting references: the garbage collector has nothing to do.
+# - Data that a tensor is made of is copied. An integer tensor cannot require gradients.
+# - Who assigns `w.data` between forward and backward gets an error from `backward()`.
+# - An operation that fails leaves everything as it was.
+#
+# ## What holds it together
+#
+# Each of these sentences is a test in `tests/`, whose folders mirror the package. Rules are compared
+# with finite differences, optimizers with an oracle of high precision and with PyTorch, `fast` with
+# the reference to the last bit, and a real debugger counts the step-ins. The equations on the
+# [page of equations](equations.md) are taken from the docstrings, and the lines beside them from the
+# files; a test translates the equations of Adam into Python and compares them with its lines. How to
+# set up and run all of this is in `CONTRIBUTING.md`, and [Adding a rule](adding-a-rule.md) is a good
+# first change.
