@@ -20,7 +20,9 @@ from simplegrad import fast, nn, optimizers
 DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
-FENCE = re.compile(r"^( *)(`{3,})[^`]*?^\1\2$|^#.*$|^<!--.*?-->$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(  # and headings, which are no place for links
+    r"^( *)(`{3,})[^`].*?^\1\2$|^#[^\n]*$", re.MULTILINE | re.DOTALL
+)
 NAMES = {
     f"`{prefix}.{name}`": f"simplegrad.{package}{name}"
     for prefix, package, module in (
@@ -94,13 +96,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def with_links(markdown: str) -> str:
     """The first time that a page names a thing of the API in its text, the name becomes a link."""
-    code = [found.span() for found in FENCE.finditer(markdown)]
     for name, identifier in NAMES.items():
+        code = [found.span() for found in CODE.finditer(markdown)]
         for found in re.finditer(rf"(?<!\[){re.escape(name)}(?!\])", markdown):
             if not any(start <= found.start() < end for start, end in code):
                 link = f"[{name}][{identifier}]"
                 markdown = markdown[: found.start()] + link + markdown[found.end() :]
-                code = [span.span() for span in FENCE.finditer(markdown)]
                 break
     return markdown
 

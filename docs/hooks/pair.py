@@ -1,7 +1,8 @@
 """The pair of a tutorial: NN_name.py, the source, and NN_name.ipynb, the same cells for Jupyter.
 
-`python docs/hooks/pair.py` writes every notebook anew from its script. Whoever edited a notebook in
-Jupyter goes the other way with `python docs/hooks/pair.py tutorials/NN_name.ipynb`.
+`python docs/hooks/pair.py` writes every notebook anew from its script, and the script with what
+stands on its %% lines in one order. Whoever edited a notebook in Jupyter goes the other way with
+`python docs/hooks/pair.py tutorials/NN_name.ipynb`.
 """
 
 import hashlib
@@ -50,14 +51,12 @@ def written(notebook: NotebookNode) -> str:
 
 
 def main(paths: list[Path]) -> None:
-    """Writes the other file of each pair."""
+    """Writes both files of each pair anew from the one that is named."""
     for path in paths:
-        if path.suffix == ".ipynb":
-            script = script_of(jupytext.read(path))
-            path.with_suffix(".py").write_text(script, encoding="utf-8")
-        else:
-            script = path.read_text(encoding="utf-8")
-        notebook = written(notebook_of(script))
+        cells = jupytext.read(path, fmt=None if path.suffix == ".ipynb" else PERCENT)
+        notebook = written(notebook_of(script_of(cells)))
+        script = script_of(jupytext.reads(notebook, fmt="ipynb"))
+        path.with_suffix(".py").write_text(script, encoding="utf-8")
         path.with_suffix(".ipynb").write_text(notebook, encoding="utf-8")
 
 

@@ -525,6 +525,14 @@ def measured_targets(times):
     ]
 
 
+def target_table(times):
+    rows = [
+        (workload, name, f"{wanted}x", f"{measured:.2f}x", "yes" if measured >= wanted else "no")
+        for workload, name, wanted, measured in measured_targets(times)
+    ]
+    return timing.table(["work", "against", "wanted, at least", "measured", "reached"], *rows)
+
+
 def missed(times, memory):
     """The figures that are not reached, in words."""
     texts = [
@@ -551,7 +559,7 @@ def missed(times, memory):
 def report(times, memory, missing):
     adam = {workload: row for workload, row in times.items() if workload in ADAM}
     training = {workload: row for workload, row in times.items() if workload in TRAINING}
-    parts = ["# simplegrad.fast beside others", facts()]
+    parts = [facts()]
     if missing:
         parts.append(f"Not installed: {', '.join(sorted(set(missing.values())))}.")
     parts.append(
@@ -573,13 +581,6 @@ def report(times, memory, missing):
             "PyTorch eager with its Adam as it comes. `jax` is one jax.jit over all of it, with "
             "optax.adam, its buffers donated. autograd and mygrad have an Adam in plain NumPy."
         )
-    rows = [
-        (workload, name, f"{wanted}x", f"{measured:.2f}x", "yes" if measured >= wanted else "no")
-        for workload, name, wanted, measured in measured_targets(times)
-    ]
-    if rows:
-        header = ["work", "against", "wanted, at least", "measured", "reached"]
-        parts += ["## What was wanted", timing.table(header, *rows)]
     parts += ["## Memory", memory_table(memory)]
     parts.append(
         "Needed are values, gradients and two moments; a training step also holds activations and "
@@ -691,13 +692,15 @@ def main():
     print(text)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "fast.md").write_text(text + "\n![](fast.png)\n", encoding="utf-8")
+        (args.out / "fast.md").write_text(text, encoding="utf-8")
         try:
             draw(times, args.out / "fast.png")
         except ModuleNotFoundError as error:
             print(f"No plot: {error.name} is not installed.")
-    if args.check and (texts := missed(times, memory)):
-        sys.exit("missed:\n" + "\n".join(texts))
+    if args.check:
+        print(target_table(times))
+        if texts := missed(times, memory):
+            sys.exit("missed:\n" + "\n".join(texts))
 
 
 if __name__ == "__main__":

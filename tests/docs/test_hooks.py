@@ -1,0 +1,236 @@
+"""What builds the site: mathematics, pages from scripts, equations from the source."""
+
+import ast
+import inspect
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simplegrad as sg
+from simplegrad import optimizers, rules
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "docs" / "hooks"))
+
+for package in "mkdocs", "jupytext", "nbclient":
+    pytest.importorskip(package, reason=f'{package} is missing: pip install -e ".[docs]"')
+
+import build  # noqa: E402, these are beside what builds the site
+import equation_page  # noqa: E402
+import notebook_pages  # noqa: E402
+import typeset  # noqa: E402
+from markdown import Markdown  # noqa: E402
+from mkdocs.exceptions import PluginError  # noqa: E402
+
+needs_katex = pytest.mark.skipif(
+    not (ROOT / "node_modules" / "katex").is_dir() or shutil.which("node") is None,
+    reason="KaTeX is missing: install Node.js and run npm ci",
+)
+
+
+# Mathematics
+
+
+def html_of(markdown):
+    extensions = ["pymdownx.arithmatex", typeset.Mathematics()]
+    options = {"pymdownx.arithmatex": {"generic": True}}
+    return Markdown(extensions=extensions, extension_configs=options).convert(markdown)
+
+
+@needs_katex
+def test_a_formula_is_set_and_has_mathml():
+    html = html_of(r"Here is $\hat m$.")
+    assert 'class="katex"' in html
+    assert "<math" in html
+    assert "$" not in re.sub(r"<annotation.*?</annotation>", "", html)
+
+
+@needs_katex
+def test_displays_on_consecutive_lines_are_set_one_by_one():
+    assert html_of("$$c = a$$\n$$da = dc$$").count('class="formula"') == 2
+
+
+@needs_katex
+def test_an_unknown_macro_is_refused_with_its_file_and_line():
+    tex = inspect.getdoc(optimizers.Adam).partition("$$")[2].partition("$$")[0]
+    source = Path(inspect.getsourcefile(optimizers.Adam)).relative_to(ROOT)
+    assert typeset.place_of(tex) in {
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in (ROOT / "tutorials" / "06_adam.py", ROOT / source)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if tex in line
+    }
+    with pytest.raises(typeset.FormulaError, match=r"Undefined control sequence: \\nonsense"):
+        html_of(r"$\nonsense$")
+
+
+# Pages from scripts
+
+
+def script_with(tmp_path, monkeypatch, *cells):
+    monkeypatch.setattr(notebook_pages, "ROOT", tmp_path)
+    monkeypatch.setattr(notebook_pages, "CACHE", tmp_path / "cache")
+    script = tmp_path / "page.py"
+    script.write_text("# %% [markdown]\n# # A page\n\n" + "\n\n".join(cells) + "\n")
+    return script
+
+
+@pytest.mark.slow
+def test_a_page_shows_cells_and_their_output_and_is_kept(tmp_path, monkeypatch):
+    script = script_with(tmp_path, monkeypatch, "# %%\nprint(6 * 7)")
+    page = notebook_pages.page_of(script)
+    assert page.markdown == (
+        "# A page\n\n``` {.python .cell-in}\nprint(6 * 7)\n```\n\n``` {.text .cell-out}\n42\n```\n"
+    )
+    monkeypatch.setattr(notebook_pages, "run", lambda script: pytest.fail("it was run again"))
+    assert notebook_pages.page_of(script) == page
+
+
+@pytest.mark.slow
+def test_a_picture_comes_in_light_and_dark_with_its_text(tmp_path, monkeypatch):
+    draw = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.xlabel('x')\nplt.show()"
+    script = script_with(tmp_path, monkeypatch, f'# %% alt="A line"\n{draw}')
+    page = notebook_pages.page_of(script)
+    assert page.markdown.count("![A line]") == 2
+    light, dark = (page.pictures[f"page_1_{scheme}.svg"].decode() for scheme in ("light", "dark"))
+    assert "#1f2328" in light
+    assert "#1f2328" not in dark
+    assert "#dde1e6" in dark
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("# %%\nx = 1\nassert x == 2, 'not two'", r"page.py:5: this cell fails[\s\S]*not two"),
+        ("# %%\nimport matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()", r"page.py:5: a pic"),
+        ('# %% tags=["raises-exception"]\nx = 1', "page.py:5: this cell is to show an error"),
+    ],
+    ids=["a cell that fails", "a picture without text", "an error that does not come"],
+)
+def test_a_wrong_cell_stops_the_build_with_file_and_line(tmp_path, monkeypatch, cell, message):
+    with pytest.raises(notebook_pages.PageError, match=message):
+        notebook_pages.page_of(script_with(tmp_path, monkeypatch, cell))
+
+
+def test_a_picture_of_a_markdown_page_needs_its_text():
+    page = type("Page", (), {"file": type("File", (), {"src_uri": "install.md"})})
+    assert build.on_page_content('<img alt="A map" src="x">', page, None, None)
+    for image in '<img src="x">', '<img alt="" src="x">':
+        with pytest.raises(PluginError, match=r"install.md: a picture without text alternative"):
+            build.on_page_content(image, page, None, None)
+
+
+def test_a_fence_is_longer_than_those_in_the_text():
+    assert notebook_pages.fenced("```\n", "{.text}") == "```` {.text}\n```\n````"
+
+
+def test_the_first_name_of_the_api_in_a_text_becomes_a_link():
+    text = "# `sg.exp`\n\n`sg.exp` is `sg.exp`.\n\n```python\n`sg.log`\n```"
+    linked = "[`sg.exp`][simplegrad.exp]"
+    assert build.with_links(text) == text.replace("`sg.exp` is", f"{linked} is")
+
+
+# Equations
+
+
+EVERYTHING = [thing for things in equation_page.SECTIONS.values() for thing in things]
+
+
+def test_every_rule_and_every_docstring_with_an_equation_is_on_the_page():
+    public = [getattr(rules, name) for name in rules.__all__]
+    for module in sg, sg.nn, optimizers, sg.autograd:
+        public += [thing for name, thing in vars(module).items() if not name.startswith("_")]
+    with_equations = {
+        thing for thing in public if callable(thing) and "$$" in (inspect.getdoc(thing) or "")
+    }
+    assert with_equations == set(EVERYTHING)
+
+
+@pytest.mark.parametrize("thing", EVERYTHING, ids=lambda thing: thing.__name__)
+def test_each_equation_stands_beside_lines_that_are_in_the_file(thing):
+    found = list(equation_page.lines_of(thing))
+    assert len(found) == len(equation_page.EQUATION.findall(inspect.getdoc(thing))) >= 1
+    for file, first, code in found:
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        shown = code.splitlines()
+        assert [line.strip() for line in lines[first - 1 : first - 1 + len(shown)]] == [
+            line.strip() for line in shown
+        ]
+        assert ast.parse(f"def f():\n  for _ in []:\n{indented(code)}")
+
+
+def indented(code):
+    return "\n".join("    " + line for line in code.splitlines())
+
+
+def test_the_five_of_adam_are_the_first_and_are_those_of_its_docstring():
+    page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
+    assert re.findall(r"<!-- equations: (\w+) -->", page)[0] == "optimizers"
+    shown = equation_page.EQUATION.findall(equation_page.markdown("optimizers"))
+    adam = equation_page.EQUATION.findall(inspect.getdoc(optimizers.Adam))
+    assert len(adam) == 5
+    assert [" ".join(tex.split()) for tex in shown[:5]] == [" ".join(tex.split()) for tex in adam]
+
+
+def test_every_section_of_equations_is_on_the_page():
+    page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
+    asked = re.findall(r"<!-- equations: (\w+) -->", page)
+    assert sorted(asked) == sorted([*equation_page.SECTIONS, "symbols"])
+
+
+def test_the_table_of_symbols_has_each_symbol_once():
+    symbols = re.findall(r"^\| \$(.*?)\$", equation_page.symbols(), re.MULTILINE)
+    assert len(set(symbols)) == len(symbols)
+    assert {r"\theta", r"\beta_1, \beta_2", r"\epsilon", r"\lambda", r"\mu"} <= set(symbols)
+
+
+def test_an_equation_without_its_line_stops_the_build():
+    class Drifted(optimizers.Optimizer):
+        """An optimizer whose code has gone another way.
+
+        $$w_t = g$$
+        """
+
+        def update(self, theta, group, kept):
+            step = theta.grad
+            theta.data -= step
+            return kept
+
+    with pytest.raises(LookupError, match=r"no line of .*update computes the equation"):
+        list(equation_page.lines_of(Drifted))
+
+
+# Markdown pages
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+def python_blocks(path):
+    text = path.read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_python_of_a_page_runs(path, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in python_blocks(path):
+        exec(block, names)
+
+
+def test_the_rule_of_the_page_about_rules_works():
+    rule, _, _, _, trial = python_blocks(ROOT / "CONTRIBUTING.md")
+    names = {"np": np}
+    exec(rule, names)
+    a = sg.Tensor(np.linspace(-3, 3, 7), requires_grad=True)
+
+    def sin(a):
+        return sg.tensor.record(names["Sin"].forward(a.data), names["Sin"], a)
+
+    assert sg.gradcheck(sin, a)
+    assert "sg.gradcheck(sg.sin, a)" in trial
