@@ -54,7 +54,7 @@ def page_of(script: Path) -> Page:
         hidden = cell.metadata.get("jupyter", {})
         source = fenced(cell.source, "{.python .cell-in}")
         output = []
-        for one in cell.outputs:
+        for one in joined(cell.outputs):
             markdown, files = shown(one, cell, f"{script.stem}_{number}", script)
             output.append(markdown)
             pictures |= files
@@ -102,6 +102,9 @@ def run(script: Path) -> NotebookNode:
         message = ANSI.sub("", str(error))
         raise PageError(f"{place_of(cell, script)}: this cell fails\n{message}") from None
     for cell in notebook.cells:
+        for output in outputs(cell):
+            if output.get("name") == "stderr":
+                raise PageError(f"{place_of(cell, script)}: this cell warns\n{output.text}")
         wanted = ERROR_WANTED in cell.metadata.get("tags", [])
         if wanted and not any(o.output_type == "error" for o in outputs(cell)):
             raise PageError(f"{place_of(cell, script)}: this cell is to show an error and has none")
@@ -112,6 +115,17 @@ def run(script: Path) -> NotebookNode:
 def outputs(cell: NotebookNode) -> list[NotebookNode]:
     """What a cell put out; nothing for a cell of text."""
     return cell.get("outputs", [])
+
+
+def joined(cell_outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """The outputs with what was printed in one piece: a kernel sends it as it comes."""
+    result: list[NotebookNode] = []
+    for output in cell_outputs:
+        if result and output.output_type == result[-1].output_type == "stream":
+            result[-1] = NotebookNode(result[-1], text=result[-1].text + output.text)
+        else:
+            result.append(output)
+    return result
 
 
 def place_of(cell: NotebookNode, script: Path) -> str:

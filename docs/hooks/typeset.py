@@ -105,6 +105,6 @@ class Mathematics(Extension):
     """The extension, to stand after pymdownx.arithmatex with `generic: true`."""
 
     def extendMarkdown(self, md: Markdown) -> None:
-        """Adds both steps."""
-        md.preprocessors.register(OneDisplayEach(md), "one_display_each", 30)
+        """Adds both steps, the first after code was set aside."""
+        md.preprocessors.register(OneDisplayEach(md), "one_display_each", 24)
         md.postprocessors.register(Typeset(md), "typeset", -10)

@@ -36,7 +36,7 @@ needs_katex = pytest.mark.skipif(
 
 
 def html_of(markdown):
-    extensions = ["pymdownx.arithmatex", typeset.Mathematics()]
+    extensions = ["pymdownx.superfences", "pymdownx.arithmatex", typeset.Mathematics()]
     options = {"pymdownx.arithmatex": {"generic": True}}
     return Markdown(extensions=extensions, extension_configs=options).convert(markdown)
 
@@ -52,6 +52,11 @@ def test_a_formula_is_set_and_has_mathml():
 @needs_katex
 def test_displays_on_consecutive_lines_are_set_one_by_one():
     assert html_of("$$c = a$$\n$$da = dc$$").count('class="formula"') == 2
+
+
+@needs_katex
+def test_formulas_in_code_are_left_alone():
+    assert "$$c = a$$\n$$da = dc$$" in html_of("```\n$$c = a$$\n$$da = dc$$\n```")
 
 
 @needs_katex
@@ -81,10 +86,11 @@ def script_with(tmp_path, monkeypatch, *cells):
 
 @pytest.mark.slow
 def test_a_page_shows_cells_and_their_output_and_is_kept(tmp_path, monkeypatch):
-    script = script_with(tmp_path, monkeypatch, "# %%\nprint(6 * 7)")
+    script = script_with(tmp_path, monkeypatch, "# %%\nprint(6 * 7, flush=True)\nprint(43)")
     page = notebook_pages.page_of(script)
     assert page.markdown == (
-        "# A page\n\n``` {.python .cell-in}\nprint(6 * 7)\n```\n\n``` {.text .cell-out}\n42\n```\n"
+        "# A page\n\n``` {.python .cell-in}\nprint(6 * 7, flush=True)\nprint(43)\n```\n\n"
+        "``` {.text .cell-out}\n42\n43\n```\n"
     )
     monkeypatch.setattr(notebook_pages, "run", lambda script: pytest.fail("it was run again"))
     assert notebook_pages.page_of(script) == page
@@ -108,9 +114,10 @@ def test_a_picture_comes_in_light_and_dark_with_its_text(tmp_path, monkeypatch):
     [
         ("# %%\nx = 1\nassert x == 2, 'not two'", r"page.py:5: this cell fails[\s\S]*not two"),
         ("# %%\nimport matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()", r"page.py:5: a pic"),
+        ("# %%\nimport warnings\nwarnings.warn('old')", r"page.py:5: this cell warns[\s\S]*old"),
         ('# %% tags=["raises-exception"]\nx = 1', "page.py:5: this cell is to show an error"),
     ],
-    ids=["a cell that fails", "a picture without text", "an error that does not come"],
+    ids=["a cell that fails", "a picture without text", "a warning", "an error that does not come"],
 )
 def test_a_wrong_cell_stops_the_build_with_file_and_line(tmp_path, monkeypatch, cell, message):
     with pytest.raises(notebook_pages.PageError, match=message):

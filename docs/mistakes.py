@@ -1,0 +1,450 @@
+# %% [markdown]
+# # Mistakes students make
+#
+# Everybody makes these. Each section shows what one writes, what comes of it and why, and then the
+# lines that work. All errors and numbers on this page are those that the library gave when the page was
+# made. Some mistakes raise an error. The others are silent, and these are the ones to know:
+#
+# | what you see | look at |
+# |---|---|
+# | the loss does not fall | [`zero_grad` too early](#zero_grad-between-backward-and-step), [shapes](#shape-n-against-n-1), [softmax twice](#softmax-before-cross_entropy) |
+# | the loss falls and then swings or grows | [`zero_grad` forgotten](#zero_grad-forgotten), [learning rate](#a-learning-rate-that-is-too-large) |
+# | `.grad` is None | [a new tensor](#a-new-tensor-in-place-of-an-update), [NumPy's functions](#numpys-functions-on-a-tensor) |
+# | a gradient is wrong | [`backward` twice](#backward-twice), [data changed](#data-changed-before-backward) |
+# | a part of the model does not learn | [parameters not found](#parameters-that-are-not-found) |
+# | the same input gives different outputs | [`eval` forgotten](#eval-forgotten) |
+
+# %%
+import numpy as np
+
+import simplegrad as sg
+import simplegrad.optimizers as optim
+from simplegrad import nn
+
+# %% [markdown]
+# ## backward twice
+
+# %%
+w = sg.Tensor(3.0, requires_grad=True, name="w")
+loss = w**2
+loss.backward()
+print("after one call: ", w.grad)
+loss.backward()
+print("after two calls:", w.grad)
+
+# %% [markdown]
+# The derivative of $w^2$ at $w = 3$ is 6. `backward` adds it to `.grad` and replaces nothing, so two
+# calls leave 12. This is wanted where a parameter serves two losses, or where a batch comes in pieces.
+# Where it is not wanted, fill the gradient with zeros in between.
+
+# %%
+w.zero_grad()
+loss.backward()
+assert w.grad == 6
+
+# %% [markdown]
+# ## zero_grad forgotten
+
+# %%
+w = sg.Tensor(1.0, requires_grad=True, name="w")
+opt = optim.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
+for step in range(4):
+    loss = 2 * w
+    loss.backward()
+    opt.step()
+    print(f"gradient {w.grad}, w is now {w.item():.1f}")
+
+# %% [markdown]
+# The derivative of $2 w$ is 2, wherever $w$ is. Since `backward` adds, each step uses the sum of all
+# gradients since the start, and the steps become longer and longer. No error tells you.
+
+# %%
+w = sg.Tensor(1.0, requires_grad=True, name="w")
+opt = optim.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
+for step in range(4):
+    loss = 2 * w
+    loss.backward()
+    assert w.grad == 2
+    opt.step()
+    opt.zero_grad()
+
+# %% [markdown]
+# ## zero_grad between backward and step
+
+# %%
+model = nn.Linear(2, 1)
+opt = optim.Adam(model=model, lr=0.1)
+before = model.weight.numpy()
+
+loss = model([1.0, 2.0]).sum()
+loss.backward()
+opt.zero_grad()
+opt.step()
+print("has the weight changed?", (model.weight != before).any())
+
+# %% [markdown]
+# The gradients are there, and all of them are 0, so a step with them goes nowhere. Use them first, and
+# clear them after.
+
+# %%
+loss = model([1.0, 2.0]).sum()
+loss.backward()
+opt.step()
+opt.zero_grad()
+assert (model.weight != before).all()
+
+# %% [markdown]
+# ## step before backward
+
+# %% tags=["raises-exception"]
+model = nn.Linear(2, 1)
+opt = optim.Adam(model=model)
+loss = model([1.0, 2.0]).sum()
+opt.step()
+
+# %% [markdown]
+# A step needs gradients, and `loss` has none to give before its `backward`. No parameter was changed.
+# The same error comes later, too, if the loss does not depend on one of the parameters: a layer that
+# `__init__` makes and `forward` forgets gets no gradient.
+
+# %%
+loss.backward()
+opt.step()
+assert opt.step_count == 1
+
+# %% [markdown]
+# ## backward on several numbers
+
+# %% tags=["raises-exception"]
+x = sg.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
+(x**2).backward()
+
+# %% [markdown]
+# A gradient belongs to one number, the loss. Make one number of the three, with `sum` or `mean`. Or give
+# `backward` the weight of each of them, which is the gradient to start from.
+
+# %%
+(x**2).sum().backward()
+assert x.grad.tolist() == [2, 4, 6]
+
+x.zero_grad()
+(x**2).backward(grad=[1.0, 0.0, 10.0])
+assert x.grad.tolist() == [2, 0, 60]
+
+# %% [markdown]
+# ## Everything under no_grad
+
+# %% tags=["raises-exception"]
+with sg.no_grad():
+    loss = (x**2).sum()
+loss.backward()
+
+# %% [markdown]
+# Under `sg.no_grad`, results do not remember how they were computed. That saves memory when you test a
+# model, and makes training impossible. Train outside of it.
+
+# %%
+x.zero_grad()
+loss = (x**2).sum()
+loss.backward()
+with sg.no_grad():
+    print("for the report:", (x**2).mean().item())
+assert x.grad.tolist() == [2, 4, 6]
+
+# %% [markdown]
+# ## Data changed before backward
+
+# %% tags=["raises-exception"]
+w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+loss = (w * w).sum()
+w.data -= 0.5
+loss.backward()
+
+# %% [markdown]
+# The derivative of $w^2$ is $2 w$, so `backward` has to find the $w$ that the loss was computed from.
+# simplegrad notices an assignment to `.data`. It does not notice one to an element of the array, which
+# NumPy makes alone, and then the gradient is wrong:
+
+# %%
+w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+loss = (w * w).sum()
+w.data[0] = 2.5
+loss.backward()
+print("the gradient was", 2 * np.array([3.0, 4.0]), "and has become", w.grad)
+
+# %% [markdown]
+# First `backward`, then the change.
+
+# %%
+w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+loss = (w * w).sum()
+loss.backward()
+w.data -= 0.5
+assert w.grad.tolist() == [6, 8]
+
+# %% [markdown]
+# ## A new tensor in place of an update
+
+# %% tags=["raises-exception"]
+w = sg.Tensor(3.0, requires_grad=True, name="w")
+for step in range(2):
+    loss = w**2
+    loss.backward()
+    w = w - 0.1 * w.grad
+
+# %% [markdown]
+# After `w = …`, the name `w` stands for another tensor: the result of a subtraction. Gradients are kept
+# for leaves, the tensors that you made yourself, so this one has none in the second round. `w -= …` does
+# the same, for Python turns it into `w = w - …`. Change the numbers inside of `w`, as an optimizer does.
+
+# %%
+w = sg.Tensor(3.0, requires_grad=True, name="w")
+for step in range(2):
+    loss = w**2
+    loss.backward()
+    w.data -= 0.1 * w.grad
+    w.zero_grad()
+assert np.isclose(w.item(), 3 * 0.8**2)
+
+# %% [markdown]
+# ## NumPy's functions on a tensor
+
+# %% tags=["raises-exception"]
+x = sg.Tensor([-1.0, 2.0], requires_grad=True, name="x")
+np.exp(x)
+
+# %% [markdown]
+# NumPy computes numbers and remembers nothing, so there would be no way back from them to `x`. Not all
+# of its functions refuse: some take the numbers out of the tensor and return an array. The loss is
+# right, and has no gradient.
+
+# %%
+print("np.where gives a ", type(np.where(x > 0, x, 0.0)).__name__)
+print("np.dot gives a   ", type(np.dot(x, x)).__name__)
+print("sg.where gives a ", type(sg.where(x > 0, x, 0.0)).__name__)
+
+# %% [markdown]
+# In what is to be differentiated, use `sg.` and the methods of the tensor.
+
+# %%
+loss = sg.exp(x).sum() + sg.where(x > 0, x, 0.0).sum() + x @ x
+loss.backward()
+assert np.allclose(x.grad, np.exp(x.data) + (x.data > 0) + 2 * x.data)
+
+# %% [markdown]
+# ## Integers that need a gradient
+
+# %% tags=["raises-exception"]
+counts = np.array([1, 2, 3])
+w = sg.Tensor(counts, requires_grad=True)
+
+# %% [markdown]
+# A derivative asks what a small change does, and an integer has none. Python's numbers and lists become
+# float32, even when they are whole. An array keeps its dtype, so say which one you want.
+
+# %%
+w = sg.Tensor(counts, dtype=np.float32, requires_grad=True)
+assert w.dtype == np.float32
+assert sg.Tensor([1, 2, 3]).dtype == np.float32
+assert sg.Tensor(counts).dtype == counts.dtype
+
+# %% [markdown]
+# ## Shape (n,) against (n, 1)
+
+# %%
+t = np.array([1.0, 2.0, 3.0, 4.0])
+prediction = sg.Tensor(t.reshape(4, 1))  # as a model with one output gives it, and all are right
+difference = prediction - t
+print("shape:", difference.shape, " loss:", (difference**2).mean().item())
+
+# %% [markdown]
+# Every prediction is right, and still the loss is not 0. [Broadcasting](tutorials/04_broadcasting.md)
+# has compared each of the four predictions with each of the four targets. `sg.mse_loss` does not
+# broadcast:
+
+# %% tags=["raises-exception"]
+sg.mse_loss(prediction, t)
+
+# %% [markdown]
+# Give both the same shape, and let the library compare them.
+
+# %%
+loss = sg.mse_loss(prediction, t.reshape(4, 1))
+assert loss.item() == 0
+
+# %% [markdown]
+# ## One-hot targets
+
+# %% tags=["raises-exception"]
+logits = sg.Tensor([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]], requires_grad=True, name="logits")
+one_hot = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+sg.cross_entropy(logits, one_hot)
+
+# %% [markdown]
+# `sg.cross_entropy` takes the number of the right class for each row, an integer, and not a row of zeros
+# with a one.
+
+# %%
+targets = one_hot.argmax(axis=1)
+loss = sg.cross_entropy(logits, targets)
+assert targets.tolist() == [0, 1]
+assert loss.item() < 0.2
+
+# %% [markdown]
+# ## Softmax before cross_entropy
+
+# %%
+logits = sg.Tensor([[10.0, 0.0, 0.0]], requires_grad=True, name="logits")
+for target in (0, 1):
+    once = sg.cross_entropy(logits, [target])
+    twice = sg.cross_entropy(sg.softmax(logits), [target])
+    print(f"target {target}: loss {once.item():.4f}, with softmax twice {twice.item():.4f}")
+
+# %% [markdown]
+# `sg.cross_entropy` takes logits, since the softmax is a part of it. A softmax before it leaves numbers
+# between 0 and 1, and the second softmax makes them nearly equal. So a prediction that is sure and right
+# (target 0) still has a large loss. And one that is sure and wrong (target 1) gets almost no gradient:
+
+# %%
+logits.zero_grad()
+once = sg.cross_entropy(logits, [1])
+once.backward()
+gradient_once = np.abs(logits.grad).max()
+
+logits.zero_grad()
+twice = sg.cross_entropy(sg.softmax(logits), [1])
+twice.backward()
+gradient_twice = np.abs(logits.grad).max()
+
+print(f"largest gradient {gradient_once:.4f}, with softmax twice {gradient_twice:.4f}")
+assert gradient_twice < gradient_once / 10_000
+
+# %% [markdown]
+# The network trains all the same, but badly. Give the logits to the loss. Take the softmax where you
+# want to look at probabilities.
+
+# %%
+loss = sg.cross_entropy(logits, [0])
+p = sg.softmax(logits).numpy()
+assert np.isclose(loss.item(), -np.log(p[0, 0]), atol=1e-6)
+
+# %% [markdown]
+# ## Parameters that are not found
+#
+# `parameters()` looks through the attributes of a module, and through lists, tuples and dicts of them.
+# So a list of layers works as it is:
+
+
+# %%
+class Layers(nn.Module):
+    def __init__(self):
+        self.layers = [nn.Linear(2, 8), nn.Linear(8, 1)]
+
+    def forward(self, x):
+        return self.layers[1](sg.relu(self.layers[0](x)))
+
+
+print(list(Layers().parameters()))
+assert len(Layers().parameters()) == 4
+
+# %% [markdown]
+# It cannot find what is no attribute, and it passes over tensors that require no gradient:
+
+
+# %% tags=["raises-exception"]
+class Forgetful(nn.Module):
+    def __init__(self):
+        self.scale = sg.ones(1)  # without requires_grad=True
+
+    def forward(self, x):
+        layer = nn.Linear(2, 1)  # a new layer with new random numbers in each call
+        return layer(x) * self.scale
+
+
+opt = optim.Adam(model=Forgetful())
+
+# %% [markdown]
+# Here the optimizer has found nothing at all, and says so. If it had found one parameter, it would have
+# trained that one, without a word about the others. Make parameters in `__init__`, and print the model:
+# it shows how many there are.
+
+
+# %%
+class Mended(nn.Module):
+    def __init__(self):
+        self.scale = sg.ones(1, requires_grad=True)
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x):
+        return self.layer(x) * self.scale
+
+
+print(Mended())
+assert list(Mended().parameters()) == ["scale", "layer.weight", "layer.bias"]
+
+# %% [markdown]
+# ## eval forgotten
+
+# %%
+sg.manual_seed(0)
+model = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5), nn.Linear(16, 1))
+x = sg.ones((1, 4))
+with sg.no_grad():
+    print([round(model(x).item(), 3) for _ in range(3)])
+
+# %% [markdown]
+# Three predictions for the same input: in training mode, `nn.Dropout` puts other numbers to 0 in each
+# call. `sg.no_grad` changes nothing about that. Call `eval()` before you test, and `train()` before you
+# train on.
+
+# %%
+model.eval()
+assert model(x).item() == model(x).item()
+model.train()
+assert model(x).item() != model(x).item()
+
+# %% [markdown]
+# ## A learning rate that is too large
+
+
+# %%
+def losses_with(lr):
+    """The losses of 40 steps down the parabola w ** 2."""
+    w = sg.Tensor(1.0, requires_grad=True, name="w")
+    opt = optim.SGD(lr=lr, param_groups=[{"params": {"w": w}}])
+    losses = []
+    for step in range(40):
+        loss = w**2
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+for lr in (1.1, 0.1):
+    losses = losses_with(lr)
+    print(f"lr={lr}: from {losses[0]:.0f} by way of {losses[10]:.2g} to {losses[-1]:.2g}")
+
+# %% [markdown]
+# A step of $lr \cdot 2 w$ with $lr > 1$ ends further from the minimum, on the other side of it, than it
+# has begun. The next one is longer still. If the loss grows, divide the learning rate by 10.
+# [Descent](tutorials/05_descent.md) works out the largest one that is stable.
+
+# %%
+assert losses_with(1.1)[-1] > 1e6
+assert losses_with(0.1)[-1] < 1e-6
+
+# %% [markdown]
+# ## betas
+
+# %% tags=["raises-exception"]
+opt = optim.Adam(model=model, lr=1e-3, betas=(0.9, 0.98))
+
+# %% [markdown]
+# The hyperparameters have the names of the equations: $\beta_1$ is `beta_1` and $\beta_2$ is `beta_2`,
+# two numbers. A hyperparameter that does not exist is refused, in a group of parameters, too.
+
+# %%
+opt = optim.Adam(model=model, lr=1e-3, beta_1=0.9, beta_2=0.98)
+assert opt.param_groups[0]["beta_2"] == 0.98
