@@ -7,12 +7,13 @@
 #
 # | what you see | look at |
 # |---|---|
-# | the loss does not fall | [`zero_grad` too early](#zero_grad-between-backward-and-step), [shapes](#shape-n-against-n-1), [softmax twice](#softmax-before-cross_entropy) |
-# | the loss falls and then swings or grows | [`zero_grad` forgotten](#zero_grad-forgotten), [learning rate](#a-learning-rate-that-is-too-large) |
-# | `.grad` is None | [a new tensor](#a-new-tensor-in-place-of-an-update), [NumPy's functions](#numpys-functions-on-a-tensor) |
-# | a gradient is wrong | [`backward` twice](#backward-twice), [data changed](#data-changed-before-backward) |
+# | the loss stays high | [`zero_grad` too early](#zero_grad-between-backward-and-step), [shapes](#shape-n-against-n-1), [softmax twice](#softmax-before-cross_entropy) |
+# | the loss swings or grows | [`zero_grad` forgotten](#zero_grad-forgotten), [learning rate](#a-learning-rate-that-is-too-large) |
+# | a gradient is wrong | [`backward` twice](#backward-twice), [data changed](#data-changed-before-backward), [NumPy's functions](#numpys-functions-on-a-tensor) |
+# | `.grad` is None | [a new tensor](#a-new-tensor-in-place-of-an-update), [`step` before `backward`](#step-before-backward) |
 # | a part of the model does not learn | [parameters not found](#parameters-that-are-not-found) |
-# | the same input gives different outputs | [`eval` forgotten](#eval-forgotten) |
+# | one input has several outputs | [`eval` forgotten](#eval-forgotten) |
+# | each step takes more memory | [losses kept as tensors](#losses-kept-as-tensors) |
 
 # %%
 import numpy as np
@@ -22,7 +23,7 @@ import simplegrad.optimizers as optim
 from simplegrad import nn
 
 # %% [markdown]
-# ## backward twice
+# ## `backward` twice
 
 # %%
 w = sg.Tensor(3.0, requires_grad=True, name="w")
@@ -43,33 +44,36 @@ loss.backward()
 assert w.grad == 6
 
 # %% [markdown]
-# ## zero_grad forgotten
+# ## `zero_grad` forgotten
 
 # %%
 w = sg.Tensor(1.0, requires_grad=True, name="w")
 opt = optim.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
-for step in range(4):
-    loss = 2 * w
+for step in range(6):
+    loss = w**2
     loss.backward()
+    print(f"w = {w.item():5.2f}, 2 w = {2 * w.item():5.2f}, w.grad = {w.grad:5.2f}")
     opt.step()
-    print(f"gradient {w.grad}, w is now {w.item():.1f}")
 
 # %% [markdown]
-# The derivative of $2 w$ is 2, wherever $w$ is. Since `backward` adds, each step uses the sum of all
-# gradients since the start, and the steps become longer and longer. No error tells you.
+# The derivative of $w^2$ is $2 w$ and should become smaller on the way to the minimum at 0. But each
+# `backward` adds to what the last one has left, so `w.grad` is the sum of all gradients since the start.
+# It grows while `w` falls, and `w` rushes past the minimum. No error tells you. Clear the gradients once
+# in each round.
 
 # %%
 w = sg.Tensor(1.0, requires_grad=True, name="w")
 opt = optim.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
-for step in range(4):
-    loss = 2 * w
+for step in range(6):
+    loss = w**2
     loss.backward()
-    assert w.grad == 2
+    assert w.grad == 2 * w.data
     opt.step()
     opt.zero_grad()
+assert np.isclose(w.item(), 0.8**6)
 
 # %% [markdown]
-# ## zero_grad between backward and step
+# ## `zero_grad` between `backward` and `step`
 
 # %%
 model = nn.Linear(2, 1)
@@ -83,8 +87,8 @@ opt.step()
 print("has the weight changed?", (model.weight != before).any())
 
 # %% [markdown]
-# The gradients are there, and all of them are 0, so a step with them goes nowhere. Use them first, and
-# clear them after.
+# The gradients are there, and all of them are 0, so the step leads nowhere. Use them first, and clear
+# them after.
 
 # %%
 loss = model([1.0, 2.0]).sum()
@@ -94,7 +98,7 @@ opt.zero_grad()
 assert (model.weight != before).all()
 
 # %% [markdown]
-# ## step before backward
+# ## `step` before `backward`
 
 # %% tags=["raises-exception"]
 model = nn.Linear(2, 1)
@@ -113,7 +117,7 @@ opt.step()
 assert opt.step_count == 1
 
 # %% [markdown]
-# ## backward on several numbers
+# ## `backward` on several numbers
 
 # %% tags=["raises-exception"]
 x = sg.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
@@ -132,7 +136,7 @@ x.zero_grad()
 assert x.grad.tolist() == [2, 0, 60]
 
 # %% [markdown]
-# ## Everything under no_grad
+# ## Everything under `no_grad`
 
 # %% tags=["raises-exception"]
 with sg.no_grad():
@@ -140,19 +144,19 @@ with sg.no_grad():
 loss.backward()
 
 # %% [markdown]
-# Under `sg.no_grad`, results do not remember how they were computed. That saves memory when you test a
-# model, and makes training impossible. Train outside of it.
+# Under `sg.no_grad`, results do not remember how they were computed. That is meant for tests of a model,
+# which need no gradients. Compute the loss outside of it.
 
 # %%
 x.zero_grad()
 loss = (x**2).sum()
 loss.backward()
 with sg.no_grad():
-    print("for the report:", (x**2).mean().item())
+    print(f"mean square {(x**2).mean().item():.2f}")
 assert x.grad.tolist() == [2, 4, 6]
 
 # %% [markdown]
-# ## Data changed before backward
+# ## Data changed before `backward`
 
 # %% tags=["raises-exception"]
 w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
@@ -215,21 +219,22 @@ np.exp(x)
 
 # %% [markdown]
 # NumPy computes numbers and remembers nothing, so there would be no way back from them to `x`. Not all
-# of its functions refuse: some take the numbers out of the tensor and return an array. The loss is
-# right, and has no gradient.
+# of its functions refuse. `np.dot`, `np.where` and `np.concatenate` take the numbers out of a tensor, and
+# their part of the gradient is lost:
 
 # %%
-print("np.where gives a ", type(np.where(x > 0, x, 0.0)).__name__)
-print("np.dot gives a   ", type(np.dot(x, x)).__name__)
-print("sg.where gives a ", type(sg.where(x > 0, x, 0.0)).__name__)
+loss = x.sum() + np.dot(x, x)
+loss.backward()
+print("the gradient is", x.grad, "and should be", 1 + 2 * x.data)
 
 # %% [markdown]
-# In what is to be differentiated, use `sg.` and the methods of the tensor.
+# In what is to be differentiated, use operators, the functions of `sg` and the methods of the tensor.
 
 # %%
-loss = sg.exp(x).sum() + sg.where(x > 0, x, 0.0).sum() + x @ x
+x.zero_grad()
+loss = x.sum() + x @ x + sg.exp(x).sum()
 loss.backward()
-assert np.allclose(x.grad, np.exp(x.data) + (x.data > 0) + 2 * x.data)
+assert np.allclose(x.grad, 1 + 2 * x.data + np.exp(x.data))
 
 # %% [markdown]
 # ## Integers that need a gradient
@@ -291,7 +296,7 @@ assert targets.tolist() == [0, 1]
 assert loss.item() < 0.2
 
 # %% [markdown]
-# ## Softmax before cross_entropy
+# ## Softmax before `cross_entropy`
 
 # %%
 logits = sg.Tensor([[10.0, 0.0, 0.0]], requires_grad=True, name="logits")
@@ -320,8 +325,7 @@ print(f"largest gradient {gradient_once:.4f}, with softmax twice {gradient_twice
 assert gradient_twice < gradient_once / 10_000
 
 # %% [markdown]
-# The network trains all the same, but badly. Give the logits to the loss. Take the softmax where you
-# want to look at probabilities.
+# Give the logits to the loss. Take the softmax where you want to look at probabilities.
 
 # %%
 loss = sg.cross_entropy(logits, [0])
@@ -383,7 +387,7 @@ print(Mended())
 assert list(Mended().parameters()) == ["scale", "layer.weight", "layer.bias"]
 
 # %% [markdown]
-# ## eval forgotten
+# ## `eval` forgotten
 
 # %%
 sg.manual_seed(0)
@@ -402,6 +406,28 @@ model.eval()
 assert model(x).item() == model(x).item()
 model.train()
 assert model(x).item() != model(x).item()
+
+# %% [markdown]
+# ## Losses kept as tensors
+
+# %%
+w = sg.Tensor(1.0, requires_grad=True, name="w")
+total = 0
+for step in range(3):
+    loss = w**2
+    total = total + loss
+    print("tensors that the total keeps:", len(sg.autograd.tape_of(total)))
+
+# %% [markdown]
+# A result holds on to all that it was computed from. So a sum of losses, or a list of them, keeps every
+# tensor of every step in memory. Take the number out of each loss with `item()`.
+
+# %%
+total = 0
+for step in range(3):
+    loss = w**2
+    total += loss.item()
+assert total == 3
 
 # %% [markdown]
 # ## A learning rate that is too large
@@ -436,14 +462,14 @@ assert losses_with(1.1)[-1] > 1e6
 assert losses_with(0.1)[-1] < 1e-6
 
 # %% [markdown]
-# ## betas
+# ## A hyperparameter of another library
 
 # %% tags=["raises-exception"]
 opt = optim.Adam(model=model, lr=1e-3, betas=(0.9, 0.98))
 
 # %% [markdown]
 # The hyperparameters have the names of the equations: $\beta_1$ is `beta_1` and $\beta_2$ is `beta_2`,
-# two numbers. A hyperparameter that does not exist is refused, in a group of parameters, too.
+# two numbers. A name that the optimizer does not know is refused, in a group of parameters, too.
 
 # %%
 opt = optim.Adam(model=model, lr=1e-3, beta_1=0.9, beta_2=0.98)
