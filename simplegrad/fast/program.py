@@ -275,7 +275,7 @@ def _refused_method(name: str) -> Callable[..., Any]:
 
     def refuse(self: Traced, *args: Any, **kwargs: Any) -> Any:
         if is_recording():
-            raise _taken_out(name)
+            raise _taken_out("an if, or bool()," if name == "__bool__" else name)
         return method(plain(self), *args, **kwargs)
 
     return refuse
