@@ -3,7 +3,7 @@
 #
 # Everybody makes these. Each section shows what one writes, what comes of it and why, and then the
 # lines that work. All errors and numbers on this page are those that the library gave when the page was
-# made. Some mistakes raise an error. The others are silent, and these are the ones to know:
+# made. An error leads you to its section. Without one, go by what you see:
 #
 # | what you see | look at |
 # |---|---|
@@ -13,7 +13,7 @@
 # | `.grad` is None | [a new tensor](#a-new-tensor-in-place-of-an-update), [`step` before `backward`](#step-before-backward) |
 # | a part of the model does not learn | [parameters not found](#parameters-that-are-not-found) |
 # | one input has several outputs | [`eval` forgotten](#eval-forgotten) |
-# | each step takes more memory | [losses kept as tensors](#losses-kept-as-tensors) |
+# | it takes too much memory | [losses kept as tensors](#losses-kept-as-tensors), [float64](#float64-by-accident) |
 
 # %%
 import numpy as np
@@ -252,6 +252,23 @@ w = sg.Tensor(counts, dtype=np.float32, requires_grad=True)
 assert w.dtype == np.float32
 assert sg.Tensor([1, 2, 3]).dtype == np.float32
 assert sg.Tensor(counts).dtype == counts.dtype
+
+# %% [markdown]
+# ## float64 by accident
+
+# %%
+model = nn.Linear(2, 1)
+x = np.linspace(0, 1, 8).reshape(4, 2)
+print("data:", x.dtype, " weight:", model.weight.dtype, " result:", model(x).dtype)
+
+# %% [markdown]
+# NumPy makes floats of 64 bits if you do not say otherwise, and where float32 meets float64, the result
+# is float64. So one array of data gives twice the size to every tensor that is computed from it. Convert
+# the data once, before the training.
+
+# %%
+x = x.astype(np.float32)
+assert model(x).dtype == np.float32
 
 # %% [markdown]
 # ## Shape (n,) against (n, 1)

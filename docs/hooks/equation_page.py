@@ -90,8 +90,9 @@ def entry(thing: Any) -> str:
     module = "simplegrad" if thing.__name__ in sg.__all__ else thing.__module__
     file, *_ = next(lines_of(thing))
     links = [f"`{file}`", f"[API][{module}.{thing.__name__}]"]
-    if thing in TUTORIALS:
-        links.append(f"[Tutorial](tutorials/{TUTORIALS[thing]}.md)")
+    tutorial = TUTORIALS.get(thing)
+    if tutorial and (ROOT / "tutorials" / f"{tutorial}.py").exists():  # a course may leave it out
+        links.append(f"[Tutorial](tutorials/{tutorial}.md)")
     summary = (inspect.getdoc(thing) or "").partition("\n")[0]
     return "\n\n".join([f"### {thing.__name__}", summary, " · ".join(links), equations(thing)])
 
