@@ -51,7 +51,7 @@ def page_of(script: Path) -> Page:
         if cell.cell_type == "markdown":
             parts.append(cell.source)
             continue
-        hidden = cell.metadata.get("jupyter", {})
+        alt, hidden = cell.metadata.get("alt"), cell.metadata.get("jupyter", {})
         source = fenced(cell.source, "{.python .cell-in}")
         output = []
         for one in joined(cell.outputs):
@@ -61,7 +61,7 @@ def page_of(script: Path) -> Page:
         if hidden.get("outputs_hidden"):
             parts.append(folded("A solution", "\n\n".join([source, *output])))
         elif hidden.get("source_hidden"):
-            parts += [*output, folded("The code of this picture", source)]
+            parts += [*output, folded("The code of this picture" if alt else "The code", source)]
         else:
             parts += [source, *output]
     return Page("\n\n".join(parts) + "\n", pictures)
