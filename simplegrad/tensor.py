@@ -53,6 +53,8 @@ TensorLike: TypeAlias = Union["Tensor", "ArrayLike"]
 Axis: TypeAlias = int | tuple[int, ...] | None
 
 _creation_order = itertools.count()
+_requires_grad_of = attrgetter("_requires_grad")  # for `map`, which is one step of a debugger
+_version_of = attrgetter("version")
 
 
 class Tensor:
@@ -644,7 +646,7 @@ class Tensor:
 
 def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
-    needs_grad = autograd.is_grad_enabled() and True in [t._requires_grad for t in inputs]
+    needs_grad = autograd.is_grad_enabled() and True in map(_requires_grad_of, inputs)
     c = Tensor.__new__(Tensor)
     c._data = np.asanyarray(data)
     c._grad = None
@@ -655,7 +657,7 @@ def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     c.params = params if needs_grad else {}
     c.index = next(_creation_order)
     c.version = 0
-    c.input_versions = tuple([t.version for t in c.inputs])
+    c.input_versions = tuple(map(_version_of, c.inputs))
     return c
 
 
