@@ -3,7 +3,6 @@
 import os
 import re
 from pathlib import Path
-from urllib.parse import urljoin
 
 import equation_page
 import notebook_pages
@@ -38,12 +37,13 @@ NAMES = {
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The mathematics, and the repository where the build knows one."""
+    """The mathematics, and a link to the repository where the build knows one."""
     config.markdown_extensions.append(typeset.Mathematics())
-    if repository := os.environ.get("GITHUB_REPOSITORY"):
+    if repository := os.environ.get("GITHUB_REPOSITORY"):  # "owner/name"
         server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-        config.repo_url = urljoin(server, repository)
-        config.repo_name = repository
+        link = {"icon": "fontawesome/brands/github", "link": f"{server}/{repository}"}
+        # Not as repo_url: with that, each page would ask GitHub for the number of its stars
+        config.extra["social"] = [{**link, "name": "Repository"}]
     return config
 
 

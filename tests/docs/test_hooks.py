@@ -214,7 +214,7 @@ def test_an_equation_without_its_line_stops_the_build():
 
 # Markdown pages
 
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def python_blocks(path):
@@ -222,7 +222,7 @@ def python_blocks(path):
     return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT / "docs")))
 def test_the_python_of_a_page_runs(path, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = {}
