@@ -1,0 +1,813 @@
+# %% [markdown]
+# # 8. Modules
+#
+# A neural network is made of small functions that hold numbers of their own, and training changes
+# these numbers. Such a function with its numbers is a module. You build one by hand, put modules
+# into modules, choose the numbers that they start with, and train a network that reads handwritten
+# digits. Then you look at the digits that it still misreads.
+#
+# - **You will be able to** write a module and name its parameters, say why the first values matter,
+#   train with mini-batches and watch a validation curve, tell `train()` from `eval()`, and judge a
+#   classifier by its mistakes.
+# - **Read before:** [Broadcasting](04_broadcasting.ipynb) and
+#   [Adam, equation by equation](06_adam.ipynb).
+# - **Time:** 45 minutes.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+import simplegrad as sg
+import simplegrad.optimizers as optim
+from simplegrad import nn
+
+sg.manual_seed(0)
+
+# %% [markdown]
+# ## A layer is an equation that holds numbers
+#
+# A *linear layer* makes a row of new numbers from each row of its input $x$. Every new number is a
+# weighted sum of the old ones, plus an offset. The weights $W$ have the shape (in, out), and the
+# *bias* $b$ has the shape (out,); NumPy adds it to every row.
+#
+# $$y = x W + b$$
+
+# %%
+x = np.array([[1.0, 2.0, 3.0]], dtype=np.float32)
+W = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]], dtype=np.float32)
+b = np.array([10.0, 20.0], dtype=np.float32)
+y = x @ W + b
+print(y)
+assert y[0, 0] == 1 * 1 + 2 * 0 + 3 * 2 + 10
+assert y[0, 1] == 1 * 0 + 2 * 1 + 3 * -1 + 20
+
+layer = nn.Linear(3, 2)
+layer.weight.data = W
+layer.bias.data = b
+assert (layer(x).numpy() == y).all()
+
+# %% [markdown]
+# `nn.Linear` is a *module*: a class whose attributes are the numbers, and whose method `forward` is
+# the equation. Here is the same module, written by hand. Its numbers are tensors that require
+# gradients, so `backward()` reaches them. You call the module itself, and it calls `forward`.
+
+
+# %%
+class Affine(nn.Module):
+    def __init__(self, W, b):
+        self.W = sg.Tensor(W, requires_grad=True)
+        self.b = sg.Tensor(b, requires_grad=True)
+
+    def forward(self, x):
+        return x @ self.W + self.b
+
+
+affine = Affine(W, b)
+assert (affine(x).numpy() == y).all()
+print(affine)
+print(affine.W)
+
+# %% [markdown]
+# Nobody wrote its backward pass. It follows from the rules of the product and of the sum. With $dy$,
+# the derivative of the loss by the output:
+#
+# $$dx = dy \, W^\top$$
+# $$dW = x^\top dy$$
+# $$db_j = \sum_i dy_{ij}$$
+#
+# The bias was added to every row $i$, so its gradient sums over the rows.
+
+# %%
+x = sg.normal((4, 3), requires_grad=True)
+dy = sg.normal((4, 2)).numpy()
+affine(x).backward(grad=dy)
+
+dx = dy @ W.T
+dW = x.data.T @ dy
+db = dy.sum(axis=0)
+np.testing.assert_allclose(x.grad, dx, rtol=1e-5, atol=1e-6)
+np.testing.assert_allclose(affine.W.grad, dW, rtol=1e-5, atol=1e-6)
+np.testing.assert_allclose(affine.b.grad, db, rtol=1e-5, atol=1e-6)
+print(f"dx has the shape {dx.shape}, dW {dW.shape}, db {db.shape}")
+
+# %% [markdown]
+# ## Modules within modules
+#
+# An attribute of a module may be another module, or a list, tuple or dict of them. The next one holds
+# a list of two layers and a third layer.
+
+
+# %%
+class Network(nn.Module):
+    def __init__(self, features, width, classes):
+        self.hidden = [nn.Linear(features, width), nn.Linear(width, width)]
+        self.output = nn.Linear(width, classes)
+
+    def forward(self, x):
+        for layer in self.hidden:
+            x = sg.relu(layer(x))
+        return self.output(x)
+
+
+model = Network(64, 32, 10)
+print(model)
+
+# %% [markdown]
+# The `repr` draws the tree and counts the numbers in every branch. `parameters()` returns all of them
+# in a dict. A name in it is the way to the tensor: the attributes and the places in lists, joined by
+# dots. Optimizers, `state()` and `sg.save` use these names.
+
+# %%
+for name, theta in model.parameters().items():
+    print(f"{name:15} {theta.shape}")
+
+assert model.parameters()["hidden.1.weight"] is model.hidden[1].weight
+count = sum(theta.size for theta in model.parameters().values())
+assert count == (64 * 32 + 32) + (32 * 32 + 32) + (32 * 10 + 10)
+
+# %% [markdown]
+# A *parameter* is an attribute that is a Tensor and requires gradients. There is no list in which it
+# would have to be registered: the attributes are looked through when you ask. So a constant is not a
+# parameter, and a tensor that two modules share is listed once, under its first name.
+
+
+# %%
+class Tied(nn.Module):
+    def __init__(self):
+        self.encoder = nn.Linear(4, 4)
+        self.decoder = nn.Linear(4, 4)
+        self.decoder.weight = self.encoder.weight
+        self.offset = sg.ones(4)
+
+
+names = list(Tied().parameters())
+print(names)
+assert names == ["encoder.weight", "encoder.bias", "decoder.bias"]
+
+# %% [markdown]
+# Most networks are one module after the other. `nn.Sequential` is that chain.
+
+# %%
+chain = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+print(chain)
+
+# %% [markdown]
+# ## Activations
+#
+# Why is there a ReLU between the layers? Without it, two linear layers are one:
+#
+# $$(x W_1 + b_1) \, W_2 + b_2 = x \, (W_1 W_2) + (b_1 W_2 + b_2)$$
+
+# %%
+two = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 2))
+W_1, b_1, W_2, b_2 = (theta.data for theta in two.parameters().values())
+x = sg.normal((4, 3)).data
+
+W = W_1 @ W_2
+b = b_1 @ W_2 + b_2
+np.testing.assert_allclose((x @ W_1 + b_1) @ W_2 + b_2, x @ W + b, rtol=1e-4, atol=1e-6)
+np.testing.assert_allclose(two(x).data, x @ W + b, rtol=1e-4, atol=1e-6)
+
+# %% [markdown]
+# An *activation* is a curved function, applied to every element, that keeps layers from merging. These
+# are the rectified linear unit, the logistic function and the hyperbolic tangent:
+#
+# $$c = \max(a, 0)$$
+# $$c = \frac{1}{1 + e^{-a}}$$
+# $$c = \tanh a$$
+
+# %%
+a = np.linspace(-4, 4, 81)
+
+c = np.maximum(a, 0)
+assert (c == sg.relu(a).data).all()
+
+c = 1 / (1 + np.exp(-a))
+np.testing.assert_allclose(c, sg.sigmoid(a).data)
+
+c = np.tanh(a)
+assert (c == sg.tanh(a).data).all()
+
+# %% [markdown]
+# The right panel of the next picture shows what the backward pass multiplies with: the derivatives.
+# GELU, the fourth curve, is a smooth relative of ReLU.
+
+# %%
+activations = {"ReLU": sg.relu, "sigmoid": sg.sigmoid, "tanh": sg.tanh, "GELU": sg.gelu}
+values, derivatives = {}, {}
+for name, activation in activations.items():
+    inputs = sg.Tensor(a, requires_grad=True)
+    result = activation(inputs)
+    result.sum().backward()
+    values[name] = result.data
+    derivatives[name] = inputs.grad
+    print(f"{name:8} derivative at 0: {inputs.grad[40]:.2f}, at 4: {inputs.grad[-1]:.3f}")
+
+# %% alt="Left, four activations from -4 to 4: ReLU is 0 and then the diagonal, GELU follows it smoothly, sigmoid rises from 0 to 1, tanh from -1 to 1. Right, their derivatives: ReLU jumps from 0 to 1 at 0, GELU goes there smoothly and a little beyond on both sides, sigmoid and tanh are bells of height 0.25 and 1 that are close to 0 at both ends." jupyter={"source_hidden": true}
+figure, panels = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+styles = ["-", "--", "-.", ":"]
+for axes, curves in zip(panels, [values, derivatives], strict=True):
+    for (name, curve), style in zip(curves.items(), styles, strict=True):
+        axes.plot(a, curve, style, label=name)
+    axes.set_xlabel("a")
+panels[0].set(ylabel="c", ylim=(-1.2, 2.2))
+panels[0].legend()
+panels[1].set(ylabel="derivative of c by a")
+plt.show()
+
+# %% [markdown]
+# Far from 0, sigmoid and tanh are flat: they pass almost no gradient on. ReLU and GELU pass it on
+# wherever their input is large and positive, which makes them a good choice inside a network.
+#
+# ## Softmax and cross-entropy
+#
+# The last layer gives one number for each class, the *logits* $a$. Softmax makes probabilities of them:
+# positive numbers that add up to 1.
+#
+# $$c_i = \frac{e^{a_i}}{\sum_j e^{a_j}}$$
+
+# %%
+a = np.array([2.0, 1.0, -1.0])
+c = np.exp(a) / np.exp(a).sum()
+print(c.round(3), "with the sum", c.sum().round(6))
+np.testing.assert_allclose(sg.softmax(a).data, c)
+
+# %% [markdown]
+# The *cross-entropy* is the mean of $-\log c$ of the right classes $t$: how surprised the network is by
+# the truth, in *nats*, the unit that goes with the natural logarithm. The logarithm of the quotient is
+# a difference, so for $n$ rows of logits it reads
+#
+# $$L = \frac{1}{n} \sum_i \left( \log \sum_j e^{a_{ij}} - a_{i t_i} \right)$$
+
+# %%
+a = np.array([[2.0, 1.0, -1.0], [0.0, 3.0, 0.5]])
+t = np.array([0, 2])
+n = len(a)
+rows = np.arange(n)
+
+L = (np.log(np.exp(a).sum(axis=1)) - a[rows, t]).sum() / n
+print(f"L = {L:.4f} nats")
+np.testing.assert_allclose(sg.cross_entropy(a, t).data, L)
+np.testing.assert_allclose(-np.log(sg.softmax(a).data[rows, t]).mean(), L)
+
+# %% [markdown]
+# Its gradient is simple: what the network said, minus what it should have said. The bracket is 1 where
+# $j$ is the right class and 0 elsewhere, and $c$ is the softmax of a row.
+#
+# $$da_{ij} = \frac{1}{n} \left( c_{ij} - [j = t_i] \right)$$
+
+# %%
+logits = sg.Tensor(a, requires_grad=True)
+sg.cross_entropy(logits, t).backward()
+
+c = sg.softmax(a).data
+is_right = np.arange(3) == t[:, None]
+da = (c - is_right) / n
+print(da.round(3))
+np.testing.assert_allclose(logits.grad, da)
+
+# %% [markdown]
+# Two facts are worth knowing by heart. A network that knows nothing gives all classes the same logit,
+# and then the loss is the logarithm of the number of classes. And $e^{a}$ overflows for large logits:
+# `sg.cross_entropy` takes logits, not probabilities, so that it can subtract the largest one first.
+
+# %%
+loss = sg.cross_entropy(np.zeros((1, 10)), [7])
+print(f"10 equal logits: {loss.item():.4f} nats, and log(10) is {np.log(10):.4f}")
+assert np.isclose(loss.item(), np.log(10))
+
+with np.errstate(over="ignore", invalid="ignore"):
+    a = np.array([[1000.0, 0.0]])
+    print("as the equation stands:", np.log(np.exp(a).sum(axis=1)) - a[:, 1])
+print("sg.cross_entropy:      ", sg.cross_entropy(a, [1]).numpy())
+assert sg.cross_entropy(a, [1]).item() == 1000
+
+# %% [markdown]
+# ## The first values
+#
+# Training changes the parameters, but it has to start somewhere. Zero looks neutral, and it fails. Here
+# are the gradients of a network whose parameters are all 0, on the digits that you will read later.
+
+# %%
+digits = sg.datasets.load_digits()
+model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+for theta in model.parameters().values():
+    theta.data = np.zeros(theta.shape)
+
+sg.cross_entropy(model(digits.x_train), digits.y_train).backward()
+for name, theta in model.parameters().items():
+    print(f"{name:15} largest gradient: {np.abs(theta.grad).max():.4f}")
+    assert theta.grad.any() == (name == "layers.2.bias")
+
+# %% [markdown]
+# The hidden values $h$ are 0, so $dW_2 = h^\top dy = 0$. And $W_2$ is 0, so $dh = dy \, W_2^\top = 0$:
+# nothing reaches the first layer. Only the last bias learns, and it does not even see the image.
+#
+# Any other constant fails, too. All hidden units compute the same, get the same gradient, and stay the
+# same: 32 units do the work of one. The first values must be different, so they are random.
+
+# %%
+for theta in model.parameters().values():
+    theta.data = np.full(theta.shape, 0.1)
+
+opt = optim.SGD(model=model, lr=0.5)
+for _ in range(100):
+    opt.zero_grad()
+    sg.cross_entropy(model(digits.x_train), digits.y_train).backward()
+    opt.step()
+
+W_1 = model[0].weight.data
+print(f"The weights have moved by up to {np.abs(W_1 - 0.1).max():.3f},")
+print(f"and those of different units differ by up to {np.ptp(W_1, axis=1).max():.3f}.")
+assert np.abs(W_1 - 0.1).max() > 0.1
+assert np.allclose(W_1, W_1[:, :1], atol=1e-3)
+
+# %% [markdown]
+# How large should random numbers be? Draw the weights uniformly from $[-\mathit{bound}, \mathit{bound})$.
+# Their mean is 0, and their variance is $\mathit{bound}^2 / 3$. Take a given $x$, no bias, and the mean of
+# $y_j^2$ over all such draws. The weights are independent, so the mixed products have the mean 0, and only
+# the squares remain. A ReLU halves the result, since $y_j$ is as often negative as positive.
+#
+# $$\operatorname{E}[y_j^2] = \frac{\mathit{bound}^2}{3} \sum_i x_i^2$$
+# $$\operatorname{E}[\max(y_j, 0)^2] = \frac{\mathit{bound}^2}{6} \sum_i x_i^2$$
+
+# %%
+layer = nn.Linear(256, 10_000, bias=False)  # 10,000 columns are 10,000 draws
+bound = 1 / np.sqrt(256)
+x = sg.normal(256).data
+y = layer(x).data
+
+expected_y = bound**2 / 3 * (x**2).sum()
+expected_relu = bound**2 / 6 * (x**2).sum()
+print(f"mean of y_j**2:         {(y**2).mean():.3f}, expected {expected_y:.3f}")
+print(f"mean of max(y_j, 0)**2: {(np.maximum(y, 0) ** 2).mean():.3f}, expected {expected_relu:.3f}")
+assert np.isclose((y**2).mean(), expected_y, rtol=0.05)
+assert np.isclose((np.maximum(y, 0) ** 2).mean(), expected_relu, rtol=0.05)
+
+# %% [markdown]
+# The sum has `in` terms. So a layer with ReLU multiplies the *root mean square*, the typical size of
+# its inputs, by about $\mathit{bound} \sqrt{in / 6}$. For the bound of `nn.Linear`, $1 / \sqrt{in}$, that is
+# 0.41. For $\sqrt{6 / in}$ it is 1 (He et al., 2015). The factor applies in every layer, so in a deep
+# network it decides whether the signal vanishes, stays or explodes.
+
+
+# %%
+def root_mean_squares(bound, norm=False, depth=20, width=256):
+    layer_norm = nn.LayerNorm(width)
+    x = sg.normal((64, width))
+    sizes = [np.sqrt((x.data**2).mean())]
+    for _ in range(depth):
+        W = sg.uniform((width, width), -bound, bound)
+        y = x @ W
+        x = sg.relu(layer_norm(y) if norm else y)
+        sizes.append(np.sqrt((x.data**2).mean()))
+    return sizes
+
+
+n = 256
+spreads = {
+    "twice He's bound": root_mean_squares(2 * np.sqrt(6 / n)),
+    "He's bound, √(6/in)": root_mean_squares(np.sqrt(6 / n)),
+    "1/√in and LayerNorm": root_mean_squares(1 / np.sqrt(n), norm=True),
+    "1/√in": root_mean_squares(1 / np.sqrt(n)),
+}
+for name, sizes in spreads.items():
+    print(f"{name:20} after 20 layers: {sizes[-1]:.1e}")
+
+# %% alt="Root mean square of the activations over 20 layers, on a logarithmic scale. With He's bound, and with LayerNorm, it stays near 1. With twice He's bound it rises on a straight line to about a million, and with one over the root of in it falls on a straight line to about one hundred-millionth." jupyter={"source_hidden": true}
+figure, axes = plt.subplots(figsize=(6.5, 3.6))
+for (name, sizes), marker in zip(spreads.items(), ["^", "o", "s", "v"], strict=True):
+    axes.plot(sizes, marker=marker, markersize=4, label=name)
+axes.set(yscale="log", xlabel="layer", ylabel="root mean square")
+axes.set_xticks(range(0, 21, 5))
+axes.legend()
+plt.show()
+
+# %% [markdown]
+# In a network of two or three layers the default does well. In a deep one, assign other weights, or
+# place a `nn.LayerNorm` behind each layer: it sets the size anew. You meet its equation below.
+#
+# ## The training loop
+#
+# The digits are images of 8 by 8 pixels, from 0, which is paper, to 1, which is ink. Each is a row of 64
+# numbers. They were written by 13 people.
+
+# %% alt="Sixteen handwritten digits of 8 by 8 grey pixels in two rows, each with the number that it shows above it." jupyter={"source_hidden": true}
+figure, cells = plt.subplots(2, 8, figsize=(6.5, 2.2))
+for cell, image, label in zip(cells.flat, digits.x_train, digits.y_train, strict=False):
+    cell.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
+    cell.set_title(f"{label}", fontsize=10)
+    cell.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# Three sets of digits have three purposes. The *training* set gives the gradients. The *validation* set
+# tells you how the network does on digits that it was not trained on, so that you can choose between
+# networks. By choosing, you fit your choices to it. The *test* set is therefore used once, at the end.
+
+# %%
+is_validation = np.arange(len(digits.x_train)) % 5 == 0
+x_train, y_train = digits.x_train[~is_validation], digits.y_train[~is_validation]
+x_validation, y_validation = digits.x_train[is_validation], digits.y_train[is_validation]
+print(f"{len(x_train)} for training, {len(x_validation)} for validation, ", end="")
+print(f"{len(digits.x_test)} for the test")
+
+# %% [markdown]
+# The gradient over all training digits is a mean, and you can take a mean batch by batch. With batches
+# $k$ of $n_k$ digits and their gradients $g_k$, all at the same parameters:
+#
+# $$g = \sum_k \frac{n_k}{n} \, g_k$$
+
+# %%
+model = nn.Linear(64, 10)
+n = len(x_train)
+g = np.zeros_like(model.weight.data)
+for start in range(0, n, 64):
+    x_k, y_k = x_train[start : start + 64], y_train[start : start + 64]
+    n_k = len(x_k)
+    model.weight.zero_grad()
+    sg.cross_entropy(model(x_k), y_k).backward()
+    g += n_k / n * model.weight.grad
+
+model.weight.zero_grad()
+sg.cross_entropy(model(x_train), y_train).backward()
+np.testing.assert_allclose(g, model.weight.grad, rtol=1e-4, atol=1e-6)
+
+# %% [markdown]
+# So the gradient of one batch, drawn at random, is right on average, and it costs a small part of the
+# whole. Training takes a step after each batch, and does not wait for the others. One pass through all
+# batches is an *epoch*. Before each, the digits are shuffled, so that the batches differ every time.
+#
+# The random order comes from `sg.generator()`, as the first values of the parameters do. One seed
+# repeats all of it, and `sg.save` keeps its state.
+
+
+# %%
+def train_epoch(model, opt, batch_size=64):
+    order = sg.generator().permutation(len(x_train))
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        loss = sg.cross_entropy(model(x_train[batch]), y_train[batch])
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+
+
+def evaluate(model, x, y):
+    model.eval()
+    with sg.no_grad():
+        logits = model(x)
+        loss = sg.cross_entropy(logits, y).item()
+    model.train()
+    accuracy = (logits.data.argmax(axis=1) == y).mean()
+    return loss, accuracy
+
+
+# %% [markdown]
+# `evaluate` puts the model into evaluation mode and back; you will see below what that changes.
+# `no_grad` is something else: it keeps the rules from being recorded, since nobody will go backward.
+#
+# Before you train, look at the first loss. It should be close to $\log 10$, the loss of a network that
+# knows nothing. If it is much larger, the first values or the inputs are too large.
+
+# %%
+sg.manual_seed(0)
+plain = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
+first_loss, first_accuracy = evaluate(plain, x_train, y_train)
+print(f"before training: {first_loss:.3f} nats, {first_accuracy:.1%} right")
+assert abs(first_loss - np.log(10)) < 0.2
+
+# %% [markdown]
+# The learning rate falls from epoch to epoch: large steps first, then small ones to settle.
+
+
+# %%
+def train(model, lr=0.01, epochs=60):
+    opt = optim.Adam(model=model, lr=lr)
+    losses = []
+    for epoch in range(epochs):
+        opt.lr = lr * (1 - epoch / epochs)
+        train_epoch(model, opt)
+        train_loss, _ = evaluate(model, x_train, y_train)
+        validation_loss, _ = evaluate(model, x_validation, y_validation)
+        losses.append((train_loss, validation_loss))
+    return np.array(losses)
+
+
+plain_losses = train(plain)
+for epoch in (1, 5, 20, 60):
+    train_loss, validation_loss = plain_losses[epoch - 1]
+    print(f"epoch {epoch:2}: training {train_loss:.4f}, validation {validation_loss:.4f}")
+
+# %% alt="Loss over 60 epochs, on a logarithmic scale. The training loss falls almost all the time, to about 0.001. The validation loss falls with it during the first ten epochs, to about 0.09, and then stays there." jupyter={"source_hidden": true}
+figure, axes = plt.subplots(figsize=(6.5, 3.6))
+epochs = np.arange(1, len(plain_losses) + 1)
+axes.plot(epochs, plain_losses[:, 0], "C0-", label="training")
+axes.plot(epochs, plain_losses[:, 1], "C1--", label="validation")
+axes.set(yscale="log", xlabel="epoch", ylabel="cross-entropy (nats)")
+axes.legend()
+plt.show()
+
+# %% [markdown]
+# The two curves part. What the network still learns about its training digits does not hold for
+# other digits. This is *overfitting*.
+#
+# ## What differs between train() and eval()
+#
+# *Dropout* works against it. In training, it puts each value to 0 with probability $p$, and divides the
+# others by $1 - p$, so that the mean stays. No unit can rely on one other unit being there.
+# $\operatorname{Bernoulli}(1 - p)$ is 1 with the probability $1 - p$, and otherwise 0.
+#
+# $$y_i = \frac{r_i}{1 - p} \, x_i, \quad r_i \sim \operatorname{Bernoulli}(1 - p)$$
+
+# %%
+p = 0.5
+dropout = nn.Dropout(p)
+x = sg.Tensor(np.arange(1.0, 9.0))
+
+sg.manual_seed(1)
+y = dropout(x)
+sg.manual_seed(1)  # the same random numbers again
+r = sg.generator().random(8) >= p
+assert (y.data == r / (1 - p) * x.data).all()
+
+print("in:      ", x.data)
+print("train(): ", y.data)
+dropout.eval()
+print("eval():  ", dropout(x).data)
+assert dropout(x) is x
+
+# %% [markdown]
+# In evaluation there is nothing random: the same image must get the same answer. That is all that
+# `train()` and `eval()` are for. They set the attribute `training` of a module and of all modules in
+# it, and `Dropout` looks at it.
+#
+# `nn.LayerNorm` does not. It brings each row to mean 0 and variance 1, then scales it by a *gain* $g$
+# and moves it by $b$, which are parameters and start as ones and zeros. It treats every row by itself,
+# so it does the same in both modes.
+#
+# $$\mu = \frac{1}{n} \sum_i x_i$$
+# $$\sigma^2 = \frac{1}{n} \sum_i (x_i - \mu)^2$$
+# $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b$$
+
+# %%
+x = np.array([1.0, 2.0, 4.0, 9.0], dtype=np.float32)
+n = len(x)
+layer_norm = nn.LayerNorm(n)
+g, b, eps = layer_norm.weight.data, layer_norm.bias.data, layer_norm.eps
+
+mu = x.sum() / n
+sigma_2 = ((x - mu) ** 2).sum() / n
+y = (x - mu) / np.sqrt(sigma_2 + eps) * g + b
+print(y.round(3), f"with mean {abs(y.mean()):.3f} and variance {y.var():.3f}")
+np.testing.assert_allclose(layer_norm.train()(x).data, y, rtol=1e-5)
+np.testing.assert_allclose(layer_norm.eval()(x).data, y, rtol=1e-5)
+
+# %% [markdown]
+# Here is the network of before with Dropout in it. In training mode it gives two answers to one
+# question.
+
+# %%
+sg.manual_seed(0)
+model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 10))
+image = x_train[:1]
+for set_mode in model.train, model.eval:
+    set_mode()
+    once, again = model(image).data[0], model(image).data[0]
+    print(f"training={model.training!s:5} {once[:3].round(2)} and {again[:3].round(2)}")
+    assert (once == again).all() == (not model.training)
+
+# %% [markdown]
+# ## Digits, to 97%
+#
+# Train it as you trained the plain one. Nothing differs but the Dropout.
+
+# %%
+model.train()
+losses = train(model)
+for name, (train_loss, validation_loss) in {
+    "plain": plain_losses[-1],
+    "Dropout": losses[-1],
+}.items():
+    print(f"{name:7}: training {train_loss:.4f}, validation {validation_loss:.4f}")
+
+assert losses[-1, 1] < plain_losses[-1, 1]
+
+# %% alt="Validation loss over 60 epochs of the two networks. Both fall from 0.3 or more to about 0.09 in ten epochs. There the plain network stays. With Dropout, the loss goes on falling slowly, and ends at about 0.07." jupyter={"source_hidden": true}
+figure, axes = plt.subplots(figsize=(6.5, 3.6))
+axes.plot(epochs, plain_losses[:, 1], "C1--", label="plain")
+axes.plot(epochs, losses[:, 1], "C2-", label="with Dropout")
+axes.set(xlabel="epoch", ylabel="validation cross-entropy (nats)", ylim=(0, 0.4))
+axes.legend()
+plt.show()
+
+# %% [markdown]
+# What if you forget `eval()`? Then half of the hidden values are missing, other ones in each call, and
+# the answers are a matter of luck. Here are 100 calls on the same validation digits.
+
+# %%
+model.train()
+accuracies = []
+with sg.no_grad():
+    for _ in range(100):
+        guesses = model(x_validation).data.argmax(axis=1)
+        accuracies.append((guesses == y_validation).mean())
+
+_, accuracy = evaluate(model, x_validation, y_validation)
+print(f"with eval(): {accuracy:.1%} right")
+print(f"without it:  {min(accuracies):.1%} to {max(accuracies):.1%}, ", end="")
+print(f"{np.mean(accuracies):.1%} on average")
+
+# %% [markdown]
+# The choices are made, so the test set may be opened.
+
+# %%
+test_loss, test_accuracy = evaluate(model, digits.x_test, digits.y_test)
+print(f"test: {test_loss:.3f} nats, {test_accuracy:.1%} right")
+assert test_accuracy >= 0.97
+
+# %% [markdown]
+# How exact is that number? If each of $n$ digits is read correctly with probability $p$, independently
+# of the others, the standard deviation of the accuracy is
+#
+# $$s = \sqrt{p \, (1 - p) / n}$$
+
+# %%
+n = len(digits.x_test)
+p = test_accuracy
+s = np.sqrt(p * (1 - p) / n)
+print(f"{p:.1%}, give or take {s:.1%}; one digit is {1 / n:.1%}")
+
+repeated = np.random.default_rng(0).binomial(n, p, size=100_000) / n
+assert np.isclose(repeated.std(), s, rtol=0.02)
+
+# %% [markdown]
+# Two networks that differ by a digit or two on this test cannot be told apart by it. And it says nothing
+# about other handwriting: the test digits come from the same 13 people.
+#
+# ## The mistakes that it still makes
+#
+# An accuracy says how many, and not which. In a *confusion matrix*, the row is the true digit, the
+# column is the predicted one, and each entry counts.
+
+# %%
+model.eval()
+with sg.no_grad():
+    probabilities = sg.softmax(model(digits.x_test)).data
+predicted = probabilities.argmax(axis=1)
+
+confusion = np.zeros((10, 10), dtype=int)
+np.add.at(confusion, (digits.y_test, predicted), 1)
+assert confusion.sum() == n
+assert np.isclose(np.trace(confusion) / n, test_accuracy)
+
+# %% alt="Confusion matrix of ten by ten digits, true digit down and predicted digit across. Blue squares on the diagonal hold counts of about 20 to 30. A few orange squares off the diagonal hold the mistakes, one or two each." jupyter={"source_hidden": true}
+figure, axes = plt.subplots(figsize=(5.4, 5.4))
+for true, guess in np.argwhere(confusion):
+    color = "C0" if true == guess else "C1"
+    axes.scatter(guess, true, s=500, marker="s", color=color, alpha=0.4, linewidths=0)
+    axes.text(guess, true, f"{confusion[true, guess]}", ha="center", va="center")
+axes.set(xlabel="predicted digit", ylabel="true digit", xlim=(-0.6, 9.6), ylim=(9.6, -0.6))
+axes.set_xticks(range(10))
+axes.set_yticks(range(10))
+axes.set_aspect("equal")
+plt.show()
+
+# %% [markdown]
+# Behind every entry off the diagonal there is an image. Look at all of them, and at how sure the
+# network was.
+
+# %%
+mistakes = np.flatnonzero(predicted != digits.y_test)
+for i in mistakes:
+    truth, guess = digits.y_test[i], predicted[i]
+    print(f"digit {i:3}: {truth} read as {guess}: ", end="")
+    print(f"{probabilities[i, guess]:.0%} for {guess}, {probabilities[i, truth]:.0%} for {truth}")
+
+# %% alt="The test digits that the network misreads, a handful, each of 8 by 8 grey pixels with the prediction and the truth above it. Several are hard to read for a person, too." jupyter={"source_hidden": true}
+figure, cells = plt.subplots(1, len(mistakes), figsize=(1.6 * len(mistakes), 2.2), squeeze=False)
+for cell, i in zip(cells.flat, mistakes, strict=True):
+    cell.imshow(digits.x_test[i].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
+    cell.set_title(f"read as {predicted[i]},\ntruly {digits.y_test[i]}", fontsize=10)
+    cell.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** Write a module `Softplus` that computes $\log(1 + e^a)$ for every element. It must give 1000
+# for $a = 1000$, and its gradient must pass `sg.gradcheck`.
+
+# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# A solution of exercise 1
+
+
+class Softplus(nn.Module):
+    def forward(self, a):
+        zeros = sg.zeros_like(a)  # 1 is exp(0), and logsumexp does not overflow
+        return sg.stack([a, zeros]).logsumexp(axis=0)
+
+
+softplus = Softplus()
+a = sg.Tensor(np.linspace(-3, 3, 7), requires_grad=True)
+np.testing.assert_allclose(softplus(a).data, np.log(1 + np.exp(a.data)))
+assert softplus(1000.0).item() == 1000
+assert sg.gradcheck(softplus, a)
+
+# %% [markdown]
+# **2.** A *residual* block adds its input to what a layer makes of it: $y = x + f(x)$ (He et al., 2016,
+# "Deep Residual Learning for Image Recognition"). Write a module `Residual(width)` whose $f$ is a linear
+# layer and a ReLU, and put 20 of them into one `nn.Sequential`. Which names do its parameters have? Does
+# the root mean square of the activations still vanish?
+
+# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# A solution of exercise 2
+
+
+class Residual(nn.Module):
+    def __init__(self, width):
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x):
+        return x + sg.relu(self.linear(x))
+
+
+sg.manual_seed(0)
+residual = nn.Sequential(*[Residual(256) for _ in range(20)])
+assert list(residual.parameters())[-1] == "layers.19.linear.bias"
+assert len(residual.parameters()) == 40
+
+x = sg.normal((64, 256))
+y = residual(x)
+sizes = [np.sqrt((t.data**2).mean()) for t in (x, y)]
+print(f"root mean square before: {sizes[0]:.2f}, after: {sizes[1]:.2f}")
+assert sizes[1] > sizes[0]  # it grows: x is passed on whole, and f(x) is not negative
+
+# %% [markdown]
+# **3.** Cross-entropy wants the probability of the right class to be 1, which no finite logits reach.
+# *Label smoothing* (Szegedy et al., 2016, "Rethinking the Inception Architecture for Computer Vision")
+# wants $q$ in place of it: $1 - s$ for the right class, and $s$ spread evenly over all classes. Write
+# `smoothed_cross_entropy(logits, targets, s)`, the mean over the rows of $-\sum_j q_j \log c_j$. Show
+# that it is `sg.cross_entropy` for $s = 0$, and that its gradient is $(c_{ij} - q_{ij}) / n$.
+
+# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# A solution of exercise 3
+
+
+def smoothed_targets(targets, classes, s):
+    is_right = np.arange(classes) == targets[:, None]
+    return (1 - s) * is_right + s / classes
+
+
+def smoothed_cross_entropy(logits, targets, s):
+    q = smoothed_targets(targets, logits.shape[-1], s)
+    return -(q * sg.log_softmax(logits)).sum(axis=-1).mean()
+
+
+t = np.array([3, 0, 2, 3])
+a = sg.Tensor(np.random.default_rng(0).normal(size=(4, 5)), requires_grad=True)
+unsmoothed = smoothed_cross_entropy(a, t, 0)
+np.testing.assert_allclose(unsmoothed.data, sg.cross_entropy(a, t).data)
+
+smoothed_cross_entropy(a, t, 0.1).backward()
+c = sg.softmax(a).data
+q = smoothed_targets(t, 5, 0.1)
+np.testing.assert_allclose(a.grad, (c - q) / 4, atol=1e-12)
+
+# %% [markdown]
+# **4.** *Early stopping* keeps the parameters of the epoch with the lowest validation loss. Train the
+# plain network for 40 epochs, the learning rate always 0.01, and keep a copy of its parameters by name
+# whenever that loss is the lowest so far. Put the copy back at the end, and show that the model has the
+# lowest validation loss again, to the last bit.
+
+# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# A solution of exercise 4
+sg.manual_seed(0)
+model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
+opt = optim.Adam(model=model, lr=0.01)
+lowest, best_epoch, best = np.inf, 0, {}
+for epoch in range(40):
+    train_epoch(model, opt)
+    validation_loss, _ = evaluate(model, x_validation, y_validation)
+    if validation_loss < lowest:
+        lowest, best_epoch = validation_loss, epoch + 1
+        best = {name: theta.numpy() for name, theta in model.parameters().items()}
+
+last_loss = validation_loss
+for name, theta in model.parameters().items():
+    theta.data = best[name]
+restored, _ = evaluate(model, x_validation, y_validation)
+print(f"epoch {best_epoch}: {lowest:.4f}, epoch 40: {last_loss:.4f}, restored: {restored:.4f}")
+assert restored == lowest <= last_loss
+
+# %% [markdown]
+# ## Read on
+#
+# - Xavier Glorot and Yoshua Bengio (2010), "Understanding the difficulty of training deep feedforward
+#   neural networks"; Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun (2015), "Delving Deep into
+#   Rectifiers": the first values.
+# - Nitish Srivastava, Geoffrey Hinton, Alex Krizhevsky, Ilya Sutskever and Ruslan Salakhutdinov (2014),
+#   "Dropout: A Simple Way to Prevent Neural Networks from Overfitting".
+# - Jimmy Lei Ba, Jamie Ryan Kiros and Geoffrey Hinton (2016), "Layer Normalization".
+#
+# The next tutorial trains the same networks faster, to the same bits: [The fast path](09_fast.ipynb).
