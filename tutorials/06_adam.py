@@ -866,7 +866,7 @@ axes.plot(t, l2[:, 1], "C1:", label="in the gradient: small gradients")
 axes.plot(t, decoupled[:, 0], "C0-", linewidth=4, alpha=0.5, label="decoupled: large gradients")
 axes.plot(t, decoupled[:, 1], "C2-.", label="decoupled: small gradients")
 axes.set(xlabel="step t", ylabel=r"weight $\theta$", ylim=(-0.05, 1.05))
-axes.legend()
+axes.legend(loc="center right", bbox_to_anchor=(1, 0.59))
 plt.show()
 
 # %% [markdown]

@@ -94,9 +94,10 @@ def run(script: Path) -> NotebookNode:
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": ROOT}},
     )
-    environment = {**os.environ, "MATPLOTLIBRC": str(HOOKS / "matplotlibrc")}
+    # One thread for matrix products: more of them can give other last digits
+    settings = {"MATPLOTLIBRC": str(HOOKS / "matplotlibrc"), "OPENBLAS_NUM_THREADS": "1"}
     try:
-        client.execute(env=environment)
+        client.execute(env={**os.environ, **settings})
     except CellExecutionError as error:
         cell = next(c for c in notebook.cells if any(o.output_type == "error" for o in outputs(c)))
         message = ANSI.sub("", str(error))

@@ -621,7 +621,7 @@ def draw_panel(ax, times, baseline):
                 textcoords="offset points",
                 ha="left" if ratio >= 1 else "right",
                 va="center",
-                fontsize=8,
+                fontsize=9,
                 weight="bold" if name == "simplegrad.fast" else "normal",
             )
             ratios.append(ratio)
@@ -656,17 +656,17 @@ def draw(times, path):
     if not panels:
         return
     figure, axes = plt.subplots(
-        1, len(panels), squeeze=False, figsize=(8 * len(panels), 10), layout="constrained"
+        len(panels), 1, squeeze=False, figsize=(9, 7.5 * len(panels)), layout="constrained"
     )
-    for ax, (title, chosen, unit, baseline, what) in zip(axes[0], panels, strict=True):
+    for ax, (title, chosen, unit, baseline, what) in zip(axes[:, 0], panels, strict=True):
         draw_panel(ax, chosen, baseline)
         ax.set_title(title)
         ax.set_xlabel(f"times as fast as {what} (logarithmic; right is faster)")
         ax.set_ylabel(unit)
     shown = [name for name in COLOURS if any(name in row for row in times.values())]
     bars = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in shown]
-    figure.legend(bars, shown, loc="outside upper center", ncols=len(shown), frameon=False)
-    figure.supxlabel(facts(), fontsize=7.5)
+    figure.legend(bars, shown, loc="outside upper center", ncols=4, frameon=False)
+    figure.supxlabel(facts(), fontsize=6.5)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
