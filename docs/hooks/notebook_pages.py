@@ -157,10 +157,20 @@ def shown(
         return f"![{alt}]({name}.png){{ .cell-out }}", {f"{name}.png": base64.b64decode(png)}
     pictures = {f"{name}_light.svg": svg, f"{name}_dark.svg": darkened(svg)}
     images = [
-        f"![{alt}]({name}_{scheme}.svg#only-{scheme}){{ .cell-out loading=lazy }}"
+        f"![{alt}]({name}_{scheme}.svg#only-{scheme}){{ .cell-out loading=lazy {size_of(svg)} }}"
         for scheme in ("light", "dark")
     ]
     return "\n".join(images), {file: text.encode() for file, text in pictures.items()}
+
+
+def size_of(svg: str) -> str:
+    """Its width and height in pixels: with them, it has its place before it is loaded."""
+    root = svg.partition("<svg")[2].partition(">")[0]
+    sizes = re.findall(r'\b(width|height)="([\d.]+)(pt|px)?"', root)
+    return " ".join(
+        f'{side}="{float(number) * (4 / 3 if unit == "pt" else 1):.0f}"'
+        for side, number, unit in sizes
+    )
 
 
 def darkened(svg: str) -> str:

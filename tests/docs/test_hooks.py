@@ -102,6 +102,7 @@ def test_a_picture_comes_in_light_and_dark_with_its_text(tmp_path, monkeypatch):
     script = script_with(tmp_path, monkeypatch, f'# %% alt="A line"\n{draw}')
     page = notebook_pages.page_of(script)
     assert page.markdown.count("![A line]") == 2
+    assert len(re.findall(r' width="\d{3}" height="\d{3}" ', page.markdown)) == 2
     light, dark = (page.pictures[f"page_1_{scheme}.svg"].decode() for scheme in ("light", "dark"))
     assert "#1f2328" in light
     assert "#1f2328" not in dark
@@ -140,6 +141,28 @@ def test_the_first_name_of_the_api_in_a_text_becomes_a_link():
     text = "# `sg.exp`\n\n`sg.exp` is `sg.exp`.\n\n```python\n`sg.log`\n```"
     linked = "[`sg.exp`][simplegrad.exp]"
     assert build.with_links(text) == text.replace("`sg.exp` is", f"{linked} is")
+
+
+# Downloads
+
+PAGE = "# 6. Adam\n\nAfter [descent](05_descent.ipynb)."
+
+
+def test_a_tutorial_has_links_to_its_files_under_its_title(monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    title, _, links, *_ = build.with_downloads(PAGE, "06_adam").split("\n")
+    assert title == "# 6. Adam"
+    assert links == "[Script](06_adam.py){ download } · [Notebook](06_adam.ipynb){ download }"
+
+
+def test_on_github_it_also_has_one_to_colab(monkeypatch):
+    monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
+    colab = "https://colab.research.google.com/github/owner/name/blob/main/tutorials/06_adam.ipynb"
+    assert f" · [Open in Colab]({colab})\n" in build.with_downloads(PAGE, "06_adam")
+
+
+def test_a_link_to_another_notebook_leads_to_its_page():
+    assert build.with_downloads(PAGE, "06_adam").endswith("\nAfter [descent](05_descent.md).")
 
 
 # Equations

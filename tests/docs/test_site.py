@@ -1,0 +1,527 @@
+"""The site as a reader meets it: built, opened in a browser, and cut off from all other hosts.
+
+Where something is missing that this needs, the tests are skipped; with REQUIRE_BROWSER=1 they fail.
+"""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import simplegrad as sg
+from simplegrad import fast, nn, optimizers
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = "owner/name"
+ADAM = "tutorials/06_adam/"
+KINDS = ["", ADAM, "api/tensor/", "equations/"]  # a page of each kind
+NAV = re.findall(r"([\w/-]+)\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+PAGES = [f"{name}/".removesuffix("index/") for name in NAV]
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+CHROMIUM = "chromium", "chromium-browser", "google-chrome"
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+
+
+def pages(urls):
+    return pytest.mark.parametrize("url", urls, ids=lambda url: url.strip("/") or "home")
+
+
+in_both_schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+# What the tests need
+
+
+def needed(thing, how_to_get_it):
+    if not thing:
+        required = os.environ.get("REQUIRE_BROWSER") == "1"
+        (pytest.fail if required else pytest.skip)(how_to_get_it)
+    return thing
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """The process that has built the site, and the folder with the site."""
+    for package in "mkdocs", "material", "mkdocstrings", "jupytext", "nbclient", "ipykernel":
+        needed(find_spec(package), f'{package} is missing: pip install -e ".[docs]"')
+    katex = (ROOT / "node_modules" / "katex").is_dir() and shutil.which("node")
+    needed(katex, "KaTeX is missing: install Node.js and run npm ci")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "GITHUB_REPOSITORY": REPOSITORY}
+    env |= {"SITE_URL": "https://example.org/", "GITHUB_SERVER_URL": "https://github.com"}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True), folder
+
+
+@pytest.fixture(scope="session")
+def site(build):
+    """The folder of the site."""
+    process, folder = build
+    if process.returncode:
+        pytest.fail("there is no site: see test_the_site_is_built_without_a_warning", pytrace=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Where the site is served."""
+    quiet = {"log_message": lambda *_: None, "protocol_version": "HTTP/1.1"}
+    handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), quiet)
+    handler = functools.partial(handler, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.handle_error = lambda *_: None  # the browser may hang up
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    for package in "playwright", "axe_playwright_python":
+        needed(find_spec(package), f'{package} is missing: pip install -e ".[dev]"')
+    found = [path for path in map(shutil.which, CHROMIUM) if path]
+    needed(found, f"a browser is missing: install one of {', '.join(CHROMIUM)}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found[0], args=OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def trouble():
+    """What went wrong in the browser while the test ran."""
+    return []
+
+
+@pytest.fixture
+def visit(browser, address, trouble):
+    """Opens a page in a browser that remembers nothing and reaches only the site."""
+    contexts, elsewhere = [], []
+
+    def refuse(route):
+        elsewhere.append(route.request.url)
+        route.abort()
+
+    def visit(url, **options):
+        context = browser.new_context(
+            **{"viewport": DESKTOP, "reduced_motion": "reduce", **options}
+        )
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        context.route(re.compile(rf"^(?!{address}|data:|blob:)"), refuse)
+        listen(context, trouble)
+        page = context.new_page()
+        page.goto(address + url, wait_until="load")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert elsewhere == [], "the page asked other hosts"
+
+
+def listen(context, trouble):
+    """Writes down what the browser complains about."""
+    context.on("weberror", lambda error: trouble.append(str(error.error)))
+
+    @functools.partial(context.on, "requestfailed")
+    def _(request):
+        if request.failure != "net::ERR_ABORTED":  # which only means that the page was left
+            trouble.append(f"{request.failure}: {request.url}")
+
+    @functools.partial(context.on, "console")
+    def _(message):
+        if message.type in {"error", "warning"}:
+            trouble.append(f"{message.type}: {message.text}")
+
+    @functools.partial(context.on, "response")
+    def _(response):
+        if response.status >= 400:
+            trouble.append(f"{response.status}: {response.url}")
+
+
+def html_of(site):
+    """{name: HTML} of all pages."""
+    return {str(path.relative_to(site)): path.read_text("utf-8") for path in site.rglob("*.html")}
+
+
+# All pages
+
+
+def test_the_site_is_built_without_a_warning(build):
+    process, _ = build
+    if process.returncode:
+        pytest.fail(process.stdout + process.stderr, pytrace=False)
+
+
+def test_the_pages_of_the_site_are_those_of_the_navigation(site):
+    folders = (path.parent.relative_to(site).as_posix() for path in site.rglob("index.html"))
+    assert sorted("" if folder == "." else f"{folder}/" for folder in folders) == sorted(PAGES)
+
+
+@pages([*PAGES, "404.html"])
+def test_a_page_opens_without_an_error(visit, trouble, url):
+    page = visit(url)
+    for picture in page.locator("article img:visible").all():
+        picture.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert trouble == []
+
+
+# What sticks out on the right, and is in nothing that scrolls by itself
+STICKS_OUT = """[...document.querySelectorAll("body *")].filter(element => {
+  if (element.getBoundingClientRect().right <= innerWidth + 1) return false
+  for (let e = element.parentElement; e !== document.body; e = e.parentElement)
+    if (getComputedStyle(e).overflowX !== "visible") return false
+  return true
+}).map(element => element.outerHTML.replace(/\\s+/g, " ").slice(0, 150))"""
+
+# What scrolls in its place, and is not reached by Tab
+OUT_OF_REACH = """async () => {
+  const wide = [...document.querySelectorAll("article :not(.katex *)")].filter(element =>
+    ["auto", "scroll"].includes(getComputedStyle(element).overflowX)
+    && element.scrollWidth > element.clientWidth + 1)
+  const unreached = () => wide.filter(element =>
+    element.tabIndex < 0 && !element.querySelector("a[href], [tabindex='0']"))
+  for (let i = 0; i < 40 && unreached().length; i++)  // a script sets tabindex where it is needed
+    await new Promise(done => setTimeout(done, 100))
+  return unreached().map(element => element.outerHTML.replace(/\\s+/g, " ").slice(0, 150))
+}"""
+
+
+@pages([*PAGES, "404.html"])
+def test_a_page_fits_a_phone_and_what_is_wider_scrolls_by_keyboard(visit, url):
+    page = visit(url, viewport=PHONE)
+    width, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    if width > room:
+        pytest.fail("\n".join(["too wide:", *page.evaluate(STICKS_OUT)[:3]]), pytrace=False)
+    if out_of_reach := page.evaluate(OUT_OF_REACH):
+        pytest.fail("\n".join(["not reached by Tab:", *out_of_reach]), pytrace=False)
+
+
+# Mathematics
+
+
+@pages([ADAM, "equations/"])
+def test_mathematics_is_typeset_and_has_mathml(visit, url):
+    page = visit(url)
+    formulas = page.locator(".katex")
+    assert formulas.first.is_visible()
+    assert page.locator(".katex > .katex-mathml math").count() == formulas.count()
+    assert page.locator(".katex-error").count() == 0
+
+
+@pages([ADAM, "equations/"])
+def test_the_fonts_of_the_formulas_are_there(visit, url):
+    page = visit(url)
+    fonts = page.evaluate("""async () => {
+      await document.fonts.ready
+      return [...document.fonts].map(font => [font.family, font.status])
+    }""")
+    assert {"KaTeX_Main", "KaTeX_Math"} <= {
+        family for family, status in fonts if status == "loaded"
+    }
+    assert "error" not in {status for _, status in fonts}
+
+
+def test_no_formula_is_left_as_tex(site):
+    for name, html in html_of(site).items():
+        text = re.sub(r"<(pre|code|script|annotation)\b.*?</\1>", "", html, flags=re.DOTALL)
+        text = re.sub(r"<[^>]*>", "", text)
+        assert not re.search(r".*(\$|\\\(|\\\[).*", text), name
+
+
+# Pictures
+
+
+def test_each_picture_has_a_text_alternative(site):
+    for name, html in html_of(site).items():
+        for image in re.findall(r"<img\b[^>]*>", html):
+            assert re.search(r'\balt="[^"]+"', image), f"{name}: {image}"
+
+
+def pictures_of(page):
+    """{address: whether it is seen} of the pictures of a page, with all folds open."""
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    seen = {}
+    for picture in page.locator("article img").all():
+        visible = picture.is_visible()
+        if visible:
+            picture.scroll_into_view_if_needed()
+            page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
+        seen[picture.get_attribute("src")] = visible
+    return seen
+
+
+def check_pictures(page, scheme):
+    seen = pictures_of(page)
+    light, dark = ({src for src in seen if src.endswith(f"#only-{s}")} for s in ("light", "dark"))
+    assert light
+    assert dark == {src.replace("light", "dark") for src in light}
+    unseen = {src for src in seen if not seen[src]}
+    assert unseen == {"light": dark, "dark": light}[scheme]
+
+
+@in_both_schemes
+@pages(["", ADAM])
+def test_each_picture_is_seen_in_the_colours_of_the_page(visit, url, scheme):
+    check_pictures(visit(url, color_scheme=scheme), scheme)
+
+
+# Search
+
+
+def test_searching_for_bias_correction_leads_to_the_tutorial_on_adam(visit, trouble):
+    page = visit("")
+    page.get_by_role("textbox", name="Search").click()
+    page.keyboard.type("bias correction")
+    page.locator(f".md-search-result__link[href*='{ADAM}']").first.click()
+    page.wait_for_url(f"**/{ADAM}**")
+    assert trouble == []
+
+
+# Light and dark
+
+
+def scheme_of(page):
+    return page.locator("body").get_attribute("data-md-color-scheme")
+
+
+def test_the_page_starts_in_the_scheme_of_the_system(visit):
+    assert scheme_of(visit("", color_scheme="light")) == "default"
+    assert scheme_of(visit("", color_scheme="dark")) == "slate"
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_the_scheme_is_switched_and_remembered(visit, by):
+    page = visit("", color_scheme="light")
+    if by == "mouse":
+        page.get_by_title("Switch to dark mode").click()
+    else:
+        tab_to(page, "[data-md-component=palette] *")
+        page.keyboard.press("Enter")
+    page.wait_for_selector("body[data-md-color-scheme=slate]")
+    page.reload()
+    assert scheme_of(page) == "slate"
+    page.get_by_title("Switch to light mode").click()
+    page.wait_for_selector("body[data-md-color-scheme=default]")
+
+
+# Without JavaScript
+
+
+def test_without_javascript_text_mathematics_and_pictures_are_there(visit):
+    page = visit(ADAM, java_script_enabled=False)
+    assert page.evaluate("document.documentElement.className") == "no-js"
+    for part in "h1", "> p", ".katex", ".formula .katex", "pre > code":
+        assert page.locator(f"article {part}").first.is_visible(), part
+    check_pictures(page, "light")
+
+
+def test_without_javascript_a_fold_opens(visit):
+    page = visit(ADAM, java_script_enabled=False)
+    fold = page.locator("details.fold").first
+    assert not fold.locator("pre").first.is_visible()
+    fold.locator("summary").click()
+    assert fold.locator("pre").first.is_visible()
+
+
+# Keyboard
+
+
+def tab_to(page, selector):
+    """Presses Tab until the focus is there."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"Tab does not reach {selector}", pytrace=False)
+
+
+@pages(KINDS)
+def test_the_first_tab_stop_leads_to_the_content(visit, url):
+    page = visit(url)
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text().strip() == "Skip to content"
+    assert focused.is_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('article :target') !== null")
+    page.keyboard.press("Tab")
+    assert page.locator("article :focus").count() == 1
+
+
+@pytest.mark.parametrize("what", [".formula", "pre > code"])
+def test_what_is_too_wide_for_a_phone_scrolls_with_the_arrow_keys(visit, what):
+    page = visit("equations/", viewport=PHONE)
+    scrolled = page.evaluate_handle(f"""[...document.querySelectorAll("article {what}")]
+      .find(element => element.scrollWidth > element.clientWidth + 1)""").as_element()
+    scrolled.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("element => element.scrollLeft > 0", arg=scrolled)
+
+
+# Accessibility
+
+
+def described(violation):
+    """A violation of a rule of axe, with the first elements that it found."""
+    lines = [f"{violation['id']} ({violation['impact']}): {violation['help']}"]
+    lines.append(f"  {len(violation['nodes'])} elements, such as")
+    for node in violation["nodes"][:3]:
+        reasons = [check["message"] for check in (*node["any"], *node["all"], *node["none"])]
+        lines += [f"  {node['target'][0]}", f"    {node['html'][:200]}", f"    {reasons[0]}"]
+    return "\n".join(lines)
+
+
+@in_both_schemes
+@pages(KINDS)
+def test_axe_finds_nothing_serious(visit, url, scheme):
+    page = visit(url, color_scheme=scheme)
+    from axe_playwright_python.sync_playwright import Axe
+
+    options = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
+    violations = Axe().run(page, options=options).response["violations"]
+    serious = [described(v) for v in violations if v["impact"] in {"serious", "critical"}]
+    if serious:
+        pytest.fail("\n".join(serious), pytrace=False)
+
+
+# Links
+
+
+def checked_links(folder):
+    """(how many links there are, what lychee says, where links are broken)"""
+    places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+    lychee = needed(
+        shutil.which("lychee", path=places), 'lychee is missing: pip install -e ".[dev]"'
+    )
+    options = ["--offline", "--include-fragments", "--no-progress", "--no-ignore", "--mode=plain"]
+    command = [lychee, *options, "--index-files=index.html", f"--root-dir={folder}", folder]
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    number = re.search(r"(\d+) Total", process.stdout)
+    assert number, process.stdout + process.stderr
+    return int(number[1]), process.stdout if process.returncode else ""
+
+
+def test_no_link_within_the_site_is_broken(site):
+    number, broken = checked_links(site)
+    assert number > len(PAGES)
+    assert not broken, broken
+
+
+def test_a_broken_link_would_be_found(tmp_path):
+    (tmp_path / "page").mkdir()
+    page = tmp_path / "page" / "index.html"
+    (tmp_path / "index.html").write_text('<a href="page/#here"></a>')
+    for html, broken in {
+        '<h1 id="here"></h1><a href="../"></a><a href="https://example.com/none"></a>': False,
+        '<h1 id="here"></h1><a href="../none/"></a>': True,
+        '<h1 id="there"></h1>': True,
+    }.items():
+        page.write_text(html)
+        assert bool(checked_links(tmp_path)[1]) is broken, html
+
+
+# Other hosts
+
+TAG = re.compile(r"""<(?!a\b)\w+(?:"[^"]*"|'[^']*'|[^>"'])*>""")  # of other things than links
+ELSEWHERE = r"""\s*["']?\s*(?:https?:)?//"""
+LOADS = re.compile(rf"[\s:](?:src|srcset|href|poster|data|action)\s*={ELSEWHERE}")
+STYLE_LOADS = re.compile(rf"(?:url\(|@import){ELSEWHERE}[^\s)\"']*")
+
+
+def loaded_from_elsewhere(text):
+    """The tags and lines of style that load something from another host."""
+    tags = [tag for tag in TAG.findall(text) if 'rel="canonical"' not in tag]  # is not loaded
+    return [tag for tag in tags if LOADS.search(tag)] + STYLE_LOADS.findall(text)
+
+
+def test_no_page_style_or_picture_loads_anything_from_another_host(site):
+    for path in site.rglob("*"):
+        if path.suffix in {".html", ".css", ".svg"}:
+            assert loaded_from_elsewhere(path.read_text("utf-8")) == [], path.relative_to(site)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script async src="https://cdn.example/x.js">',
+        '<link href=//cdn.example/x.css rel="stylesheet">',
+        '<img alt="a > b" src="http://cdn.example/x.png">',
+        '<image xlink:href="https://cdn.example/x.png"/>',
+        "@font-face { src: url(https://cdn.example/x.woff2) }",
+        '@import "//cdn.example/x.css";',
+    ],
+)
+def test_what_loads_from_another_host_would_be_found(text):
+    assert loaded_from_elsewhere(text)
+
+
+# The inventory, for the documentation of other projects
+
+PUBLIC = [
+    f"{module.__name__}.{name}"
+    for module in (sg, nn, optimizers, fast)
+    for name in module.__all__
+    if callable(getattr(module, name))
+]
+
+
+def inventory(site):
+    """{name: (page, anchor)} of objects.inv."""
+    *header, packed = (site / "objects.inv").read_bytes().split(b"\n", 4)
+    assert header[0] == b"# Sphinx inventory version 2"
+    lines = (line.split() for line in zlib.decompress(packed).decode().splitlines())
+    return {name: address.replace("$", name).split("#") for name, _, _, address, *_ in lines}
+
+
+def test_the_inventory_has_every_public_name_and_leads_to_it(site):
+    places = inventory(site)
+    assert {"simplegrad.Tensor", "simplegrad.exp", "simplegrad.optimizers.Adam"} <= {*PUBLIC}
+    assert sorted({*PUBLIC} - {*places}) == []
+    for name in PUBLIC:
+        url, anchor = places[name]
+        assert f'id="{anchor}"' in (site / url / "index.html").read_text("utf-8"), name
+
+
+# Downloads
+
+
+@pages([url for url in PAGES if re.search(r"/\d\d_", url)])
+def test_a_tutorial_offers_its_script_and_its_notebook(site, url):
+    html = (site / url / "index.html").read_text("utf-8")
+    for suffix in ".py", ".ipynb":
+        name = url.split("/")[1] + suffix
+        assert re.search(rf'<a\b[^>]* href="\.\./{name}"', html), name
+        assert (site / "tutorials" / name).read_bytes() == (ROOT / "tutorials" / name).read_bytes()
+
+
+def test_the_page_of_a_known_repository_leads_to_it_and_to_colab(site):
+    html = (site / ADAM / "index.html").read_text("utf-8")
+    colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/tutorials/"
+    for address in f"https://github.com/{REPOSITORY}", f"{colab}06_adam.ipynb":
+        assert f'href="{address}"' in html
