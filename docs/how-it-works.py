@@ -25,11 +25,13 @@ PLACES = {
     "creation": (0, 2),
     "functional": (1, 2),
     "gradcheck": (3, 2),
+    "show": (2.4, 3),
     "nn": (0.5, 3),
     "optimizers": (0.5, 4),
     "checkpoint": (-0.2, 5),
-    "fast": (1.6, 5),
-    "datasets": (3, 4),
+    "fast": (1.2, 5),
+    "datasets": (3.2, 4),
+    "exercises": (2.2, 5),
 }
 package = Path(sg.__file__).parent
 uses = {part: set() for part in PLACES}
@@ -75,6 +77,8 @@ plt.show()
 # | `optimizers/` | groups and state in `optimizer.py`; then one file for each optimizer |
 # | `fast/` | the same equations in place, and the recorder of NumPy calls |
 # | `gradcheck.py` | gradients against central differences |
+# | `show/` | `draw` and `print_graph`: the graph of a computation |
+# | `exercises/` | the check of the exercises: references and mistakes as data |
 # | `checkpoint.py` | saving and loading |
 # | `datasets/` | the digits and the names |
 #

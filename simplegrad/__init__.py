@@ -41,6 +41,7 @@ from simplegrad.functional import (
     where,
 )
 from simplegrad.gradcheck import gradcheck
+from simplegrad.show.draw import draw, print_graph
 from simplegrad.tensor import Tensor
 
 __version__ = "0.1.0"
@@ -54,6 +55,7 @@ __all__ = [
     "concatenate",
     "cross_entropy",
     "datasets",
+    "draw",
     "exp",
     "eye",
     "full",
@@ -76,6 +78,7 @@ __all__ = [
     "ones",
     "ones_like",
     "optimizers",
+    "print_graph",
     "relu",
     "save",
     "sigmoid",

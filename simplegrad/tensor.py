@@ -764,8 +764,10 @@ def _leaf_array(data: TensorLike, dtype: DTypeLike | None) -> np.ndarray:
 
 
 def _first_values(array: np.ndarray) -> str:
-    """As much of an array as fits beside other things in a line."""
-    values = [format(x, ".4g") for x in array.flat[:4].tolist()]
+    """As much of an array as fits beside other things in a line: integers exactly."""
+    array = np.asarray(array)  # a subclass may refuse to give its values, as in a recording
+    spec = ".4g" if array.dtype.kind == "f" else "d"
+    values = [format(x, spec) for x in array.flat[:4].tolist()]
     if array.ndim == 0:
         return values[0]
     return f"[{', '.join(values)}{', ...' if array.size > 4 else ''}]"

@@ -1,15 +1,27 @@
-"""How far a debugger has to go: the frames and lines between a student's line and the mathematics.
+"""In the debugger: how far it is to the mathematics, and what is seen there.
 
-The lines that run in simplegrad are counted by a trace function, as a debugger sees them.
+At first the frames and lines between a student's line and the equation are counted by a trace
+function. Then debuggers go there: Python's pdb, and debugpy, which is the one of VS Code. The last
+part is about the page of the site, docs/debugger.md.
 """
 
+import ast
+import contextlib
+import os
+import re
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import dap
 import numpy as np
 import pytest
+from dap import ROOT, place_of
 
 import simplegrad as sg
+from simplegrad import autograd, fast, nn, rules, tensor
+from simplegrad import optimizers as optim
 from simplegrad.optimizers import Adam
 
 PACKAGE = str(Path(sg.__file__).parent)
@@ -119,10 +131,7 @@ def test_a_step_of_adam_reaches_its_equations_in_20_lines_and_two_frames():
         opt.step()
 
     lines = lines_of(student)
-    start = Adam.update.__code__.co_firstlineno
-    source = Path(sys.modules["simplegrad.optimizers.adam"].__file__).read_text().splitlines()
-    m_t_line = next(i for i, line in enumerate(source, 1) if line.lstrip().startswith("m_t ="))
-    assert m_t_line > start
+    _, m_t_line = place_of(Adam.update, "m_t =")
     first = next(i for i, line in enumerate(lines) if line[1] == "update" and line[3] == m_t_line)
     assert lines[first][2] <= 2, lines[: first + 1]
     assert first + 1 <= 20, lines[: first + 1]
@@ -130,29 +139,399 @@ def test_a_step_of_adam_reaches_its_equations_in_20_lines_and_two_frames():
     assert equations == list(range(m_t_line, m_t_line + 5))
 
 
-def test_a_debugger_can_show_every_variable_at_every_line():
-    model = sg.nn.Sequential(sg.nn.Linear(4, 3), sg.nn.Tanh(), sg.nn.Dropout(), sg.nn.LayerNorm(3))
-    opt = Adam(model)
-    shown = 0
+def test_a_debugger_can_show_every_variable_at_every_line_also_of_what_is_being_made():
+    shown = []
 
     def trace(frame, event, arg):
-        nonlocal shown
         if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
         sys.settrace(None)  # the reprs themselves are not traced
         for value in list(frame.f_locals.values()):
-            assert "\n" not in repr(value) or not isinstance(value, sg.Tensor)
-            shown += 1
+            text = repr(value)
+            shown.append(text)
+            assert not isinstance(value, sg.Tensor) or ("\n" not in text and len(text) < 200)
         sys.settrace(trace)
         return trace
 
     old = sys.gettrace()
     sys.settrace(trace)
     try:
-        loss = sg.cross_entropy(model(sg.Tensor([[1.0, 2.0, 3.0, 4.0]])), [1])
-        loss.backward()
-        opt.step()
-        opt.zero_grad()
+        layers = nn.Linear(4, 3), nn.Tanh(), nn.Dropout(), nn.LayerNorm(3), nn.Embedding(4, 2)
+        model = nn.Sequential(*layers[:4])
+        for make in optim.SGD, optim.Adam, fast.Adam:
+            opt = make(model)
+            loss = sg.cross_entropy(model(sg.Tensor([[1.0, 2.0, 3.0, 4.0]])), [1])
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
     finally:
         sys.settrace(old)
-    assert shown > 1000
+    assert len(shown) > 10_000
+    assert {"Tensor(not made yet)", "Adam(not made yet)"} < set(shown)
+    assert any(text.startswith("Linear(not made yet: ") for text in shown)
+
+
+def test_a_tensor_can_be_shown_while_replay_records_it():
+    shown = []
+
+    @fast.replay
+    def loss_of(x):
+        c = x * x
+        shown.append(repr(c))
+        return c.sum()
+
+    x = sg.Tensor([1.0, 2.0], requires_grad=True)
+    for _ in range(4):
+        loss_of(x).backward()
+    assert shown[0] == "Tensor([1, 4], shape=(2,), float32, rule=Mul)"
+    assert x.grad.tolist() == [8, 16]
+
+
+def test_whole_numbers_are_shown_exactly():
+    assert repr(sg.Tensor(np.array([123456, -7]))).startswith("Tensor([123456, -7], ")
+    assert repr(sg.Tensor(123456.0)).startswith("Tensor(1.235e+05, ")
+
+
+# Two debuggers
+
+
+class Pdb:
+    """A script in Python's debugger, which has stopped at the first of its breakpoints, if any.
+
+    It can do what dap.Debugger can; each command is typed into the pipe to it.
+    """
+
+    def __init__(self, script, *breakpoints):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHON_COLORS": "0"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pdb", str(script)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.alarm = threading.Timer(dap.LIMIT, self.process.kill)
+        self.alarm.start()
+        try:
+            self._answer()
+            for path, line, *condition in breakpoints:
+                self.type(f"break {path}:{line}" + "".join(f", {text}" for text in condition))
+            if breakpoints:
+                self.resume()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        self.alarm.cancel()
+        self.process.kill()
+        self.process.communicate()
+
+    def type(self, command):
+        """What pdb answers to a command."""
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        text = ""
+        while not text.endswith("(Pdb) "):
+            character = self.process.stdout.read(1)
+            assert character, f"pdb has ended, or has worked for {dap.LIMIT} s:\n{text}"
+            text += character
+        return text.removesuffix("(Pdb) ")
+
+    def resume(self):
+        self.at = self.type("continue")
+
+    def next(self):
+        self.at = self.type("next")
+
+    def step_in(self):
+        self.at = self.type("step")
+        assert self.at.startswith("--Call--"), self.at  # it stops before the function, too
+        self.next()
+
+    @property
+    def function(self):
+        return re.findall(r"^> .*\(\d+\)(.*)\(\)$", self.at, re.MULTILINE)[-1]
+
+    @property
+    def line(self):
+        return re.findall(r"^-> (.*)$", self.at, re.MULTILINE)[-1]
+
+    @property
+    def callers(self):
+        return re.findall(r"^-> (.*)$", self.type("where"), re.MULTILINE)[::-1]
+
+    def shown(self, expression):
+        return self.type(f"p {expression}").rstrip("\n")
+
+    def value(self, expression):
+        return ast.literal_eval(self.shown(expression))
+
+
+@pytest.fixture(params=["pdb", "debugpy"])
+def debug(request, tmp_path):
+    """Starts a script; a breakpoint in it is the start of a line, or else what place_of gives."""
+    if request.param == "debugpy":
+        pytest.importorskip("debugpy", reason='debugpy is missing: pip install -e ".[test]"')
+
+    def start(text, *breakpoints):
+        script = tmp_path / "script.py"
+        script.write_text(text)
+        places = [place_of(script, b) if isinstance(b, str) else b for b in breakpoints]
+        if request.param == "pdb":
+            return sessions.enter_context(Pdb(script, *places))
+        configuration = dap.chosen("Current file", script)
+        return sessions.enter_context(dap.Debugger(configuration, *places))
+
+    with contextlib.ExitStack() as sessions:
+        yield start
+
+
+def assert_close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-13)
+
+
+# From a student's line to the line of NumPy
+
+OPERATIONS = {
+    "c = a * b": "return a * b",
+    "c = a + b": "return a + b",
+    "c = a @ b": "return a @ b",
+    "c = sg.exp(a)": "return np.exp(a)",
+}
+
+
+def test_two_step_ins_lead_from_an_operator_to_the_line_of_numpy(debug):
+    start = "import simplegrad as sg\na = sg.ones((2, 2))\nb = sg.ones((2, 2))\n"
+    debugger = debug(start + "\n".join(OPERATIONS), "b =", *OPERATIONS)
+    for student, numpy in OPERATIONS.items():
+        debugger.resume()
+        assert debugger.line == student
+        debugger.step_in()
+        assert debugger.line.startswith("a")  # a = as_tensor(a), or a, b = operands(a, b)
+        debugger.next()
+        operator = debugger.line
+        assert operator.startswith("return record(")
+        debugger.step_in()
+        assert (debugger.function, debugger.line) == ("forward", numpy)
+        assert debugger.callers[:3] == [numpy, operator, student]
+        assert debugger.value("a.tolist()") == [[1, 1], [1, 1]]  # an array
+
+
+# Inside backward()
+
+
+def test_a_partial_shows_dc_c_a_and_b_and_the_chain_rule_what_becomes_of_it(debug):
+    script = """
+import simplegrad as sg
+a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
+b = sg.Tensor(3.0, requires_grad=True, name="b")
+loss = ((a * b) ** 2).sum()
+loss.backward()
+"""
+    after = place_of(autograd.chain_rule, "grads[t.index] =")
+    partial = place_of(rules.Mul.da, "return dc * b")
+    debugger = debug(script, partial, (*after, "c.rule.__name__ == 'Mul'"))
+    a, b = np.array([1.0, 2.0]), 3.0
+    c = a * b
+    dc = 2 * c
+    assert (debugger.function, debugger.line) == ("da", "return dc * b")
+    for name, expected in {"dc": dc, "c": c, "a": a, "b": b}.items():
+        assert_close(debugger.value(f"{name}.tolist()"), expected)
+
+    debugger.resume()
+    assert debugger.function == "chain_rule"
+    assert_close(debugger.value("dt.tolist()"), dc * b)
+    assert debugger.value("t.name") == "a"
+    assert debugger.shown("c") == "Tensor([3, 6], shape=(2,), float32, rule=Mul)"
+
+    debugger.resume()
+    assert debugger.value("t.name") == "b"
+    assert_close(debugger.value("dt.tolist()"), np.sum(dc * a))  # summed back to the shape of b
+
+
+# Inside Adam
+
+TWO_STEPS = """
+import numpy as np
+import simplegrad as sg
+import simplegrad.optimizers as optim
+y = np.array([3.0, 1.0])
+w = sg.Tensor(np.array([5.0, 0.0]), requires_grad=True, name="w")
+opt = optim.Adam(lr=0.1, param_groups=[{"params": {"w": w}}])
+for _ in range(2):
+    opt.zero_grad()
+    ((w - y) ** 2).sum().backward()
+    opt.step()
+"""
+
+
+def test_adam_shows_its_equations_one_after_the_other_with_the_right_numbers(debug):
+    debugger = debug(TWO_STEPS, place_of(Adam.update, "m_t ="))
+    lr, beta_1, beta_2, eps = 0.1, 0.9, 0.999, 1e-8
+    theta, g = np.array([5.0, 0.0]), []
+    for t in 1, 2:
+        if t == 2:
+            debugger.resume()
+        g.append(2 * (theta - np.array([3.0, 1.0])))
+        # not the recursion, but what it comes to: Kingma and Ba (2015), equation 1
+        m_t = (1 - beta_1) * sum(beta_1 ** (t - i) * g[i - 1] for i in range(1, t + 1))
+        v_t = (1 - beta_2) * sum(beta_2 ** (t - i) * g[i - 1] ** 2 for i in range(1, t + 1))
+        m_hat = m_t / (1 - beta_1**t)
+        v_hat = v_t / (1 - beta_2**t)
+        assert debugger.function == "update"
+        assert debugger.value("(t, lr, beta_1, beta_2, eps)") == (t, lr, beta_1, beta_2, eps)
+        assert_close(debugger.value("g.tolist()"), g[-1])
+        equations = {"m_t": m_t, "v_t": v_t, "m_hat": m_hat, "v_hat": v_hat}
+        for name, expected in equations.items():
+            assert debugger.line.startswith(f"{name} = ")
+            debugger.next()
+            assert_close(debugger.value(f"{name}.tolist()"), expected)
+        assert debugger.line == "theta.data -= lr * m_hat / (np.sqrt(v_hat) + eps)"
+        assert_close(debugger.value("theta.data.tolist()"), theta)
+        debugger.next()
+        theta = theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+        assert_close(debugger.value("theta.data.tolist()"), theta)
+        assert debugger.shown("theta").endswith(" name='w')")
+
+
+def test_one_can_step_through_a_step_of_an_optimizer(debug):
+    debugger = debug(TWO_STEPS, "opt.step()")
+    debugger.step_in()
+    assert debugger.callers[:2] == [
+        "groups.check_gradients(self.param_groups)",
+        "opt.step()",
+    ]
+    while not debugger.line.startswith("kept[name] = self.update("):
+        debugger.next()
+        assert debugger.function == "step"
+    assert debugger.shown("theta").startswith("Tensor([5, 0], shape=(2,), float64, grad=[4, -2]")
+    debugger.step_in()
+    assert debugger.function == "update"
+    while not debugger.line.startswith("return"):
+        debugger.next()
+        assert debugger.function == "update"
+    assert_close(debugger.value("m_t.tolist()"), [0.4, -0.2])
+
+
+# Where a number goes wrong
+
+
+def test_a_condition_stops_at_the_first_number_that_is_not_finite(debug):
+    script = """
+import simplegrad as sg
+a = sg.Tensor([1.0, 100.0], requires_grad=True)
+b = a - a
+loss = (b * b).sum().sqrt()
+c = a.exp()
+d = c / c
+loss.backward()
+"""
+    result = place_of(tensor.record, "c = Tensor.__new__(Tensor)")
+    partial = place_of(autograd.unbroadcast, "if grad.shape == shape:")
+    conditions = "not np.isfinite(data).all()", "not np.isfinite(grad).all()"
+    debugger = debug(script, (*result, conditions[0]), (*partial, conditions[1]))
+    assert debugger.value("rule.__name__") == "Exp"
+    assert debugger.callers[2] == "c = a.exp()"
+    debugger.resume()
+    assert debugger.callers[2] == "d = c / c"
+    debugger.resume()
+    assert debugger.value("str(grad)") == "inf"  # the derivative of a root at 0
+    assert debugger.callers[1].startswith("dt = unbroadcast(partial(")
+
+
+# The page of the site
+
+PAGE = (ROOT / "docs" / "debugger.md").read_text(encoding="utf-8")
+SCRIPT, *BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def rows_of(heading):
+    """The table in a section of the page: row by row, the Markdown of each cell."""
+    lines = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    return rows[2:]
+
+
+def test_the_examples_of_the_page_run():
+    names = {}
+    for block in (SCRIPT, *BLOCKS):
+        exec(block, names)
+
+
+@pytest.fixture
+def script(tmp_path):
+    """The program of the page, as a file."""
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_pdb_answers_as_the_page_says(script):
+    (session,) = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    with Pdb(script) as debugger:
+        for exchange in session.split("(Pdb) ")[1:]:
+            command, _, expected = exchange.partition("\n")
+            answer = debugger.type(command)
+            assert not answer.startswith("***"), answer
+            assert expected in ("", answer)
+
+
+def test_pdb_takes_every_breakpoint_of_the_page(script):
+    commands = [f"break {row[0].strip('`')}" for row in rows_of("Where to stop")]
+    commands += re.findall(r"`(break sg.*?)`", PAGE)
+    with Pdb(script) as debugger:
+        debugger.type("until 3")
+        for command in commands:
+            assert debugger.type(command).startswith("Breakpoint "), command
+
+
+def test_the_steps_of_the_page_lead_to_the_line_of_numpy(script):
+    go = {"step into": Pdb.step_in, "run this line": Pdb.next}
+    *steps, last = rows_of("Two step-ins to NumPy")
+    assert [key for _, _, key in steps].count("step into") == 2
+    with Pdb(script, place_of(script, "c = a * b")) as debugger:
+        for line, _, key in steps:
+            assert debugger.line == line.strip("`")
+            go[key](debugger)
+        assert debugger.line == last[0].strip("`")
+
+
+TRAINING = """
+opt = sg.optimizers.Adam(model := sg.nn.Linear(2, 1))
+while True:
+    c = a * b
+    model(c).sum().backward()
+    opt.step()
+"""
+
+
+def test_what_the_page_says_to_look_at_is_there(script):
+    stops = [*rows_of("Where to stop"), *rows_of("The first number that is not finite")]
+    line_in = {place: line for place, line, _ in reversed(stops)} | {"your script": "opt.step()"}
+    stops += [(place, line_in[place], what) for place, what, _ in rows_of("What to look at")]
+    script.write_text(SCRIPT + TRAINING)
+    with Pdb(script) as debugger:
+        for place, line, what in stops:
+            source = script if place == "your script" else eval(place.strip("`"), {"sg": sg})
+            path, number = place_of(source, line.strip("`"))
+            debugger.type(f"tbreak {path}:{number}")
+            debugger.resume()
+            assert debugger.line == line.strip("`")
+            for expression in re.findall("`(.*?)`", what):
+                shown = debugger.shown(expression)
+                assert not shown.startswith("***"), (place, expression, shown)
+
+
+def test_the_choices_of_the_page_are_those_of_vs_code():
+    names = [*dap.CONFIGURATIONS]
+    assert [row[0] for row in rows_of("Start")][: len(names)] == names

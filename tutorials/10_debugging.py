@@ -548,9 +548,8 @@ if launch.exists():  # it does in a clone of the repository
 # %% [markdown]
 # `"justMyCode": false` is the line that matters. By default, VS Code's debugger passes over the code of
 # installed packages: if simplegrad is one, F11 on `c = a * b` goes to the next line of your script. With
-# `false` it goes into the library. Copy the configuration to your own projects. And if you run this
-# tutorial itself in VS Code, `"subProcess": false` keeps its debugger out of the processes in which pdb
-# is at work.
+# `false` it goes into the library. Copy the configuration to your own projects. `"subProcess": false`
+# keeps the debugger out of other processes that a script starts, such as those of pdb in this tutorial.
 #
 # A breakpoint gets a condition by a right click: `np.isnan(data).any()`, for instance, in the first line
 # of `record`. In the pane Breakpoints, Uncaught Exceptions is ticked from the start. So VS Code stops

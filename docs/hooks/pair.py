@@ -28,6 +28,11 @@ def scripts() -> list[Path]:
     return sorted((ROOT / "tutorials").glob("[0-9]*.py"))
 
 
+def exercises() -> list[Path]:
+    """The sources of the exercises: pairs, but no pages."""
+    return sorted((ROOT / "tutorials" / "exercises").glob("*.py"))
+
+
 def notebook_of(script: str) -> NotebookNode:
     """The cells of a script as a notebook without outputs, always with the same cell ids."""
     notebook = jupytext.reads(script, fmt=PERCENT)
@@ -61,4 +66,4 @@ def main(paths: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]] or scripts())
+    main([Path(name) for name in sys.argv[1:]] or [*scripts(), *exercises()])

@@ -183,6 +183,9 @@ class Traced(np.ndarray):
         program.add(call, *inputs, out=out, **kwargs)
         return traced(out)
 
+    def __repr__(self) -> str:
+        return repr(plain(self))  # a debugger that shows it must add nothing to the recording
+
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in TRANSPARENT:
             return super().__array_function__(function, types, args, kwargs)

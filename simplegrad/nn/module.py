@@ -98,11 +98,19 @@ class Module:
             around = [m for m in modules if name != m and (m == "" or name.startswith(f"{m}."))]
             own_name = f"{name.removeprefix(f'{around[-1]}.')}: " if around else ""
             count = sum(t.size for t in module.parameters().values())
-            text = f"{'  ' * len(around)}{own_name}{type(module).__name__}({module.extra_repr()})"
+            text = f"{'  ' * len(around)}{own_name}{type(module).__name__}({_arguments(module)})"
             rows.append((text, f"{count:,}"))
         width = max(len(text) for text, _ in rows)
         digits = max(len(count) for _, count in rows)
         return "\n".join(f"{text:{width}}  {count:>{digits}} parameters" for text, count in rows)
+
+
+def _arguments(module: Module) -> str:
+    """What `extra_repr` says, also while a debugger is in the middle of making the module."""
+    try:
+        return module.extra_repr()
+    except AttributeError as error:
+        return f"not made yet: {error}"
 
 
 def _walk(root: Module) -> Iterator[tuple[str, Module | Tensor]]:

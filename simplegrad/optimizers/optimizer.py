@@ -241,6 +241,8 @@ class Optimizer:
             self._lr = rates.pop()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "param_groups"):  # a debugger is in the middle of making it
+            return f"{type(self).__name__}(not made yet)"
         rows = [f"{type(self).__name__}, step_count={self.step_count}"]
         for group in self.param_groups:
             values = ", ".join(f"{key}={group[key]!r}" for key in self.hyperparameters)

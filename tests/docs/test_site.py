@@ -168,6 +168,21 @@ def html_of(site):
     return {str(path.relative_to(site)): path.read_text("utf-8") for path in site.rglob("*.html")}
 
 
+# A picture that is still to be loaded has no size, so Playwright says that it is not visible
+IS_SEEN = """async picture => {
+  if (!picture.checkVisibility({visibilityProperty: true})) return false
+  picture.scrollIntoView()
+  return picture.decode().then(() => true, () => false)
+}"""
+
+
+def pictures_of(page):
+    """{address: whether it is seen} of the pictures of a page, with all folds open."""
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    pictures = page.locator("article img").all()
+    return {picture.get_attribute("src"): picture.evaluate(IS_SEEN) for picture in pictures}
+
+
 # All pages
 
 
@@ -185,8 +200,7 @@ def test_the_pages_of_the_site_are_those_of_the_navigation(site):
 @pages([*PAGES, "404.html"])
 def test_a_page_opens_without_an_error(visit, trouble, url):
     page = visit(url)
-    for picture in page.locator("article img:visible").all():
-        picture.scroll_into_view_if_needed()
+    pictures_of(page)
     page.wait_for_load_state("networkidle")
     assert trouble == []
 
@@ -261,19 +275,6 @@ def test_each_picture_has_a_text_alternative(site):
     for name, html in html_of(site).items():
         for image in re.findall(r"<img\b[^>]*>", html):
             assert re.search(r'\balt="[^"]+"', image), f"{name}: {image}"
-
-
-def pictures_of(page):
-    """{address: whether it is seen} of the pictures of a page, with all folds open."""
-    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
-    seen = {}
-    for picture in page.locator("article img").all():
-        visible = picture.is_visible()
-        if visible:
-            picture.scroll_into_view_if_needed()
-            page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
-        seen[picture.get_attribute("src")] = visible
-    return seen
 
 
 def check_pictures(page, scheme):
@@ -408,6 +409,27 @@ def test_axe_finds_nothing_serious(visit, url, scheme):
     serious = [described(v) for v in violations if v["impact"] in {"serious", "critical"}]
     if serious:
         pytest.fail("\n".join(serious), pytrace=False)
+
+
+def luminance(colour):
+    """The luminance of rgb(red, green, blue) as WCAG 2 defines it."""
+    channels = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+# Axe sees a page as it is when nothing points at it
+@in_both_schemes
+def test_a_button_is_readable_under_the_pointer(visit, scheme):
+    page = visit("", color_scheme=scheme)
+    for button in page.locator("a.md-button").all():
+        button.hover()
+        colours = button.evaluate("""async button => {
+          await Promise.all(button.getAnimations().map(change => change.finished))
+          return [getComputedStyle(button).color, getComputedStyle(button).backgroundColor]
+        }""")
+        darker, lighter = sorted(map(luminance, colours))
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, colours
 
 
 # Links

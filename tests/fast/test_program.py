@@ -111,3 +111,10 @@ def test_outside_of_a_recording_a_traced_array_is_an_array():
     assert a.tolist() == [1, 2]
     assert isinstance(a * 2, Traced)
     assert np.asarray(a * 2).tolist() == [2, 4]
+
+
+def test_to_show_an_array_adds_nothing_to_the_recording():
+    a = np.array([1.0, 2.0])
+    with recorded() as program:
+        assert repr(traced(a)) == repr(a)
+        assert not program.calls

@@ -1,0 +1,32 @@
+"""The exercises: a module each, with its TITLE and its TASKS, the functions to write by name."""
+
+import importlib
+from types import ModuleType
+
+EXERCISES = (
+    "mul",
+    "tanh",
+    "matmul",
+    "unbroadcast",
+    "topological_order",
+    "gradcheck",
+    "sgd_momentum",
+    "rmsprop",
+    "adam",
+    "adamw",
+    "cross_entropy",
+)
+"""Their names, in the order in which they are listed."""
+
+
+def load(name: str) -> ModuleType:
+    """The module of an exercise.
+
+    Raises:
+        ValueError: There is no such exercise.
+    """
+    if name not in EXERCISES:
+        raise ValueError(
+            f"there is no exercise {name!r}. The exercises are {', '.join(EXERCISES)}."
+        )
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,603 @@
+"""Wrong solutions as students write them: which equation is wrong, and which mistake it is.
+
+Each says above it which result is wrong, and how the check names the mistake. What else the
+function returns is right, and has to be called right.
+"""
+
+import numpy as np
+import pytest
+
+from simplegrad.exercises.judge import judge
+from simplegrad.exercises.references import load
+
+WRONG = []
+
+
+def is_wrong(exercise, result, mistake, function=None):
+    """Lists the function below as a wrong solution of a task, by default the one of its name."""
+
+    def remember(student):
+        WRONG.append((exercise, function or student.__name__, student, result, mistake))
+        return student
+
+    return remember
+
+
+# mul
+
+
+@is_wrong("mul", "da", "the factor is a; da and db are swapped")
+def da(dc, c, a, b):
+    return dc * a
+
+
+@is_wrong("mul", "db", "the factor dc is missing")
+def db(dc, c, a, b):
+    return a
+
+
+@is_wrong("mul", "da", "c is used where b belongs")
+def da(dc, c, a, b):  # noqa: F811
+    return dc * c
+
+
+@is_wrong("mul", "db", "it is summed up")
+def db(dc, c, a, b):  # noqa: F811
+    return (dc * a).sum()
+
+
+# tanh
+
+
+@is_wrong("tanh", "c", "exp overflows for large numbers")
+def forward(a):
+    above, below = np.exp(a), np.exp(-a)
+    return (above - below) / (above + below)
+
+
+@is_wrong("tanh", "c", "this is the sigmoid")
+def forward(a):  # noqa: F811
+    return 1 / (1 + np.exp(-a))
+
+
+@is_wrong("tanh", "da", "it is 1 - c^2, and not 1 + c^2")
+def da(dc, c, a):  # noqa: F811
+    return dc * (1 + c * c)
+
+
+@is_wrong("tanh", "da", "a is used where c belongs")
+def da(dc, c, a):  # noqa: F811
+    return dc * (1 - a**2)
+
+
+@is_wrong("tanh", "da", "tanh is taken of c, which is tanh(a) already")
+def da(dc, c, a):  # noqa: F811
+    return dc * (1 - np.tanh(c) ** 2)
+
+
+@is_wrong("tanh", "da", "the factor dc is missing")
+def da(dc, c, a):  # noqa: F811
+    return 1 - np.tanh(a) ** 2
+
+
+# matmul
+
+
+@is_wrong("matmul", "da", "b is not transposed")
+def da(dc, c, a, b):  # noqa: F811
+    return dc @ b
+
+
+@is_wrong("matmul", "da", "da and db are swapped")
+def da(dc, c, a, b):  # noqa: F811
+    return a.mT @ dc
+
+
+@is_wrong("matmul", "da", ".T turns round all axes of a stack")
+def da(dc, c, a, b):  # noqa: F811
+    return np.dot(dc, b.T)
+
+
+@is_wrong("matmul", "db", "the factors are in the wrong order: dc stands on the right")
+def db(dc, c, a, b):  # noqa: F811
+    return dc @ np.swapaxes(a, -2, -1)
+
+
+@is_wrong("matmul", "db", "it is transposed")
+def db(dc, c, a, b):  # noqa: F811
+    return (a.mT @ dc).T
+
+
+# unbroadcast
+
+
+@is_wrong("unbroadcast", "da", "the sum is over the wrong axes: the last ones")
+def unbroadcast(dc, shape):
+    while dc.ndim > len(shape):
+        dc = dc.sum(axis=-1)
+    for axis, size in enumerate(shape):
+        if size == 1:
+            dc = dc.sum(axis=axis, keepdims=True)
+    return dc.reshape(shape)
+
+
+@is_wrong("unbroadcast", "da", "the new axes are summed, but not those of size 1")
+def unbroadcast(dc, shape):  # noqa: F811
+    while dc.ndim > len(shape):
+        dc = dc.sum(axis=0)
+    return dc
+
+
+@is_wrong("unbroadcast", "da", "an axis of size 1 is gone after the sum")
+def unbroadcast(dc, shape):  # noqa: F811
+    new = dc.ndim - len(shape)
+    ones = [new + i for i in range(len(shape)) if shape[i] == 1]
+    return np.sum(dc, axis=tuple(range(new)) + tuple(ones))
+
+
+@is_wrong("unbroadcast", "da", "the gradients of copies add up")
+def unbroadcast(dc, shape):  # noqa: F811
+    while dc.ndim > len(shape):
+        dc = dc.mean(axis=0)
+    for axis, size in enumerate(shape):
+        if size == 1:
+            dc = dc.mean(axis=axis, keepdims=True)
+    return dc
+
+
+@is_wrong("unbroadcast", "da", "reshape alone sums nothing")
+def unbroadcast(dc, shape):  # noqa: F811
+    return np.reshape(dc, shape)
+
+
+# topological_order
+
+
+@is_wrong("topological_order", "order", "append a node when all of its inputs are there")
+def topological_order(root, inputs):
+    order, waiting = [], [root]
+    while waiting:  # breadth first, and then turned round
+        node = waiting.pop(0)
+        if node not in order:
+            order.append(node)
+            waiting.extend(inputs[node])
+            if len(order) > 100:  # its list is slow for the long chain, which is no topic here
+                return [f"n{i}" for i in range(len(inputs))]
+    return order[::-1]
+
+
+@is_wrong("topological_order", "order", "Python ends a recursion after about 1,000 calls")
+def topological_order(root, inputs):  # noqa: F811
+    order, visited = [], set()
+
+    def visit(node):
+        if node not in visited:
+            visited.add(node)
+            for i in inputs[node]:
+                visit(i)
+            order.append(node)
+
+    visit(root)
+    return order
+
+
+@is_wrong("topological_order", "order", "it is the wrong way round")
+def topological_order(root, inputs):  # noqa: F811
+    order, seen, stack = [], set(), [(root, False)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.insert(0, node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((i, False) for i in inputs[node])
+    return order
+
+
+@is_wrong("topological_order", "order", "remember which ones you have visited")
+def topological_order(root, inputs):  # noqa: F811
+    order, stack = [], [root]
+    while stack:
+        node = stack.pop()
+        order.append(node)
+        stack.extend(inputs[node])
+    return order[::-1]
+
+
+@is_wrong("topological_order", "grads", "a gradient is overwritten where it must be added")
+def backward(order, inputs, partials):
+    grads = {order[-1]: 1.0}
+    for c in reversed(order):
+        for a, partial in zip(inputs[c], partials[c], strict=True):
+            grads[a] = grads[c] * partial
+    return grads
+
+
+@is_wrong("topological_order", "grads", "the gradient of the root by itself is 1, and not 0")
+def backward(order, inputs, partials):  # noqa: F811
+    grads = dict.fromkeys(order, 0.0)
+    for c in reversed(order):
+        for a, partial in zip(inputs[c], partials[c], strict=True):
+            grads[a] += grads[c] * partial
+    return grads
+
+
+@is_wrong("topological_order", "grads", "the order is walked from the front")
+def backward(order, inputs, partials):  # noqa: F811
+    grads = dict.fromkeys(order, 0.0)
+    grads[order[-1]] = 1.0
+    for c in order:
+        for a, partial in zip(inputs[c], partials[c], strict=True):
+            grads[a] += grads[c] * partial
+    return grads
+
+
+# gradcheck
+
+
+@is_wrong("gradcheck", "dL", "these are forward differences")
+def central_differences(L, x, h):
+    gradient = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        moved = x.copy()
+        moved[i] += h
+        gradient[i] = (L(moved) - L(x)) / h
+    return gradient
+
+
+@is_wrong("gradcheck", "dL", "it is divided by h, and not by 2 h")
+def central_differences(L, x, h):  # noqa: F811
+    gradient = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[i] = h
+        gradient[i] = (L(x + e) - L(x - e)) / h
+    return gradient
+
+
+@is_wrong("gradcheck", "dL", "an element is not put back and stays at x_i - h")
+def central_differences(L, x, h):  # noqa: F811
+    x, gradient = x.copy(), np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        x[i] += h
+        above = L(x)
+        x[i] -= 2 * h
+        gradient[i] = (above - L(x)) / (2 * h)
+    return gradient
+
+
+@is_wrong("gradcheck", "dL", "all elements are moved at once")
+def central_differences(L, x, h):  # noqa: F811
+    return (L(x + h) - L(x - h)) / (2 * h)
+
+
+@is_wrong("gradcheck", "agrees", "a gradient that is too small passes")
+def gradcheck(L, dL, x):
+    for i in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[i] = 1e-6
+        if dL(x)[i] - (L(x + e) - L(x - e)) / 2e-6 > 1e-5 * abs(dL(x)[i]):
+            return False
+    return True
+
+
+@is_wrong("gradcheck", "agrees", "an absolute tolerance lets small gradients pass")
+def gradcheck(L, dL, x):  # noqa: F811
+    numeric = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[i] = 1e-6
+        numeric[i] = (L(x + e) - L(x - e)) / 2e-6
+    return np.allclose(numeric, dL(x), atol=1e-4)
+
+
+# sgd_momentum
+
+
+@is_wrong("sgd_momentum", "b_t", "g has the factor 1 - mu, as a moment of Adam would")
+def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):
+    g = (-grad if maximize else grad) + weight_decay * theta
+    b_t = g if t == 1 else mu * b + (1 - mu) * g
+    return g, b_t, theta - lr * b_t
+
+
+@is_wrong("sgd_momentum", "b_t", "the velocity is overwritten")
+def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):  # noqa: F811
+    g = (-grad if maximize else grad) + weight_decay * theta
+    b_t = g
+    return g, b_t, theta - lr * b_t
+
+
+@is_wrong("sgd_momentum", "g", "maximize turns round the sign of the decay, too")
+def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):  # noqa: F811
+    g = grad + weight_decay * theta
+    if maximize:
+        g = -g
+    b_t = g if t == 1 else mu * b + (1 - tau) * g
+    return g, b_t, theta - lr * b_t
+
+
+@is_wrong("sgd_momentum", "theta", "g is used where b_t belongs")
+def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):  # noqa: F811
+    g = (-grad if maximize else grad) + weight_decay * theta
+    b_t = g if t == 1 else mu * b + (1 - tau) * g
+    theta -= lr * g
+    return g, b_t, theta
+
+
+@is_wrong("sgd_momentum", "theta", "the sign under maximize is turned round a second time")
+def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):  # noqa: F811
+    g = (-grad if maximize else grad) + weight_decay * theta
+    b_t = g if t == 1 else mu * b + (1 - tau) * g
+    theta += lr * b_t if maximize else -lr * b_t
+    return g, b_t, theta
+
+
+# rmsprop
+
+
+@is_wrong("rmsprop", "v_t", "g is not squared")
+def rmsprop_step(theta, g, v, lr, beta_2, eps, maximize=False):
+    v_t = beta_2 * v + (1 - beta_2) * abs(g)
+    v_t = beta_2 * v + (1 - beta_2) * g
+    sign = 1 if maximize else -1
+    return v_t, theta + sign * lr * g / (np.sqrt(v_t) + eps)
+
+
+@is_wrong("rmsprop", "theta", "eps stands inside of the root")
+def rmsprop_step(theta, g, v, lr, beta_2, eps, maximize=False):  # noqa: F811
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    sign = 1 if maximize else -1
+    return v_t, theta + sign * lr * g / np.sqrt(v_t + eps)
+
+
+@is_wrong("rmsprop", "theta", "the root is forgotten")
+def rmsprop_step(theta, g, v, lr, beta_2, eps, maximize=False):  # noqa: F811
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    sign = 1 if maximize else -1
+    return v_t, theta + sign * lr * g / (v_t + eps)
+
+
+# adam
+
+
+@is_wrong("adam", "m_t", "beta_1 and 1 - beta_1 are swapped")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):
+    lr = -lr if maximize else lr
+    m_t = (1 - beta_1) * m + beta_1 * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@is_wrong("adam", "v_t", "g is not squared")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@is_wrong("adam", "m_hat", "t starts at 0, where it is 1 in the first step")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1 ** (t - 1))
+    v_hat = v_t / (1 - beta_2**t)
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@is_wrong("adam", "v_hat", "bias correction is forgotten")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@is_wrong("adam", "theta", "bias correction is forgotten: m_t and v_t are used")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_t / (np.sqrt(v_t) + eps)
+
+
+@is_wrong("adam", "theta", "bias correction is applied twice")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    rate = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    return m_t, v_t, m_hat, v_hat, theta - rate * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@is_wrong("adam", "theta", "eps stands inside of the root")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / np.sqrt(v_hat + eps)
+
+
+@is_wrong("adam", "theta", "the sign under maximize is forgotten")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@is_wrong("adam", "m_t", "the sign of g is turned round under maximize")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    m_t = beta_1 * m + (1 - beta_1) * (-g if maximize else g)
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    step = lr * m_hat / (np.sqrt(v_hat) + eps)
+    return m_t, v_t, m_hat, v_hat, theta + step if maximize else theta - step
+
+
+# adamw
+
+
+@is_wrong("adamw", "theta_decayed", "lr is missing in the decay")
+def adamw_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, weight_decay, maximize=False):
+    theta_decayed = theta - weight_decay * theta
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    step = (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return theta_decayed, m_t, v_t, m_hat, v_hat, theta_decayed + step
+
+
+@is_wrong("adamw", "m_t", "the decay passes through the gradient, which is L2")
+def adamw_step(  # noqa: F811
+    theta, g, m, v, t, lr, beta_1, beta_2, eps, weight_decay, maximize=False
+):
+    theta_decayed = theta - lr * weight_decay * theta
+    m_t = beta_1 * m + (1 - beta_1) * (g + weight_decay * theta)
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    step = (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return theta_decayed, m_t, v_t, m_hat, v_hat, theta_decayed + step
+
+
+@is_wrong("adamw", "theta", "the step starts at theta, before the decay")
+def adamw_step(  # noqa: F811
+    theta, g, m, v, t, lr, beta_1, beta_2, eps, weight_decay, maximize=False
+):
+    theta_decayed = theta * (1 - lr * weight_decay)
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    theta += (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return theta_decayed, m_t, v_t, m_hat, v_hat, theta
+
+
+# cross_entropy
+
+
+@is_wrong("cross_entropy", "c", "exp overflows")
+def cross_entropy(a, t):
+    c = np.log(np.exp(a).sum(axis=1))
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "c", "the largest logit m was subtracted, and is not added again")
+def cross_entropy(a, t):  # noqa: F811
+    c = np.log(np.exp(a - a.max(axis=1, keepdims=True)).sum(axis=1))
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "c", "needs keepdims=True to be subtracted from the row")
+def cross_entropy(a, t):  # noqa: F811
+    m = a.max(axis=1)
+    c = m + np.log(np.exp(a - m).sum(axis=1))
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "L", "the logarithm of softmax is log(0) for large logits")
+def cross_entropy(a, t):  # noqa: F811
+    m = a.max(axis=1, keepdims=True)
+    e = np.exp(a - m)
+    p = e / e.sum(axis=1, keepdims=True)
+    c = m[:, 0] + np.log(e.sum(axis=1))
+    return c, -np.log(p[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "L", "a[:, t] takes all targets in every row")
+def cross_entropy(a, t):  # noqa: F811
+    c = np.logaddexp.reduce(a, axis=1)
+    return c, (c[:, None] - a[:, t]).mean()
+
+
+@is_wrong("cross_entropy", "L", "the mean is forgotten: the rows are summed")
+def cross_entropy(a, t):  # noqa: F811
+    c = np.logaddexp.reduce(a, axis=1)
+    return c, (c - a[np.arange(len(t)), t]).sum()
+
+
+@is_wrong("cross_entropy", "da", "the mean is forgotten")
+def d_logits(a, t):
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]
+
+
+@is_wrong("cross_entropy", "da", "[j = t_i] is forgotten")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "softmax is over the wrong axis")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=0))
+    return (e / e.sum(axis=0) - np.eye(a.shape[1])[t]) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "the sign is turned round")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return (np.eye(a.shape[1])[t] - e / e.sum(axis=1, keepdims=True)) / len(t)
+
+
+def not_done(*arguments):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("exercise", "function", "student", "result", "mistake"),
+    WRONG,
+    ids=[f"{exercise}: {result}: {mistake}" for exercise, _, _, result, mistake in WRONG],
+)
+def test_a_wrong_solution_is_diagnosed_as_the_mistake_that_it_is(
+    exercise, function, student, result, mistake
+):
+    tasks = load(exercise).TASKS
+    report = judge(exercise, {**dict.fromkeys(tasks, not_done), function: student})
+    mine = {name: report.statuses[name] for name in tasks[function].equations}
+    assert mine.pop(result) in ("wrong", "error")
+    assert set(mine.values()) <= {"right", "error"}
+    remark, *others = report.remarks
+    assert len(others) == ("error" in mine.values())
+    _, _, sentence = " ".join(remark.split()).partition("It looks like this mistake: ")
+    assert mistake in sentence
+
+
+def test_a_result_that_was_changed_in_place_after_is_seen():
+    def adamw_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, weight_decay, maximize=False):
+        theta -= lr * weight_decay * theta
+        theta_decayed = theta
+        m_t = beta_1 * m + (1 - beta_1) * g
+        v_t = beta_2 * v + (1 - beta_2) * g**2
+        m_hat = m_t / (1 - beta_1**t)
+        v_hat = v_t / (1 - beta_2**t)
+        theta += (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+        return theta_decayed, m_t, v_t, m_hat, v_hat, theta
+
+    report = judge("adamw", {"adamw_step": adamw_step})
+    assert report.statuses["theta_decayed"] == "wrong"
+    assert "it is the same array as theta" in report.remarks[0]
+
+
+def test_there_are_more_than_fifty_and_some_of_each_exercise():
+    assert len(WRONG) > 50
+    assert len({exercise for exercise, *_ in WRONG}) == 11

@@ -1,0 +1,174 @@
+"""The files of the exercises: pairs, the library's equations, and holes that say so."""
+
+import importlib.util
+import inspect
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simplegrad import autograd, exercises, functional, optimizers, rules
+from simplegrad import gradcheck as gradcheck_function
+from simplegrad.exercises import references
+from simplegrad.exercises.judge import judge
+from simplegrad.exercises.references import EXERCISES, load
+
+jupytext = pytest.importorskip("jupytext", reason='pip install -e ".[test]" installs jupytext')
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tutorials" / "exercises"
+PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+sys.path.append(str(ROOT / "docs" / "hooks"))
+
+import pair  # noqa: E402, it is beside what builds the site
+
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES)
+
+# Whose docstrings have the equations of an exercise
+SOURCES = {
+    "mul": [rules.Mul],
+    "tanh": [rules.Tanh],
+    "matmul": [rules.MatMul],
+    "unbroadcast": [rules.Index],  # broadcasting takes elements several times
+    "topological_order": [autograd.backward],
+    "gradcheck": [gradcheck_function],
+    "sgd_momentum": [optimizers.SGD],
+    "rmsprop": [optimizers.RMSProp],
+    "adam": [optimizers.Adam],
+    "adamw": [optimizers.AdamW, optimizers.Adam],
+    "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
+}
+OF_THEIR_OWN = {
+    # LogSumExp's gradient put into that of the loss, which the library leaves to the chain rule
+    "cross_entropy": [r"da_{ij} = \frac{1}{n} \left( e^{a_{ij} - c_i} - [j = t_i] \right)"],
+}
+
+
+def script_of(exercise):
+    return (FOLDER / f"{exercise}.py").read_text(encoding="utf-8")
+
+
+def cells_of(exercise):
+    return pair.notebook_of(script_of(exercise)).cells
+
+
+def equations_of(text):
+    return [" ".join(tex.split()) for tex in re.findall(r"\$\$(.*?)\$\$", text, re.DOTALL)]
+
+
+# Files
+
+
+def test_there_is_a_file_for_each_exercise_and_no_other():
+    assert sorted(path.stem for path in pair.exercises()) == sorted(EXERCISES)
+
+
+@every_exercise
+def test_script_and_notebook_are_a_pair(exercise):
+    notebook = (FOLDER / f"{exercise}.ipynb").read_text(encoding="utf-8")
+    assert notebook == pair.written(pair.notebook_of(script_of(exercise))), (
+        f"{exercise}.ipynb is not the pair of {exercise}.py: run python docs/hooks/pair.py"
+    )
+    assert pair.script_of(jupytext.reads(notebook, fmt="ipynb")) == script_of(exercise)
+
+
+@every_exercise
+def test_the_equations_are_those_of_the_docstrings(exercise):
+    text = "\n".join(cell.source for cell in cells_of(exercise) if cell.cell_type == "markdown")
+    own = OF_THEIR_OWN.get(exercise, [])
+    shown = [tex for tex in equations_of(text) if tex not in own]
+    docstrings = "\n".join(inspect.getdoc(thing) for thing in SOURCES[exercise])
+    of_library = [tex for tex in equations_of(docstrings) if not re.match("da_i = dc", tex)]
+    forward_only = of_library[: len(shown)]  # of a rule, the partials may be left out
+    assert shown == forward_only
+    assert len(own) == len(equations_of(text)) - len(shown)
+    for line in text.splitlines():
+        assert "$$" not in line or re.fullmatch(r"\$\$.+\$\$", line), line
+
+
+@every_exercise
+def test_it_has_title_hole_check_and_hints(exercise):
+    cells = cells_of(exercise)
+    assert cells[0].source.startswith(f"# {load(exercise).TITLE}\n")
+    assert f"`python -m simplegrad.exercises check {exercise}`" in re.sub(
+        r"\s+", " ", "\n".join(cell.source for cell in cells)
+    )
+    assert cells[-2].source == f'exercises.check("{exercise}", {", ".join(load(exercise).TASKS)})'
+    assert cells[-1].source.startswith("<details><summary>A hint")
+    assert cells[-1].source.count("<details>") == cells[-1].source.count("</details>")
+
+
+@every_exercise
+def test_the_functions_have_the_arguments_that_they_are_called_with(exercise, capsys):
+    names = runpy.run_path(str(FOLDER / f"{exercise}.py"))
+    for function, task in load(exercise).TASKS.items():
+        assert ", ".join(inspect.signature(names[function]).parameters) == task.arguments
+
+
+@every_exercise
+def test_as_it_is_shipped_it_is_not_done_yet_and_not_wrong(exercise, capsys):
+    runpy.run_path(str(FOLDER / f"{exercise}.py"))
+    printed = capsys.readouterr().out
+    assert printed.endswith(
+        "\n\nNot done yet: put your code in place of the dots, and check again.\n"
+    )
+    assert "wrong" not in printed
+    results = [result for task in load(exercise).TASKS.values() for result in task.equations]
+    assert printed.count("not done yet") == len(results)
+
+
+@every_exercise
+def test_it_needs_nothing_but_numpy_and_simplegrad(exercise):
+    imported = re.findall(r"^\s*(?:import|from) (\w+)", script_of(exercise), re.MULTILINE)
+    assert set(imported) <= {"numpy", "simplegrad"}
+
+
+def test_links_lead_to_files():
+    for exercise in EXERCISES:
+        for link in re.findall(r"\]\(([^)]*)\)", script_of(exercise)):
+            assert (FOLDER / link).is_file(), link
+
+
+# The page
+
+PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+OUTPUT = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_lists_every_exercise_in_order():
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(EXERCISES)
+
+
+def test_what_the_page_shows_is_what_is_printed(capsys):
+    exec(PYTHON[0], {})
+    assert [capsys.readouterr().out] == OUTPUT
+
+
+def test_the_exercise_that_the_page_adds_works(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "softplus.py"
+    path.write_text(PYTHON[1])
+    name = "simplegrad.exercises.references.softplus"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(references, "EXERCISES", (*EXERCISES, "softplus"))
+
+    def da(dc, c, a):
+        return dc * (1 - np.exp(-c))
+
+    def overflowing(a):
+        return np.log(1 + np.exp(a))
+
+    exercises.check("softplus", lambda a: np.logaddexp(a, 0), da)
+    assert capsys.readouterr().out.endswith("All right.\n")
+    report = judge("softplus", {"forward": overflowing, "da": da})
+    assert report.statuses == {"c": "wrong", "da": "right"}
+    assert "exp overflows for large numbers" in report.remarks[0]
+
+
+def test_the_reference_on_the_page_takes_about_thirty_lines():
+    assert len([line for line in PYTHON[1].splitlines() if line.strip()]) <= 32

@@ -1,0 +1,207 @@
+"""What the check takes for right is what the library computes; its mistakes can be told apart."""
+
+import inspect
+
+import numpy as np
+import pytest
+from oracles import central_differences
+
+import simplegrad as sg
+from simplegrad import optimizers as optim
+from simplegrad import rules
+from simplegrad.exercises.judge import Trial, judge, value_of
+from simplegrad.exercises.references import EXERCISES, load
+from simplegrad.exercises.references.topological_order import is_order
+
+TASKS = {
+    (exercise, function): task
+    for exercise in EXERCISES
+    for function, task in load(exercise).TASKS.items()
+}
+
+
+def calls_of(exercise, function):
+    """What a function is given, in each first call of a case."""
+    return [dict(calls[0]) for calls in TASKS[exercise, function].cases.values()]
+
+
+def right_results(exercise, function, given, wrong=None):
+    """What the reference computes; `wrong` has right sides that take the place of right ones."""
+    task, results = TASKS[exercise, function], {}
+    for name, expression in {**task.equations, **(wrong or {})}.items():
+        trial = Trial("", given, {**results, name: None})
+        results[name] = value_of(task, trial, name, expression)
+        if isinstance(results[name], Exception):
+            raise results[name]
+    return results
+
+
+# The references
+
+
+@pytest.mark.parametrize(
+    ("exercise", "rule"),
+    [("mul", rules.Mul), ("tanh", rules.Tanh), ("matmul", rules.MatMul)],
+)
+def test_partials_are_those_of_the_rule(exercise, rule):
+    for partial in rule.partials:
+        for given in calls_of(exercise, partial.__name__):
+            right = right_results(exercise, partial.__name__, given)[partial.__name__]
+            np.testing.assert_array_equal(right, partial(**given))
+
+
+def test_the_forward_equation_of_tanh_is_that_of_the_rule():
+    for given in calls_of("tanh", "forward"):
+        right = right_results("tanh", "forward", given)
+        np.testing.assert_array_equal(right["c"], rules.Tanh.forward(**given))
+
+
+def test_unbroadcast_gives_what_backward_of_a_broadcast_gives():
+    for given in calls_of("unbroadcast", "unbroadcast"):
+        a = sg.Tensor(np.zeros(given["shape"]), requires_grad=True)
+        (a + np.zeros(given["dc"].shape)).backward(given["dc"])
+        right = right_results("unbroadcast", "unbroadcast", given)["da"]
+        np.testing.assert_array_equal(right, a.grad)
+
+
+def test_the_order_is_topological_where_the_student_has_none():
+    for given in calls_of("topological_order", "topological_order"):
+        right = right_results("topological_order", "topological_order", given)["order"]
+        assert is_order(right, **given)
+        assert right[-1] == given["root"]
+        assert not is_order(right[1:], **given)
+        assert not is_order([*right, right[0]], **given)
+        assert not is_order(right[::-1], **given)
+
+
+def test_the_chain_rule_gives_the_sum_over_all_paths():
+    def over_all_paths(node, end, inputs, partials):
+        if node == end:
+            return 1.0
+        return sum(
+            partial * over_all_paths(i, end, inputs, partials)
+            for i, partial in zip(inputs[node], partials[node], strict=True)
+        )
+
+    for given in calls_of("topological_order", "backward"):
+        order, graph = given["order"], (given["inputs"], given["partials"])
+        assert is_order(order, order[-1], given["inputs"])
+        right = right_results("topological_order", "backward", given)["grads"]
+        assert right == {node: over_all_paths(order[-1], node, *graph) for node in order}
+
+
+def test_central_differences_are_those_of_the_other_tests():
+    for given in calls_of("gradcheck", "central_differences"):
+        right = right_results("gradcheck", "central_differences", given)["dL"]
+        oracle = central_differences(given["L"], [given["x"]], 0, 1.0, given["h"])
+        np.testing.assert_allclose(right, oracle, rtol=1e-12)
+
+
+def test_right_gradients_agree_and_wrong_ones_do_not():
+    for title, (given,) in TASKS["gradcheck", "gradcheck"].cases.items():
+        agrees = right_results("gradcheck", "gradcheck", given)["agrees"]
+        assert agrees == title.startswith("a right gradient")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "function", "optimizer", "renamed"),
+    [
+        ("rmsprop", "rmsprop_step", optim.RMSProp, {"v_t": "moments2"}),
+        ("adam", "adam_step", optim.Adam, {"m_t": "moments1", "v_t": "moments2"}),
+        ("adamw", "adamw_step", optim.AdamW, {"m_t": "moments1", "v_t": "moments2"}),
+        ("sgd_momentum", "sgd_step", optim.SGD, {"b_t": "velocities"}),
+    ],
+)
+def test_a_step_is_that_of_the_optimizer_to_the_bit(exercise, function, optimizer, renamed):
+    task = TASKS[exercise, function]
+    names = {"mu": "momentum", "tau": "dampening"}
+    for given in calls_of(exercise, function):
+        values = {names.get(name, name): value for name, value in given.items()}
+        theta = sg.Tensor(given["theta"], requires_grad=True)
+        hyperparameters = {key: values[key] for key in optimizer.hyperparameters if key in values}
+        opt = optimizer(param_groups=[{"params": {"theta": theta}}], **hyperparameters)
+        state = opt.state()
+        state["step_count"] = given.get("t", 1) - 1
+        before = {result: argument for argument, result in task.kept.items()}
+        for result, slot in renamed.items():
+            state["param_groups"][0][slot] = {"theta": given[before[result]]}
+        opt.load_state(state)
+        theta.grad = given.get("g", given.get("grad")).copy()
+        opt.step()
+        right = right_results(exercise, function, given)
+        np.testing.assert_array_equal(right["theta"], theta.data)
+        for result, slot in renamed.items():
+            kept = opt.state()["param_groups"][0][slot]["theta"]
+            np.testing.assert_array_equal(right[result], kept)
+
+
+def test_the_equations_of_adam_are_the_lines_of_the_library():
+    source = inspect.getsource(optim.Adam.update)
+    for name, expression in TASKS["adam", "adam_step"].equations.items():
+        if name != "theta":  # which has two: with + and with -
+            assert f"        {name} = {expression}\n" in source
+
+
+def test_cross_entropy_and_its_gradient_are_those_of_the_library():
+    for given in calls_of("cross_entropy", "cross_entropy"):
+        a = sg.Tensor(given["a"], requires_grad=True)
+        loss = sg.cross_entropy(a, given["t"])
+        loss.backward()
+        right = right_results("cross_entropy", "cross_entropy", given)
+        np.testing.assert_array_equal(right["c"], a.logsumexp(axis=1).data)
+        np.testing.assert_allclose(right["L"], loss.item(), rtol=1e-12)
+        right = right_results("cross_entropy", "d_logits", given)
+        np.testing.assert_allclose(right["da"], a.grad, rtol=1e-12, atol=1e-15)
+
+
+# The mistakes
+
+EXPRESSIONS = [
+    (exercise, function, result, sentence)
+    for (exercise, function), task in TASKS.items()
+    for result, mistakes in task.mistakes.items()
+    for sentence, expression in mistakes.items()
+    if "yours" not in expression and "results" not in expression  # these have no value of their own
+]
+
+
+def student_with(exercise, function, **wrong):
+    """A function that computes what the reference computes, but for what is wrong."""
+    task = TASKS[exercise, function]
+
+    def student(*arguments):
+        given = dict(zip(task.arguments.split(", "), arguments, strict=True))
+        values = tuple(right_results(exercise, function, given, wrong).values())
+        return values if len(values) > 1 else values[0]
+
+    return student
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_reference_itself_is_right(exercise):
+    students = {name: student_with(exercise, name) for name in load(exercise).TASKS}
+    assert judge(exercise, students).all_right
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_every_mistake_is_told_from_what_is_right_and_from_all_others(exercise):
+    tasks = load(exercise).TASKS
+    for name, function, result, sentence in EXPRESSIONS:
+        if name == exercise:
+            wrong = {result: tasks[function].mistakes[result][sentence]}
+            students = {f: student_with(exercise, f) for f in tasks}
+            students[function] = student_with(exercise, function, **wrong)
+            report = judge(exercise, students)
+            said = " ".join(" ".join(report.remarks).split())
+            assert f"this mistake: {sentence}." in said, f"{result}: {wrong[result]}"
+
+
+def test_mistakes_are_of_results_that_there_are():
+    for task in TASKS.values():
+        assert set(task.mistakes) <= set(task.equations)
+        assert set(task.kept) | set(task.in_place) <= set(task.arguments.split(", "))
+        assert set(task.kept.values()) <= set(task.equations)
+
+
+def test_there_are_hundreds_of_mistakes():
+    assert len(EXPRESSIONS) > 300

@@ -1,0 +1,264 @@
+"""Right solutions in other styles, for the tests: in place, with loops, with other names."""
+
+import math
+
+import numpy as np
+
+
+def mul_da_by_numpy(grad, out, left, right):
+    return np.multiply(grad, right)
+
+
+def mul_db_with_loops(grad, out, left, right):
+    result = np.empty(grad.shape)
+    for i in np.ndindex(grad.shape):
+        result[i] = grad[i] * left[i]
+    return result
+
+
+def mul_da_in_place_of_a_copy(dc, c, a, b):
+    dc = dc.copy()
+    dc *= b
+    return dc
+
+
+def tanh_from_exponentials(x):
+    # each of the two where it cannot overflow
+    positive, negative = np.exp(-2 * np.maximum(x, 0)), np.exp(2 * np.minimum(x, 0))
+    return np.where(x >= 0, (1 - positive) / (1 + positive), (negative - 1) / (negative + 1))
+
+
+def tanh_with_loops(a):
+    c = np.zeros_like(a)
+    for i in np.ndindex(a.shape):
+        c[i] = math.tanh(a[i])
+    return c
+
+
+def tanh_da_factored(grad, out, x):
+    return (grad - grad * out) * (1 + out)
+
+
+def tanh_da_from_cosh(dc, c, a):
+    return dc / np.cosh(a) ** 2
+
+
+def matmul_da_by_einsum(dc, c, a, b):
+    return np.einsum("...ij,...kj->...ik", dc, b)
+
+
+def matmul_db_by_einsum(dc, c, a, b):
+    return np.einsum("...ij,...ik->...jk", a, dc)
+
+
+def matmul_da_with_loops(dc, c, a, b):
+    da = np.zeros(a.shape)
+    for index in np.ndindex(c.shape):
+        *stack, i, j = index
+        for k in range(a.shape[-1]):
+            da[(*stack, i, k)] += dc[index] * b[(*stack, k, j)]
+    return da
+
+
+def matmul_db_by_matmul(grad, out, left, right):
+    axes = [*range(left.ndim - 2), left.ndim - 1, left.ndim - 2]
+    return np.matmul(left.transpose(axes), grad)
+
+
+def unbroadcast_axis_by_axis(grad, shape):
+    while grad.ndim > len(shape):
+        grad = grad.sum(axis=0)
+    for axis, size in enumerate(shape):
+        if size == 1:
+            grad = grad.sum(axis=axis, keepdims=True)
+    return grad
+
+
+def unbroadcast_by_index(dc, shape):
+    da = np.zeros(shape)
+    index = np.broadcast_to(np.arange(da.size).reshape(shape), dc.shape)
+    np.add.at(da.reshape(-1), index, dc)
+    return da
+
+
+def order_of_kahn(end, graph):
+    needed, todo = {end}, [end]
+    while todo:
+        for node in graph[todo.pop()]:
+            if node not in needed:
+                needed.add(node)
+                todo.append(node)
+    waits = {node: len(set(graph[node])) for node in needed}
+    users = {node: [] for node in needed}
+    for node in needed:
+        for i in set(graph[node]):
+            users[i].append(node)
+    ready, result = [node for node in needed if not waits[node]], []
+    while ready:
+        node = ready.pop()
+        result.append(node)
+        for user in users[node]:
+            waits[user] -= 1
+            if not waits[user]:
+                ready.append(user)
+    return tuple(result)
+
+
+def backward_that_pulls(order, inputs, partials):
+    grads = {}
+    for node in order[::-1]:
+        grads[node] = 1 if node == order[-1] else 0
+        for user in order[::-1]:
+            for i, partial in zip(inputs[user], partials[user], strict=True):
+                if i == node:
+                    grads[node] = grads[node] + partial * grads[user]
+    return grads
+
+
+def differences_by_eye(f, x, step):
+    steps = step * np.eye(x.size).reshape(x.size, *x.shape)
+    slopes = [(f(x + e) - f(x - e)) / step / 2 for e in steps]
+    return np.array(slopes).reshape(x.shape)
+
+
+def differences_in_place(f, x, step):
+    result = np.empty_like(x)
+    for i in range(x.size):
+        x.flat[i] += step
+        result.flat[i] = f(x)
+        x.flat[i] -= 2 * step
+        result.flat[i] -= f(x)
+        x.flat[i] += step
+    result /= 2 * step
+    return result
+
+
+def gradcheck_with_loops(L, dL, x):
+    h, gradient = 1e-6, dL(x)
+    for i in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[i] = h
+        numeric = (L(x + e) - L(x - e)) / (2 * h)
+        if abs(numeric - gradient[i]) > 1e-7 + 1e-5 * max(abs(numeric), abs(gradient[i])):
+            return False
+    return True
+
+
+def sgd_in_place(w, dw, velocity, step, rate, momentum, dampening, decay, climb=False):
+    direction = dw.copy()
+    if climb:
+        direction *= -1
+    direction += decay * w
+    if step == 1:
+        velocity[...] = direction
+    else:
+        velocity *= momentum
+        velocity += (1 - dampening) * direction
+    w -= rate * velocity
+    return direction, velocity, w
+
+
+def rmsprop_in_place(w, dw, square, rate, decay, tiny, climb=False):
+    square *= decay
+    square += (1 - decay) * dw * dw
+    step = dw / (np.sqrt(square) + tiny)
+    step *= rate
+    w += step if climb else -step
+    return [square, w]
+
+
+def rmsprop_with_loops(theta, g, v, lr, beta_2, eps, maximize=False):
+    v_t, new = v.copy(), theta.copy()
+    for i in np.ndindex(g.shape):
+        v_t[i] = beta_2 * v[i] + (1 - beta_2) * g[i] ** 2
+        step = lr * g[i] / (math.sqrt(v_t[i]) + eps)
+        new[i] = theta[i] + step if maximize else theta[i] - step
+    return v_t, new
+
+
+def adam_in_place(w, dw, m1, m2, step, rate, b1, b2, tiny, climb=False):
+    m1 *= b1
+    m1 += (1 - b1) * dw
+    m2 *= b2
+    m2 += (1 - b2) * np.square(dw)
+    m1_hat = m1 / (1 - b1**step)
+    m2_hat = m2 / (1 - b2**step)
+    update = m1_hat / (m2_hat**0.5 + tiny)
+    update *= rate
+    if climb:
+        w += update
+    else:
+        w -= update
+    return m1, m2, m1_hat, m2_hat, w
+
+
+def adam_as_interpolation(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):
+    m_t = m + (1 - beta_1) * (g - m)
+    v_t = v + (1 - beta_2) * (g * g - v)
+    m_hat, v_hat = (x / -math.expm1(t * math.log(b)) for x, b in ((m_t, beta_1), (v_t, beta_2)))
+    sign = 1 if maximize else -1
+    return m_t, v_t, m_hat, v_hat, theta + sign * lr / (eps + np.sqrt(v_hat)) * m_hat
+
+
+def adamw_in_place(theta, g, m, v, t, lr, beta_1, beta_2, eps, weight_decay, maximize=False):
+    theta *= 1 - lr * weight_decay
+    theta_decayed = theta.copy()
+    m[:] = beta_1 * m + (1 - beta_1) * g
+    v[:] = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m / (1 - beta_1**t)
+    v_hat = v / (1 - beta_2**t)
+    theta += (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return theta_decayed, m, v, m_hat, v_hat, theta
+
+
+def cross_entropy_with_loops(logits, targets):
+    c = []
+    for row in logits:
+        largest = max(row)
+        c.append(largest + math.log(sum(math.exp(x - largest) for x in row)))
+    losses = [c_i - row[t] for c_i, row, t in zip(c, logits, targets, strict=True)]
+    return c, sum(losses) / len(losses)
+
+
+def cross_entropy_by_logaddexp(a, t):
+    c = np.logaddexp.reduce(a, axis=1)
+    a_it = np.take_along_axis(a, t[:, None], axis=1)[:, 0]
+    return c, -np.sum(a_it - c) / len(a)
+
+
+def d_logits_with_one_hot(a, t):
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return (e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]) / len(a)
+
+
+STYLES = {
+    "mul by NumPy and with loops": ("mul", mul_da_by_numpy, mul_db_with_loops),
+    "mul in place of a copy": ("mul", mul_da_in_place_of_a_copy, mul_db_with_loops),
+    "tanh from exponentials": ("tanh", tanh_from_exponentials, tanh_da_factored),
+    "tanh with loops": ("tanh", tanh_with_loops, tanh_da_from_cosh),
+    "tanh by NumPy": ("tanh", np.tanh, tanh_da_factored),
+    "matmul by einsum": ("matmul", matmul_da_by_einsum, matmul_db_by_einsum),
+    "matmul with loops": ("matmul", matmul_da_with_loops, matmul_db_by_matmul),
+    "unbroadcast axis by axis": ("unbroadcast", unbroadcast_axis_by_axis),
+    "unbroadcast by index": ("unbroadcast", unbroadcast_by_index),
+    "Kahn's order": ("topological_order", order_of_kahn, backward_that_pulls),
+    "differences by eye": ("gradcheck", differences_by_eye, gradcheck_with_loops),
+    "differences in place": ("gradcheck", differences_in_place, gradcheck_with_loops),
+    "SGD in place": ("sgd_momentum", sgd_in_place),
+    "RMSProp in place": ("rmsprop", rmsprop_in_place),
+    "RMSProp with loops": ("rmsprop", rmsprop_with_loops),
+    "Adam in place": ("adam", adam_in_place),
+    "Adam as interpolation": ("adam", adam_as_interpolation),
+    "AdamW in place": ("adamw", adamw_in_place),
+    "cross-entropy with loops": (
+        "cross_entropy",
+        cross_entropy_with_loops,
+        d_logits_with_one_hot,
+    ),
+    "cross-entropy by logaddexp": (
+        "cross_entropy",
+        cross_entropy_by_logaddexp,
+        d_logits_with_one_hot,
+    ),
+}
+"""The exercise and its functions, by a description."""
