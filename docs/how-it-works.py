@@ -9,7 +9,7 @@
 # Imports run one way, upwards in this picture: no file knows those above it. Rules know NumPy and
 # nothing else. Nothing in the core branches for speed, and nothing knows `fast`.
 
-# %% jupyter={"source_hidden": true} alt="A map of the files, each drawn as a box, with an arrow from each to those that use it. From the bottom: rules; above it tensor and autograd, which belong together; then creation, functional and gradcheck; nn; optimizers; at the top fast and checkpoint. datasets stands alone."
+# %% jupyter={"source_hidden": true} alt="A map of the files, each drawn as a box, with an arrow from each to those that use it. From the bottom: rules; above it tensor and autograd, which belong together; then creation, functional and gradcheck; nn; optimizers; at the top fast and checkpoint. show and exercises stand on tensor, autograd and rules, and datasets stands alone."
 import ast
 import inspect
 from pathlib import Path
@@ -22,16 +22,16 @@ PLACES = {
     "rules": (1, 0),
     "tensor": (1, 1),
     "autograd": (2.2, 1),
+    "exercises": (4, 1.5),
     "creation": (0, 2),
     "functional": (1, 2),
-    "gradcheck": (3, 2),
-    "show": (2.4, 3),
+    "gradcheck": (3.2, 2),
     "nn": (0.5, 3),
+    "show": (2.6, 3),
     "optimizers": (0.5, 4),
+    "datasets": (3.8, 4),
     "checkpoint": (-0.2, 5),
     "fast": (1.2, 5),
-    "datasets": (3.2, 4),
-    "exercises": (2.2, 5),
 }
 package = Path(sg.__file__).parent
 uses = {part: set() for part in PLACES}
@@ -61,7 +61,7 @@ for part in PLACES:
         ends = {"patchA": texts[used].get_bbox_patch(), "patchB": texts[part].get_bbox_patch()}
         arrow = {"arrowstyle": "-|>", "color": "C7", "shrinkA": 2, "shrinkB": 2, **ends}
         axes.annotate("", PLACES[part], PLACES[used], arrowprops=arrow)
-axes.set(xlim=(-0.8, 3.6), ylim=(-0.4, 5.4))
+axes.set(xlim=(-0.7, 4.5), ylim=(-0.4, 5.4))
 axes.set_axis_off()
 plt.show()
 

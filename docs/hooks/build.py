@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import equation_page
 import notebook_pages
@@ -109,7 +110,17 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     """Tables that scroll by keyboard; a picture without its text alternative stops the build."""
     for image in re.findall(r"<img\b[^>]*>", content):
         if not re.search(r'\balt="[^"]+"', image):
-            source = page.file.src_uri
-            raise PluginError(f"{source}: a picture without text alternative: {image}")
+            raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
     wide = '<div class="wide" tabindex="0" role="group" aria-label="table">'
     return re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
+
+
+def place_of(image: str, page: Page) -> str:
+    """file:line of a picture in a page, or what is known of it."""
+    name = re.findall(r'src="(?:\.\./)*([^"#]*)', image)[0]
+    path = Path(page.file.abs_src_path or page.file.src_uri)
+    if path.is_file():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if name in line:
+                return f"{path.relative_to(pair.ROOT)}:{number}"
+    return f"{path}: {image}"

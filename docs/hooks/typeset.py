@@ -73,9 +73,8 @@ def typeset(tex: str, display: bool) -> str:
 def place_of(tex: str) -> str:
     """file:line of a formula in the sources of the site."""
     start = tex.strip().splitlines()[0]
-    folders = {"docs": "*.md", "docs/hooks": "*.py", "tutorials": "*.py", "simplegrad": "*.py"}
-    for folder, pattern in folders.items():
-        for path in sorted((ROOT / folder).rglob(pattern)):
+    for pattern in "docs/**/*.md", "docs/**/*.py", "tutorials/*.py", "simplegrad/**/*.py":
+        for path in sorted(ROOT.glob(pattern)):
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 if start in line:
                     return f"{path.relative_to(ROOT)}:{number}"

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,12 +126,14 @@ def test_a_wrong_cell_stops_the_build_with_file_and_line(tmp_path, monkeypatch, 
         notebook_pages.page_of(script_with(tmp_path, monkeypatch, cell))
 
 
-def test_a_picture_of_a_markdown_page_needs_its_text():
-    page = type("Page", (), {"file": type("File", (), {"src_uri": "install.md"})})
-    assert build.on_page_content('<img alt="A map" src="x">', page, None, None)
-    for image in '<img src="x">', '<img alt="" src="x">':
-        with pytest.raises(PluginError, match=r"install.md: a picture without text alternative"):
-            build.on_page_content(image, page, None, None)
+@pytest.mark.parametrize("alt", ["", 'alt="" '], ids=["none", "empty"])
+def test_a_picture_of_a_markdown_page_needs_its_text(alt):
+    file = {"abs_src_path": str(ROOT / "docs" / "benchmarks.md"), "src_uri": "benchmarks.md"}
+    page = SimpleNamespace(file=SimpleNamespace(**file))
+    image = '<img alt="Bars" src="../benchmarks/fast.png">'
+    assert build.on_page_content(image, page, None, None) == image
+    with pytest.raises(PluginError, match=r"^docs/benchmarks.md:\d+: a picture needs a text"):
+        build.on_page_content(image.replace('alt="Bars" ', alt), page, None, None)
 
 
 def test_a_fence_is_longer_than_those_in_the_text():
