@@ -77,7 +77,7 @@ plt.show()
 # | `optimizers/` | groups and state in `optimizer.py`; then one file for each optimizer |
 # | `fast/` | the same equations in place, and the recorder of NumPy calls |
 # | `gradcheck.py` | gradients against central differences |
-# | `show/` | `draw` and `print_graph`: the graph of a computation |
+# | `show/` | `explain`: the lines that a call runs; `draw` and `print_graph`: its graph |
 # | `exercises/` | the check of the exercises: references and mistakes as data |
 # | `checkpoint.py` | saving and loading |
 # | `datasets/` | the digits and the names |

@@ -42,6 +42,7 @@ from simplegrad.functional import (
 )
 from simplegrad.gradcheck import gradcheck
 from simplegrad.show.draw import draw, print_graph
+from simplegrad.show.explain import explain
 from simplegrad.tensor import Tensor
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ __all__ = [
     "datasets",
     "draw",
     "exp",
+    "explain",
     "eye",
     "full",
     "full_like",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-import inspect
 import math
 import os
-import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -63,66 +62,14 @@ def walk_through_adam() -> None:
     w = sg.Tensor(5.0, requires_grad=True, dtype=np.float64)
     opt = optim.Adam(lr=0.1, param_groups=[{"params": {"w": w}}])
     for t in (1, 2):
-        before = w.item()
-        values = take_step(opt, w)
-        start = ", ".join(f"{name} = {values[name]:.6g}" for name in ("g", "m", "v"))
-        print(f"\nStep t = {t}, from w = {before:.6g}, {start}:")
-        for left, operator, right in adam_equations():
-            numbers = put_in(values, right)
-            if operator == "-=":
-                numbers = f"{before:.6g} - {numbers}"
-            indent = " " * len(left + operator)
-            print(f"  {left} {operator} {right}")
-            print(f"  {indent}= {numbers}".ljust(66), f"= {values[left]:.6g}")
-
-
-def take_step(opt: optim.Adam, w: sg.Tensor) -> dict[str, float]:
-    """Takes one step; returns the number of each name in Adam's equations.
-
-    Raises:
-        AssertionError: The equations do not give the weight that the optimizer gives.
-    """
-    lr, beta_1, beta_2, eps = (opt.param_groups[0][k] for k in ("lr", "beta_1", "beta_2", "eps"))
-    theta = w.item()
-    m, v = moments(opt)
-
-    loss = (w - 3) ** 2
-    opt.zero_grad()
-    loss.backward()
-    opt.step()
-
-    t, g = opt.step_count, w.grad.item()
-    m_t, v_t = moments(opt)
-    m_hat = m_t / (1 - beta_1**t)
-    v_hat = v_t / (1 - beta_2**t)
-    theta -= lr * m_hat / (np.sqrt(v_hat) + eps)
-    assert theta == w.item(), f"the equations give {theta}, but the optimizer {w.item()}"
-
-    values = {"lr": lr, "beta_1": beta_1, "beta_2": beta_2, "eps": eps, "t": t, "g": g}
-    values |= {"m": m, "v": v, "m_t": m_t, "v_t": v_t, "m_hat": m_hat, "v_hat": v_hat}
-    return values | {"theta.data": w.item()}
-
-
-def moments(opt: optim.Adam) -> tuple[float, float]:
-    """The two moments that the optimizer keeps of w."""
-    group = opt.state()["param_groups"][0]
-    return group["moments1"]["w"].item(), group["moments2"]["w"].item()
-
-
-def adam_equations() -> list[tuple[str, str, str]]:
-    """The five equations as they stand in the source: left side, operator, right side."""
-    source = inspect.getsource(optim.Adam.update)
-    equation = r"^ *(m_t|v_t|m_hat|v_hat|theta\.data) (-?=) (.+?)(?:  #.*)?$"
-    return re.findall(equation, source, re.MULTILINE)
-
-
-def put_in(values: dict[str, float], equation: str) -> str:
-    """The equation with numbers in place of the names in `values`."""
-
-    def number(name: re.Match[str]) -> str:
-        return f"{values[name[0]]:.6g}" if name[0] in values else name[0]
-
-    return re.sub(r"[A-Za-z_][\w.]*", number, equation)
+        loss = (w - 3) ** 2
+        opt.zero_grad()
+        loss.backward()
+        print(f"\nStep t = {t}, from w = {w.item():.6g}, with g = {w.grad:.6g}:")
+        for line in sg.explain(opt.step):
+            if line.equation:
+                print(textwrap.indent(str(line), "  "))
+    print("\nsg.explain(opt.step) gave these lines. It shows those of any call: print it.")
 
 
 # Part 2: training
