@@ -434,6 +434,9 @@ assert "a partial is wrong" in message
 # %% [markdown]
 # ## Exercises
 #
+# The longer exercises `mul`, `tanh` and `gradcheck` in `tutorials/exercises/` come with a check
+# that says which equation is wrong: `python -m simplegrad.exercises check mul`.
+#
 # **1.** Replace the tanh by a square: $L = (x y + z)^2$, at the same point. Find $ds$, $dp$, $dx$, $dy$
 # and $dz$ on paper. All of them are simple numbers. Then check them with simplegrad.
 

@@ -13,7 +13,6 @@
 # %%
 from textwrap import fill
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import simplegrad as sg
@@ -93,48 +92,11 @@ assert len(tape_of(y)) == 3
 # %% [markdown]
 # ## A picture of the graph
 #
-# The tape is in the right order for drawing, too. The column of a tensor is one more than the
-# largest column of its inputs, and these have got theirs already when the loop comes to it. The two
-# inputs of a rule enter its box one above the other, the first at the top.
-
+# `sg.draw` makes a picture of it. A blue box is a leaf, a yellow one a result with the rule that made
+# it. An arrow leads from each input, the first above the second.
 
 # %% alt="A graph from left to right: leaf w with value 2; u, a product, 4; v, a product, 8; L, a sum, 12. Two arrows lead from w to u, one from w to v, one from u to v, one from u to L and one from v to L."
-def draw(root):
-    """Draws the tape of `root`: a box for each tensor, an arrow from each input."""
-    figure, axes = plt.subplots(figsize=(6.5, 3.4))
-    place = {}
-    for c in tape_of(root):
-        inputs = [a for a in c.inputs if a.requires_grad]
-        x = max([place[a.index][0] + 1 for a in inputs], default=0)
-        above = sum(1 for other_x, _ in place.values() if other_x == x)
-        y = (x % 2) / 2 - above  # odd columns stand higher, so that long arrows pass by
-        place[c.index] = x, y
-        draw_box(axes, c, x, y)
-        for i, a in enumerate(inputs):
-            start = place[a.index][0] + 0.26, place[a.index][1]
-            end = x - 0.26, y + 0.08 * (len(inputs) - 1 - 2 * i)
-            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "C7"})
-    axes.set_aspect("equal")
-    axes.autoscale_view()
-    axes.axis("off")
-    figure.tight_layout()
-    plt.show()
-
-
-def draw_box(axes, t, x, y):
-    """A box of solid lines for a result, of dashed lines for a leaf."""
-    line, color = ("--", "C1") if t.rule is None else ("-", "C0")
-    box = plt.Rectangle((x - 0.26, y - 0.19), 0.52, 0.38, fill=False, ls=line, ec=color, lw=1.5)
-    axes.add_patch(box)
-    made_by = "leaf" if t.rule is None else t.rule.__name__
-    value = f"{t.item():.4g}" if t.size == 1 else f"shape {t.shape}"
-    text = f"{t.name}: {made_by}\n{value}" if t.name else f"{made_by}\n{value}"
-    if t.grad is not None and t.size == 1:
-        text += f"\ngrad {t.grad.item():.4g}"
-    axes.text(x, y, text, ha="center", va="center", fontsize=9)
-
-
-draw(L)
+sg.draw(L)
 
 # %% [markdown]
 # ## Gradients add
@@ -357,9 +319,20 @@ assert kept[w.index] == 56
 for t in tape_of(L):
     t.grad = None
 L.backward(retain_grads=True)
-draw(L)
-
 assert [t.grad for t in (L, v, u, w)] == [1, 1, 3, 16]
+sg.draw(L)
+
+# %% [markdown]
+# And when you want to see the lines that computed them, let `sg.explain` make the call. It shows the
+# lines of the library that ran, with their equations and the numbers put in. `dc` is the gradient that
+# arrives, and `dt` the one that goes on to an input.
+
+# %%
+w.grad = None
+explanation = sg.explain(L.backward, parameter=w)
+print(explanation)
+
+assert [line.result for line in explanation if line.code.startswith("dt")] == [4, 6, 6]
 
 # %% [markdown]
 # ## Without a graph
@@ -444,9 +417,12 @@ assert w.grad.tolist() == [5, 8]
 #
 # ## Exercises
 #
+# The longer exercise `topological_order` in `tutorials/exercises/` comes with a check that says
+# which equation is wrong: `python -m simplegrad.exercises check topological_order`.
+#
 # **1.** Take $L = (a b + a) \, a b$ with $a = 3$ and $b = 2$, where the product $p = a b$ is computed
 # once. Draw the graph on paper, and write $da$ and $db$ from the end to the beginning, one line for
-# each tensor. How many paths lead from $b$ to $L$? Compare with `draw(L)` and `backward()`.
+# each tensor. How many paths lead from $b$ to $L$? Compare with `sg.draw(L)` and `backward()`.
 
 # %% alt="The graph of exercise 1: leaves a and b; p, their product, 6; q, the sum of p and a, 9; L, the product of q and p, 54." jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 1
@@ -465,7 +441,7 @@ db = dp * a.data
 
 L.backward()
 assert (a.grad, b.grad) == (da, db) == (36, 45)
-draw(L)
+sg.draw(L)
 
 # %% [markdown]
 # **2.** The loss of a batch of 100 digits is a mean over 100. Compute its gradient in four pieces

@@ -412,6 +412,9 @@ assert sg.mse_loss(y, t).item() == right_loss(y, t).item()
 # %% [markdown]
 # ## Exercises
 #
+# The longer exercise `unbroadcast` in `tutorials/exercises/` comes with a check that says which
+# equation is wrong: `python -m simplegrad.exercises check unbroadcast`.
+#
 # **1.** A batch of images has shape (8, 3, 5, 5): images, channels, rows, columns. Each channel is
 # scaled by a number of its own, `images * scale`. Which shape must `scale` have? Along which axes is
 # its gradient summed? Write that gradient in NumPy for a given `dc`, and compare.

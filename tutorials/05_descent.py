@@ -602,6 +602,9 @@ assert np.allclose(abs(adam[1] - adam[0]), 0.05)
 # %% [markdown]
 # ## Exercises
 #
+# The longer exercises `sgd_momentum` and `rmsprop` in `tutorials/exercises/` come with a check that
+# says which equation is wrong: `python -m simplegrad.exercises check sgd_momentum`.
+#
 # **1.** Momentum makes the largest stable learning rate larger. Find it for $\mu = 0.5$ and
 # $\lambda_{\max} = 25$ with bisection: run 400 steps, and look whether the distance has grown. Then
 # guess the formula. It depends on $\mu$ and $\lambda_{\max}$ only.

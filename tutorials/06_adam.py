@@ -772,6 +772,26 @@ for dtype in (np.float32, np.float64):
 # %% [markdown]
 # All parameters, and all 200 losses on the way, have the same bits. Your five lines are Adam.
 #
+# `sg.explain` shows them at work in the library. It makes one more step, and prints the lines that
+# ran, with their equations and the numbers put in, here for the bias of the digit 3.
+
+# %%
+opt = optim.Adam(by_library, lr=0.01)
+sg.cross_entropy(by_library(digits.x_train), digits.y_train).backward()
+explanation = sg.explain(opt.step, parameter="layers.2.bias", index=3)
+print(explanation)
+
+equations = [line for line in explanation if line.equation]
+assert [line.code.partition(" ")[0] for line in equations] == [
+    "m_t",
+    "v_t",
+    "m_hat",
+    "v_hat",
+    "theta.data",
+]
+assert equations[-1].result == by_library[2].bias.data[3]
+
+# %% [markdown]
 # ### Climbing
 #
 # With `maximize=True`, the `-=` of the last equation becomes `+=`. The moments stay as they are. So
@@ -887,6 +907,9 @@ for t in (1, 500, 1000, 2000):
 # well.
 #
 # ## Exercises
+#
+# The longer exercises `adam` and `adamw` in `tutorials/exercises/` come with a check that says
+# which equation is wrong: `python -m simplegrad.exercises check adam`.
 #
 # **1.** A common mistake: $t$ counts from 0. What happens in the first step? Show it with
 # `adam_step`. Why does the NaN of the loss not lead you to the mistake? How does `optimizers.Adam`

@@ -695,6 +695,9 @@ plt.show()
 # %% [markdown]
 # ## Exercises
 #
+# The longer exercises `matmul` and `cross_entropy` in `tutorials/exercises/` come with a check that
+# says which equation is wrong: `python -m simplegrad.exercises check matmul`.
+#
 # **1.** Write a module `Softplus` that computes $\log(1 + e^a)$ for every element. It must give 1000
 # for $a = 1000$, and its gradient must pass `sg.gradcheck`.
 

@@ -528,6 +528,20 @@ for place, (_, answer) in zip(places, session[2:], strict=False):
 # Python of yours is left to step through. Write `@fast.replay(eager=True)` while you debug.
 
 # %% [markdown]
+# ## Without a debugger
+#
+# Often a table is enough. `sg.explain` makes a call and shows the lines of the library that ran, with
+# the numbers put in.
+
+# %%
+a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
+b = sg.Tensor([3.0, 4.0], requires_grad=True, name="b")
+loss = ((a * b) ** 2).sum()
+explanation = sg.explain(loss.backward, parameter="a", index=1)
+print(explanation)
+assert a.grad[1] == explanation.lines[-1].result == 64
+
+# %% [markdown]
 # ## VS Code
 #
 # The repository comes with `.vscode/launch.json`. Open its folder in VS Code with the Python extension,

@@ -299,7 +299,7 @@ def test_searching_for_bias_correction_leads_to_the_tutorial_on_adam(visit, trou
     page = visit("")
     page.get_by_role("textbox", name="Search").click()
     page.keyboard.type("bias correction")
-    page.locator(f".md-search-result__item:first-child > a[href*='{ADAM}']").click()
+    page.locator(f".md-search-result__item:first-child > a[href*='{ADAM}']").first.click()
     page.wait_for_url(f"**/{ADAM}**")
     assert trouble == []
 
