@@ -45,7 +45,7 @@ def katex() -> subprocess.Popen[str]:
         raise FileNotFoundError("KaTeX is not there: run `npm ci` in the folder of the project")
     pipe = subprocess.PIPE
     process = subprocess.Popen(["node", "-e", KATEX], cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
-    atexit.register(process.kill)
+    atexit.register(process.communicate)  # no more formulas: it ends
     return process
 
 
