@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -217,7 +217,7 @@ def explain(
 
 def _name_of(call: Callable[..., Any]) -> str:
     """How a call is called: "Adam.step", "softmax", "Sequential"."""
-    if inspect.ismethod(call):
+    if isinstance(call, MethodType):
         return f"{type(call.__self__).__name__}.{call.__name__}"
     name = getattr(call, "__qualname__", type(call).__name__)
     return name.rpartition("<locals>.")[2]
@@ -228,8 +228,10 @@ def _known_tensors(
 ) -> list[tuple[str, Tensor]]:
     """The named tensors that a call is made on, that it is given, or that its function mentions."""
     things = [getattr(call, "__self__", call), *args, *kwargs.values()]
-    if inspect.isfunction(call):
-        mentioned = inspect.getclosurevars(call)
+    if isinstance(call, FunctionType):
+        from inspect import getclosurevars  # only when it is needed: it takes time to import
+
+        mentioned = getclosurevars(call)
         things += [*mentioned.nonlocals.values(), *mentioned.globals.values()]
     known: list[tuple[str, Tensor]] = []
     for thing in things:
