@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from chromium import needed
 
 import simplegrad as sg
 from simplegrad import fast, nn, optimizers
@@ -30,17 +31,6 @@ KINDS = ["", ADAM, "api/tensor/", "equations/"]  # a page of each kind
 NAV = re.findall(r"([\w/-]+)\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
 PAGES = [f"{name}/".removesuffix("index/") for name in NAV]
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-CHROMIUM = "chromium", "chromium-browser", "google-chrome"
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-]
 
 
 def pages(urls):
@@ -51,13 +41,6 @@ in_both_schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
 # What the tests need
-
-
-def needed(thing, how_to_get_it):
-    if not thing:
-        required = os.environ.get("REQUIRE_BROWSER") == "1"
-        (pytest.fail if required else pytest.skip)(how_to_get_it)
-    return thing
 
 
 @pytest.fixture(scope="session")
@@ -94,20 +77,6 @@ def address(site):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    for package in "playwright", "axe_playwright_python":
-        needed(find_spec(package), f'{package} is missing: pip install -e ".[dev]"')
-    found = [path for path in map(shutil.which, CHROMIUM) if path]
-    needed(found, f"a browser is missing: install one of {', '.join(CHROMIUM)}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found[0], args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

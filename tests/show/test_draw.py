@@ -4,7 +4,6 @@ import gc
 import itertools
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -783,18 +782,10 @@ def test_another_format_is_refused_and_nothing_written(name, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def page():
-    playwright = pytest.importorskip("playwright.sync_api", reason='pip install -e ".[dev]"')
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    browser = next(filter(None, map(shutil.which, names)), None)
-    if browser is None:
-        pytest.skip("there is no Chromium or Chrome")
-    with playwright.sync_playwright() as tools:
-        chromium = tools.chromium.launch(
-            executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium.new_page()
-        chromium.close()
+def page(browser):
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 FITS = """() => [...document.querySelectorAll("[data-node]")].map(node => {

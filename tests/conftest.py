@@ -1,0 +1,5 @@
+"""What the tests share."""
+
+from chromium import browser
+
+__all__ = ["browser"]
