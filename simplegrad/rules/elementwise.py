@@ -135,7 +135,7 @@ class GELU:
 
     SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 
-    def forward(a):  # a * a * a: NumPy's a**3 takes a hundred times as long
+    def forward(a):  # of negative numbers, NumPy's a**3 takes 100 times as long
         u = GELU.SQRT_2_OVER_PI * (a + 0.044715 * a * a * a)
         t = np.tanh(u)
         return 0.5 * a * (1 + t)
