@@ -3,19 +3,25 @@
 #
 # Everybody makes these. Each section shows what one writes, what comes of it and why, and then the
 # lines that work. All errors and numbers on this page are those that the library gave when the page was
-# made. An error leads you to its section. Without one, go by what you see:
+# made, and [a table at its end](#all-errors) lists the errors. Without one, go by what you see:
 #
 # | what you see | look at |
 # |---|---|
 # | the loss stays high | [`zero_grad` too early](#zero_grad-between-backward-and-step), [shapes](#shape-n-against-n-1), [softmax twice](#softmax-before-cross_entropy) |
 # | the loss swings or grows | [`zero_grad` forgotten](#zero_grad-forgotten), [learning rate](#a-learning-rate-that-is-too-large) |
-# | a gradient is wrong | [`backward` twice](#backward-twice), [data changed](#data-changed-before-backward), [NumPy's functions](#numpys-functions-on-a-tensor) |
+# | the loss is NaN | [NaN and infinity](#nan-and-infinity), [gradients that explode](#gradients-that-explode) |
+# | a gradient is wrong | [`backward` twice](#backward-twice), [data changed](#data-changed-before-backward) |
 # | `.grad` is None | [a new tensor](#a-new-tensor-in-place-of-an-update), [`step` before `backward`](#step-before-backward) |
-# | a part of the model does not learn | [parameters not found](#parameters-that-are-not-found) |
+# | the model does not learn | [an optimizer of a copy](#an-optimizer-of-a-copy) |
+# | a part of the model does not learn | [parameters not found](#parameters-that-are-not-found), [made in `forward`](#parameters-made-in-forward) |
 # | one input has several outputs | [`eval` forgotten](#eval-forgotten) |
 # | it takes too much memory | [losses kept as tensors](#losses-kept-as-tensors), [float64](#float64-by-accident) |
 
 # %%
+import copy
+import math
+import warnings
+
 import numpy as np
 
 import simplegrad as sg
@@ -58,8 +64,19 @@ for step in range(6):
 # %% [markdown]
 # The derivative of $w^2$ is $2 w$ and should become smaller on the way to the minimum at 0. But each
 # `backward` adds to what the last one has left, so `w.grad` is the sum of all gradients since the start.
-# It grows while `w` falls, and `w` rushes past the minimum. No error tells you. Clear the gradients once
-# in each round.
+# It grows while `w` falls, and `w` rushes past the minimum. No error tells you, unless you ask for a
+# warning. Here it is made an error, so that it stops the loop:
+
+# %% tags=["raises-exception"]
+with warnings.catch_warnings(), sg.detect_accumulation():
+    warnings.simplefilter("error")
+    for step in range(2):
+        loss = w**2
+        loss.backward()
+        opt.step()
+
+# %% [markdown]
+# Clear the gradients once in each round.
 
 # %%
 w = sg.Tensor(1.0, requires_grad=True, name="w")
@@ -218,23 +235,68 @@ x = sg.Tensor([-1.0, 2.0], requires_grad=True, name="x")
 np.exp(x)
 
 # %% [markdown]
-# NumPy computes numbers and remembers nothing, so there would be no way back from them to `x`. Not all
-# of its functions refuse. `np.dot`, `np.where` and `np.concatenate` take the numbers out of a tensor, and
-# their part of the gradient is lost:
+# NumPy computes numbers and remembers nothing, so there would be no way back from them to `x`. It is the
+# same with `np.dot`, `np.where`, `np.concatenate` and all the others, and with lists of tensors that
+# NumPy or Matplotlib make an array of. Only `np.sum`, `np.mean`, `np.max`, `np.min` and `np.var` work:
+# they call the method of the same name. In what is to be differentiated, use operators, the functions of
+# `sg` and the methods of the tensor. Where only the numbers matter, take them out with `numpy()`.
 
 # %%
-loss = x.sum() + np.dot(x, x)
-loss.backward()
-print("the gradient is", x.grad, "and should be", 1 + 2 * x.data)
-
-# %% [markdown]
-# In what is to be differentiated, use operators, the functions of `sg` and the methods of the tensor.
-
-# %%
-x.zero_grad()
 loss = x.sum() + x @ x + sg.exp(x).sum()
 loss.backward()
 assert np.allclose(x.grad, 1 + 2 * x.data + np.exp(x.data))
+print("norm:", np.linalg.norm(x.numpy()))
+
+# %% [markdown]
+# ## Functions of `math` on a tensor
+
+# %% tags=["raises-exception"]
+w = sg.Tensor(2.0, requires_grad=True, name="w")
+loss = w + math.exp(w)
+
+# %% [markdown]
+# `math` asks the tensor for its number and goes on with that. The derivative of the second term would be
+# missing. With several elements, there is no one number to ask for:
+
+# %% tags=["raises-exception"]
+float(x)
+
+# %%
+loss = w + sg.exp(w)
+loss.backward()
+assert np.isclose(w.grad, 1 + math.exp(2))
+print(f"loss {loss:.3f}, {float(loss):.3f}, {loss.item():.3f}")
+
+# %% [markdown]
+# ## `if` on several elements
+
+# %% tags=["raises-exception"]
+if x:
+    print("is x positive?")
+
+# %% [markdown]
+# An `if` takes one way for all elements. Say which question you mean, or let each element choose.
+
+# %%
+if (x > 0).any():
+    print("some are positive")
+positive_part = sg.where(x > 0, x, 0.0)
+assert positive_part.data.tolist() == [0, 2]
+
+# %% [markdown]
+# ## An element assigned
+
+# %% tags=["raises-exception"]
+h = x * 2
+h[0] = 0
+
+# %% [markdown]
+# `h` is a result, and the rules that use it go on needing its numbers. So a tensor is made as a whole, and
+# a change is a new tensor.
+
+# %%
+h = sg.where(np.array([True, False]), 0.0, x * 2)
+assert h.data.tolist() == [0, 4]
 
 # %% [markdown]
 # ## Integers that need a gradient
@@ -252,6 +314,23 @@ w = sg.Tensor(counts, dtype=np.float32, requires_grad=True)
 assert w.dtype == np.float32
 assert sg.Tensor([1, 2, 3]).dtype == np.float32
 assert sg.Tensor(counts).dtype == counts.dtype
+
+# %% [markdown]
+# ## Integers for a layer
+
+# %% tags=["raises-exception"]
+pixels = np.array([[0, 128, 255]], dtype=np.uint8)
+layer = nn.Linear(3, 2)
+layer(pixels)
+
+# %% [markdown]
+# A layer multiplies its input with weights of about 1. Numbers up to 255 would make its results, and its
+# steps, as many times too large. And if they are no measures but names, as the number of a class is, a
+# product with them means nothing.
+
+# %%
+x = pixels.astype(np.float32) / 255
+assert layer(x).shape == (1, 2)
 
 # %% [markdown]
 # ## float64 by accident
@@ -305,6 +384,9 @@ sg.cross_entropy(logits, one_hot)
 # %% [markdown]
 # `sg.cross_entropy` takes the number of the right class for each row, an integer, and not a row of zeros
 # with a one.
+
+# %% tags=["raises-exception"]
+sg.cross_entropy(logits, one_hot.astype(int))
 
 # %%
 targets = one_hot.argmax(axis=1)
@@ -369,39 +451,97 @@ print(list(Layers().parameters()))
 assert len(Layers().parameters()) == 4
 
 # %% [markdown]
-# It cannot find what is no attribute, and it passes over tensors that require no gradient:
+# A set has no order, and a generator is empty after its first use. An object of a class of your own is
+# not looked into, unless the class is a Module. These are refused:
+
+# %% tags=["raises-exception"]
+model = nn.Sequential(nn.Linear(2, 8))
+model.heads = {nn.Linear(8, 1), nn.Linear(8, 3)}
+opt = optim.Adam(model=model)
+
+# %% tags=["raises-exception"]
+model.heads = (nn.Linear(8, size) for size in (1, 3))
+opt = optim.Adam(model=model)
+
+
+# %% tags=["raises-exception"]
+class Block:  # and not: class Block(nn.Module)
+    def __init__(self):
+        self.layer = nn.Linear(8, 8)
+
+
+model.heads = [nn.Linear(8, 1), nn.Linear(8, 3)]
+model.block = Block()
+opt = optim.Adam(model=model)
+
+# %% [markdown]
+# And a tensor that requires no gradient is no parameter:
+
+# %% tags=["raises-exception"]
+model = nn.Module()
+model.scale = sg.ones(1)
+opt = optim.Adam(model=model)
+
+# %% [markdown]
+# Print the model: it shows how many parameters there are.
+
+# %%
+model.scale = sg.ones(1, requires_grad=True)
+model.heads = {"number": nn.Linear(8, 1), "class": nn.Linear(8, 3)}
+print(model)
+assert len(model.parameters()) == 5
+
+# %% [markdown]
+# ## Parameters made in `forward`
 
 
 # %% tags=["raises-exception"]
 class Forgetful(nn.Module):
-    def __init__(self):
-        self.scale = sg.ones(1)  # without requires_grad=True
-
     def forward(self, x):
-        layer = nn.Linear(2, 1)  # a new layer with new random numbers in each call
-        return layer(x) * self.scale
+        layer = nn.Linear(2, 1)
+        return layer(x)
 
 
-opt = optim.Adam(model=Forgetful())
+with warnings.catch_warnings():
+    warnings.simplefilter("error")  # so that the warning stops here
+    Forgetful()([1.0, 2.0])
 
 # %% [markdown]
-# Here the optimizer has found nothing at all, and says so. If it had found one parameter, it would have
-# trained that one, without a word about the others. Make parameters in `__init__`, and print the model:
-# it shows how many there are.
+# This layer starts anew in each call, with other random numbers. The optimizer has never seen it. Make
+# parameters in `__init__`.
 
 
 # %%
 class Mended(nn.Module):
     def __init__(self):
-        self.scale = sg.ones(1, requires_grad=True)
         self.layer = nn.Linear(2, 1)
 
     def forward(self, x):
-        return self.layer(x) * self.scale
+        return self.layer(x)
 
 
-print(Mended())
-assert list(Mended().parameters()) == ["scale", "layer.weight", "layer.bias"]
+Mended()([1.0, 2.0])
+assert list(Mended().parameters()) == ["layer.weight", "layer.bias"]
+
+# %% [markdown]
+# ## An optimizer of a copy
+
+# %% tags=["raises-exception"]
+model = nn.Linear(2, 1)
+best = copy.deepcopy(model)
+opt = optim.Adam(model=best)
+opt.zero_grad()
+model([1.0, 2.0]).sum().backward()
+opt.step()
+
+# %% [markdown]
+# A deep copy has parameters of its own. The loss was computed with those of `model`, so these have the
+# gradients, and the optimizer has the others.
+
+# %%
+opt = optim.Adam(model=model)
+opt.step()
+assert opt.step_count == 1
 
 # %% [markdown]
 # ## `eval` forgotten
@@ -479,6 +619,49 @@ assert losses_with(1.1)[-1] > 1e6
 assert losses_with(0.1)[-1] < 1e-6
 
 # %% [markdown]
+# ## NaN and infinity
+
+# %%
+p = sg.Tensor([0.5, 0.5, 0.0], requires_grad=True, name="p")
+with np.errstate(all="ignore"):  # NumPy would warn of it
+    loss = -(p * sg.log(p)).sum()
+print("entropy:", loss.item())
+
+# %% [markdown]
+# The logarithm of 0 is minus infinity, and 0 times that is no number. From there on, everything is NaN.
+# `sg.detect_anomaly` stops at the rule that gives the first one, in `backward`, too:
+
+# %% tags=["raises-exception"]
+with sg.detect_anomaly():
+    loss = -(p * sg.log(p)).sum()
+
+# %%
+loss = -(p * sg.log(p + 1e-8)).sum()
+loss.backward()
+assert np.isclose(loss.item(), math.log(2), atol=1e-6)
+assert np.isfinite(p.grad).all()
+
+# %% [markdown]
+# ## Gradients that explode
+
+# %%
+w = sg.Tensor(3.0, requires_grad=True, name="w")
+h = w
+for step in range(20):
+    h = h * w  # as a recurrent network uses one weight in each step
+h.backward()
+print(f"gradient {w.grad:.3g}")
+
+# %% [markdown]
+# One step along this gradient leads out of everything that was learned. Limit its length before the
+# step. `nn.clip_grad_norm` keeps its direction, and returns how long it was.
+
+# %%
+norm = nn.clip_grad_norm({"w": w}, max_norm=1.0)
+assert np.isclose(w.grad, 1.0)
+print(f"was {norm:.3g}, is {w.grad:.3g}")
+
+# %% [markdown]
 # ## A hyperparameter of another library
 
 # %% tags=["raises-exception"]
@@ -491,3 +674,10 @@ opt = optim.Adam(model=model, lr=1e-3, betas=(0.9, 0.98))
 # %%
 opt = optim.Adam(model=model, lr=1e-3, beta_1=0.9, beta_2=0.98)
 assert opt.param_groups[0]["beta_2"] == 0.98
+
+# %% [markdown]
+# ## All errors
+#
+# These are the errors of this page. A UserWarning is a warning otherwise.
+#
+# <!-- errors -->

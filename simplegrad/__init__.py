@@ -19,6 +19,7 @@ from simplegrad.creation import (
     zeros,
     zeros_like,
 )
+from simplegrad.detect import detect_accumulation, detect_anomaly
 from simplegrad.functional import (
     abs,
     clip,
@@ -56,6 +57,8 @@ __all__ = [
     "concatenate",
     "cross_entropy",
     "datasets",
+    "detect_accumulation",
+    "detect_anomaly",
     "draw",
     "exp",
     "explain",

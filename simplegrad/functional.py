@@ -181,6 +181,11 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
             f"cross_entropy takes the numbers of the right classes as targets, integers, but got "
             f"{t.dtype}. Write targets.argmax(axis=-1) of one-hot rows, or targets.astype(int)."
         )
+    if t.shape == logits.shape and t.ndim > 1:
+        raise ValueError(
+            f"cross_entropy takes one target for each row of logits, but got targets of the shape "
+            f"of the logits, {t.shape}: one-hot rows? Write targets.argmax(axis=-1)."
+        )
     if logits.ndim == 0 or t.shape != logits.shape[:-1]:
         raise ValueError(
             f"cross_entropy takes logits of shape (..., classes) and targets of shape (...), but "

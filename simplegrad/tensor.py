@@ -7,9 +7,15 @@ forward equation. Two step-ins of a debugger lead from `c = a * b` to the line t
 from __future__ import annotations
 
 import itertools
+import linecache
+import re
+import sys
+import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 
 import numpy as np
 
@@ -52,6 +58,8 @@ if TYPE_CHECKING:
 TensorLike: TypeAlias = Union["Tensor", "ArrayLike"]
 Axis: TypeAlias = int | tuple[int, ...] | None
 
+MODULE = "simplegrad.nn.module"  # whose __call__ runs forward passes
+
 _creation_order = itertools.count()
 _requires_grad_of = attrgetter("_requires_grad")  # for `map`, which is one step of a debugger
 _version_of = attrgetter("version")
@@ -90,6 +98,7 @@ class Tensor:
         "_data",
         "_grad",
         "_requires_grad",
+        "copied_from",  # set by a deep copy alone: a weak reference
         "index",
         "input_versions",
         "inputs",
@@ -99,7 +108,7 @@ class Tensor:
         "version",
     )
 
-    __array_ufunc__ = None  # ndarray * Tensor leaves the product to Tensor.__rmul__
+    __array_priority__ = 1000  # ndarray * Tensor leaves the product to Tensor.__rmul__
 
     def __init__(
         self,
@@ -139,6 +148,8 @@ class Tensor:
                 "derivative takes small changes. Write "
                 "sg.Tensor(data, dtype=np.float32, requires_grad=True)."
             )
+        if requires_grad and self.rule is None:
+            _warn_within_forward()
         if not requires_grad and self.rule is not None:
             raise RuntimeError(
                 f"{self!r} was computed from tensors that require gradients, so it does, too. "
@@ -148,7 +159,7 @@ class Tensor:
 
     def _array_like_mine(self, what: str, value: TensorLike) -> np.ndarray:
         """A copy of `value` in this tensor's dtype, which must have this tensor's shape."""
-        array = np.asarray(value)
+        array = np.asarray(_array_of(value))
         if array.shape != self.shape:
             raise ValueError(
                 f".{what} of {self!r} must have its shape {self.shape}, but got {array.shape}. "
@@ -296,7 +307,22 @@ class Tensor:
             )
         return Tensor, (self.data, self.requires_grad, None, self.name)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """Another leaf, which knows its original: an optimizer may be given the wrong one."""
+        make, args = self.__reduce__()
+        t = make(*args)
+        t.copied_from = weakref.ref(self)
+        return t
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """What NumPy makes of a Tensor that it is given: an array, if no gradient is lost by it."""
+        if self.requires_grad:
+            raise TypeError(
+                f"a function of NumPy was given {self!r}, which requires gradients. NumPy computes "
+                "numbers and remembers nothing, so this part of the gradient would be lost. Write "
+                "sg.exp(t) for np.exp(t), a @ b for np.dot(a, b) and so on, or t.numpy() where "
+                "only the numbers matter."
+            )
         dtypes = () if dtype is None else (dtype,)  # None would be float64 to NumPy 2.2
         return self.data.__array__(*dtypes, copy=copy)
 
@@ -308,11 +334,49 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """np.sum(t) is t.sum(); in all else that is no ufunc, NumPy does as it does with arrays."""
+        if function in NUMPYS_REDUCTIONS:
+            return NUMPYS_REDUCTIONS[function](*args, **kwargs)
+        return self.data.__array_function__(function, (), args, kwargs)
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        if self.rule is None:
+            write = "t.data[index] = value before t is used, to change the numbers of a leaf"
+        else:
+            write = "sg.where(condition, value, t) or sg.concatenate([...]) for a new tensor"
+        raise TypeError(
+            f"the elements of {self!r} cannot be assigned one by one: rules that have used them "
+            f"need them unchanged to compute gradients. Write {write}."
+        )
+
     def __bool__(self) -> bool:
-        return bool(self.data)
+        if self.size != 1:
+            raise ValueError(
+                f"an `if`, `while`, `and` or `not` asks one question, but {self!r} has {self.size} "
+                "elements. Write (t > 0).any() or (t > 0).all(), with what you want to know of "
+                "them, or sg.where(t > 0, a, b) to choose for each of them."
+            )
+        return bool(self.item())
 
     def __float__(self) -> float:
+        if self.size != 1:
+            raise ValueError(
+                f"float(t) and the functions of math take one number, but {self!r} has "
+                f"{self.size}. Write sg.exp(t) for math.exp of each of them, and so on, or "
+                "t[0].item() for one."
+            )
+        if self.requires_grad:
+            _check_that_math_is_not_asked(sys._getframe(1))
         return float(self.item())
+
+    def __format__(self, spec: str) -> str:
+        if spec and self.size != 1:
+            raise TypeError(
+                f"the format {spec!r} is one for a number, but {self!r} has {self.size}. Write "
+                f'f"{{t.mean().item():{spec}}}" for one, or print(t.numpy().round(3)) for all.'
+            )
+        return format(self.item() if spec else repr(self), spec)
 
     # Comparisons give arrays of booleans: there is nothing to differentiate.
 
@@ -644,6 +708,18 @@ class Tensor:
     cross_entropy: Callable[..., Tensor]
 
 
+NUMPYS_REDUCTIONS: dict[Any, Callable[..., Tensor]] = {
+    np.sum: Tensor.sum,
+    np.mean: Tensor.mean,
+    np.max: Tensor.max,
+    np.amax: Tensor.max,
+    np.min: Tensor.min,
+    np.amin: Tensor.min,
+    np.var: Tensor.var,
+}
+"""NumPy's functions that call a method of what they are given, with arguments for arrays alone."""
+
+
 def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
     needs_grad = autograd.is_grad_enabled() and True in map(_requires_grad_of, inputs)
@@ -761,6 +837,38 @@ def _leaf_array(data: TensorLike, dtype: DTypeLike | None) -> np.ndarray:
                 f"dtype {given}. Write sg.Tensor(2.0), sg.Tensor([1, 2, 3]) or sg.Tensor(array)."
             )
     return array.astype(dtype or array.dtype, copy=False)
+
+
+def _warn_within_forward() -> None:
+    """Warns of a parameter that is made while the forward pass of a module runs."""
+    frame = sys._getframe(1)
+    while caller := frame.f_back:
+        if caller.f_code.co_name == "__call__" and caller.f_globals.get("__name__") == MODULE:
+            module = type(caller.f_locals["self"]).__name__
+            warnings.warn_explicit(
+                f"{module} makes a parameter in its forward pass. It is a new one in each call, "
+                f"with new numbers, and no optimizer has it, so it is never trained. Make it once, "
+                f"in __init__ of {module}, as self.layer = nn.Linear(2, 1), and use it in forward.",
+                UserWarning,
+                frame.f_code.co_filename,
+                frame.f_lineno,
+                registry=frame.f_globals.setdefault("__warningregistry__", {}),
+            )
+            return
+        frame = caller
+
+
+def _check_that_math_is_not_asked(frame: FrameType) -> None:
+    """Raises a TypeError if the line that asks for a float is one of math.exp(t) and the like."""
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+    found = re.search(r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(", line)
+    if found and "float(" not in line and "item(" not in line:
+        name = found[1]
+        raise TypeError(
+            f"math.{name} was given a Tensor that requires gradients. It computes a number and "
+            f"remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
+            f"math.exp(t), and so on, or math.{name}(t.item()) where only the number matters."
+        )
 
 
 def _first_values(array: np.ndarray) -> str:

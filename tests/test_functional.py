@@ -156,3 +156,8 @@ def test_shapes_that_cannot_be_joined_are_all_named():
     for join in (sg.concatenate, sg.stack):
         with pytest.raises(ValueError, match=r"one or more tensors .* got shapes \[\]"):
             join([])
+
+
+def test_cross_entropy_tells_one_hot_rows_of_integers():
+    with pytest.raises(ValueError, match=r"one-hot rows\? Write targets\.argmax\(axis=-1\)"):
+        sg.cross_entropy(sg.zeros((2, 3)), np.eye(3, dtype=int)[:2])

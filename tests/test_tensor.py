@@ -1,6 +1,7 @@
 """Tensor: what it holds, how it joins with numbers and arrays, and what it refuses."""
 
 import copy
+import math
 import operator
 
 import numpy as np
@@ -197,16 +198,105 @@ def test_item_is_a_python_number():
 
 def test_python_conversions():
     assert float(sg.Tensor([2.5])) == 2.5
+    assert float(w(2.5)) == 2.5
     assert bool(sg.Tensor(0.0)) is False
-    with pytest.raises(ValueError, match="ambiguous"):
+    assert bool(sg.Tensor([2.5])) is True
+
+
+def test_a_condition_on_several_elements_is_refused():
+    with pytest.raises(ValueError, match=r"asks one question, but .* has 2 .*\(t > 0\)\.any\(\)"):
         bool(w())
-    with pytest.raises(ValueError, match="item"):
-        float(w())
+    with pytest.raises(ValueError, match="has 0"):
+        bool(sg.zeros(0))
 
 
-def test_numpy_takes_the_data_of_a_tensor():
-    np.testing.assert_array_equal(np.asarray(w()), [1, 2])
-    assert np.array(w(), dtype=np.float32).dtype == np.float32
+def test_a_number_of_several_elements_is_refused():
+    for call in (float, math.exp):
+        with pytest.raises(ValueError, match=r"take one number, but .* has 2\. Write sg\.exp\(t\)"):
+            call(w())
+
+
+def test_math_on_a_tensor_with_gradients_is_refused():
+    t = w(2.0)
+    with pytest.raises(TypeError, match=r"math\.sqrt was given .*math\.sqrt\(t\.item\(\)\)"):
+        math.sqrt(t)
+    with pytest.raises(TypeError, match=r"math\.exp was given"):
+        _ = 2 * math.exp(t) + math.exp(1)
+
+
+def test_math_on_numbers_of_a_tensor_is_let_pass():
+    t = w(2.0)
+    assert math.isfinite(t)
+    assert math.floor(float(t)) == 2
+    assert math.sqrt(t.item()) == math.sqrt(float(t)) == math.sqrt(2)
+    assert math.sqrt(t.detach()) == math.sqrt(2)
+
+
+def test_a_number_takes_the_formats_of_numbers():
+    assert f"{w(2.5):.2f}" == f"{sg.Tensor([2.5]):.2f}" == "2.50"
+    assert f"{w(2.5)}" == repr(w(2.5))
+    with pytest.raises(TypeError, match=r"'\.2f' is one for a number, but .* has 2"):
+        f"{w():.2f}"
+
+
+def test_numpy_takes_the_data_of_a_tensor_without_gradients():
+    t = sg.Tensor([1.0, 2.0])
+    np.testing.assert_array_equal(np.asarray(t), [1, 2])
+    assert np.array(t, dtype=np.float64).dtype == np.float64
+    np.testing.assert_array_equal(np.exp(t), np.exp(t.data))
+    np.testing.assert_array_equal(np.concatenate([t, t]), [1, 2, 1, 2])
+    assert np.allclose(t, [1, 2])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        np.exp,
+        np.abs,
+        np.asarray,
+        np.cumsum,
+        np.std,
+        np.linalg.norm,
+        lambda t: np.add(np.ones(2), t),
+        lambda t: np.dot(t, t),
+        lambda t: np.where(t > 0, t, 0),
+        lambda t: np.concatenate([t, t]),
+        lambda t: np.array([t, t]),
+        lambda t: np.einsum("i,i", t, t),
+        lambda t: np.clip(t, 0, 1),
+    ],
+)
+def test_numpy_refuses_a_tensor_whose_gradients_it_would_lose(function):
+    with pytest.raises(TypeError, match=r"would be lost\. Write sg\.exp\(t\) for np\.exp\(t\)"):
+        function(w())
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "var", "amax", "amin"])
+def test_numpys_reductions_are_the_methods_and_differentiate(name):
+    method = getattr(sg.Tensor, name.removeprefix("a"))
+    t, u = w([[1.0, 2.0], [4.0, 3.0]]), w([[1.0, 2.0], [4.0, 3.0]])
+    for kwargs in {}, {"axis": 0}, {"axis": 1, "keepdims": True}:
+        c, expected = getattr(np, name)(t, **kwargs), method(u, **kwargs)
+        np.testing.assert_array_equal(c.data, expected.data)
+        c.backward(np.ones(c.shape))
+        expected.backward(np.ones(c.shape))
+    np.testing.assert_array_equal(t.grad, u.grad)
+
+
+def test_the_shape_is_numpys_to_know():
+    assert np.shape(w()) == (2,)
+    assert np.ndim(w()) == 1
+    assert np.size(w()) == 2
+
+
+def test_elements_cannot_be_assigned():
+    t = w()
+    with pytest.raises(TypeError, match=r"one by one.*Write t\.data\[index\] = value"):
+        t[0] = 5
+    c = t * 2
+    with pytest.raises(TypeError, match=r"one by one.*Write sg\.where"):
+        c[0] = 5
+    assert c.data.tolist() == [2, 4]
 
 
 def test_len_and_iteration_go_along_the_first_axis():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+from markdown.extensions.toc import slugify
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -27,6 +28,7 @@ FIRST_CELL = """\
 %config InlineBackend.figure_formats = ["svg"]
 %config InlineBackend.rc = {}
 """
+ERRORS = "<!-- errors -->"  # stands where a page wants a table of the errors that it shows
 ANSI = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
 INK = {"#1f2328": "#dde1e6", "#d0d7de": "#4a515b"}  # of docs/hooks/matplotlibrc: light, dark
 
@@ -64,7 +66,8 @@ def page_of(script: Path) -> Page:
             parts += [*output, folded("The code of this picture" if alt else "The code", source)]
         else:
             parts += [source, *output]
-    return Page("\n\n".join(parts) + "\n", pictures)
+    markdown = "\n\n".join(parts) + "\n"
+    return Page(markdown.replace(ERRORS, table_of_errors(notebook)), pictures)
 
 
 def executed(script: Path) -> NotebookNode:
@@ -161,6 +164,27 @@ def shown(
         for scheme in ("light", "dark")
     ]
     return "\n".join(images), {file: text.encode() for file, text in pictures.items()}
+
+
+def table_of_errors(notebook: NotebookNode) -> str:
+    """Each error of a page: the heading that it stands under, the line, and what it says."""
+    rows, heading = ["| mistake | line | what it says |", "|---|---|---|"], ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = next(iter(re.findall(r"^## (.*)$", cell.source, re.MULTILINE)[-1:]), heading)
+        for output in outputs(cell):
+            if output.output_type == "error":
+                line = re.findall(r"-+> +\d+ (.*)", ANSI.sub("", "\n".join(output.traceback)))[0]
+                says = f"{output.ename}: {output.evalue}"
+                link = f"[{heading}](#{slugify(heading.replace('`', ''), '-')})"
+                rows.append(f"| {link} | <code>{plain(line)}</code> | {plain(says)} |")
+    return "\n".join(rows)
+
+
+def plain(text: str) -> str:
+    """Text without anything that Markdown understands, on one line."""
+    lines = text.strip().split("\n")
+    return "<br>".join(re.sub(r"[^\w\s.,:()]|_", lambda c: f"&#{ord(c[0])};", x) for x in lines)
 
 
 def size_of(svg: str) -> str:

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from simplegrad.optimizers import groups
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -179,7 +178,7 @@ class InPlace(Optimizer):
 
     def step(self) -> None:
         """Updates every parameter from its gradient, in place; otherwise as in the reference."""
-        groups.check_gradients(self.param_groups)
+        self._check_gradients()
         for part in self._parts:
             part.take_in()
         self.step_count += 1

@@ -30,6 +30,7 @@ class Linear(Module):
 
     Raises:
         ValueError: A size is not an int of at least 1; in the call: the input has another size.
+        TypeError: In the call: the input is not of floats.
 
     Examples:
         >>> layer = nn.Linear(3, 2)
@@ -51,6 +52,7 @@ class Linear(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         x, W, b = as_tensor(x), self.weight, self.bias
+        _check_floats("Linear", x)
         if x.shape[-1:] != W.shape[:1]:
             raise ValueError(
                 f"Linear{W.shape} takes inputs whose last axis is {W.shape[0]}, but got shape "
@@ -178,6 +180,7 @@ class LayerNorm(Module):
     Raises:
         ValueError: `features` is not an int of at least 1, or `eps` is negative; in the call: the
             input has another size.
+        TypeError: In the call: the input is not of floats.
 
     Examples:
         >>> nn.LayerNorm(2, eps=0)(sg.Tensor([[1.0, 3.0]])).numpy()
@@ -197,6 +200,7 @@ class LayerNorm(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         x, g, b = as_tensor(x), self.weight, self.bias
+        _check_floats("LayerNorm", x)
         if x.shape[-1:] != g.shape:
             raise ValueError(
                 f"LayerNorm({g.size}) takes inputs whose last axis is {g.size}, but got shape "
@@ -248,6 +252,14 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+def _check_floats(layer: str, x: Tensor) -> None:
+    if x.dtype.kind != "f":
+        raise TypeError(
+            f"{layer} takes floats, but got {x.dtype}, as of pixels, counts or classes. Write "
+            "x.astype(np.float32), scaled to about -1 ... 1, or take nn.Embedding for classes."
+        )
 
 
 def _check_size(layer: str, name: str, size: object) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Container, Generator, Iterator
 from typing import Any
+
+import numpy as np
 
 from simplegrad.tensor import Tensor
 
@@ -49,10 +52,28 @@ class Module:
             >>> list(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)).parameters())
             ['layers.0.weight', 'layers.0.bias', 'layers.1.weight', 'layers.1.bias']
         """
+        return {name: t for name, t in self.tensors().items() if t.requires_grad}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The parameters and the tensors that require no gradient, such as frozen ones, by name.
+
+        Raises:
+            TypeError: An attribute hides parameters: it is a set, a generator, or an object that is
+                no Module.
+
+        Examples:
+            >>> layer = nn.Linear(2, 3)
+            >>> layer.weight.requires_grad = False
+            >>> list(layer.parameters()), list(layer.tensors())
+            (['bias'], ['weight', 'bias'])
+        """
         found: dict[int, tuple[str, Tensor]] = {}
         for name, value in _walk(self):
-            if isinstance(value, Tensor) and value.requires_grad:
+            if isinstance(value, Tensor):
                 found.setdefault(id(value), (name, value))
+        for name, value in _walk(self):
+            if not isinstance(value, Tensor | Module):
+                _check_nothing_hidden(name, value, found)
         return dict(found.values())
 
     def modules(self) -> dict[str, Module]:
@@ -97,7 +118,8 @@ class Module:
         for name, module in modules.items():
             around = [m for m in modules if name != m and (m == "" or name.startswith(f"{m}."))]
             own_name = f"{name.removeprefix(f'{around[-1]}.')}: " if around else ""
-            count = sum(t.size for t in module.parameters().values())
+            tensors = {id(t): t for _, t in _walk(module) if isinstance(t, Tensor)}
+            count = sum(t.size for t in tensors.values() if t.requires_grad)
             text = f"{'  ' * len(around)}{own_name}{type(module).__name__}({_arguments(module)})"
             rows.append((text, f"{count:,}"))
         width = max(len(text) for text, _ in rows)
@@ -113,15 +135,12 @@ def _arguments(module: Module) -> str:
         return f"not made yet: {error}"
 
 
-def _walk(root: Module) -> Iterator[tuple[str, Module | Tensor]]:
+def _walk(root: Any) -> Iterator[tuple[str, Any]]:
     """`root` and what its attributes and containers hold, by dotted name; every module once."""
     seen = set()
     stack: list[tuple[str, Any]] = [("", root)]
     while stack:
         name, value = stack.pop()
-        if isinstance(value, Tensor):
-            yield name, value
-            continue
         if isinstance(value, Module):
             children = vars(value)
         elif isinstance(value, dict):
@@ -129,6 +148,7 @@ def _walk(root: Module) -> Iterator[tuple[str, Module | Tensor]]:
         elif isinstance(value, list | tuple):
             children = {str(i): child for i, child in enumerate(value)}
         else:
+            yield name, value
             continue
         if id(value) in seen:
             continue
@@ -137,3 +157,29 @@ def _walk(root: Module) -> Iterator[tuple[str, Module | Tensor]]:
             yield name, value
         prefix = f"{name}." if name else ""
         stack.extend((f"{prefix}{key}", child) for key, child in reversed(children.items()))
+
+
+def _check_nothing_hidden(name: str, value: Any, found: Container[int]) -> None:
+    """Raises a TypeError if an attribute holds parameters where Module does not look for them."""
+    kind = type(value).__name__
+    if isinstance(value, Generator | map | filter):
+        raise TypeError(
+            f"the attribute {name!r} is a {kind}: parameters in it cannot be found, and it is "
+            f"empty after its first use. Write self.{name} = list(...)."
+        )
+    inside: Any = []
+    write = f"self.{name} = list(...)"
+    if isinstance(value, set | frozenset | deque):
+        inside = list(value)
+    elif isinstance(value, np.ndarray) and value.dtype.hasobject:
+        inside = value.tolist()
+    elif isinstance(vars_of := getattr(value, "__dict__", None), dict):
+        inside = vars_of
+        write = f"class {kind}(nn.Module)"
+    for _, t in _walk(inside):
+        if isinstance(t, Tensor) and t.requires_grad and id(t) not in found:
+            raise TypeError(
+                f"the attribute {name!r} is a {kind} that holds {t!r}, where it is not found: a "
+                "Module looks for parameters in its attributes, in modules, and in lists, tuples "
+                f"and dicts of them. No optimizer would train it. Write {write}."
+            )

@@ -189,6 +189,29 @@ def check_gradients(groups: list[dict[str, Any]]) -> None:
         )
 
 
+def copies(groups: list[dict[str, Any]]) -> list[tuple[Tensor, Tensor]]:
+    """The parameters that are deep copies, each with its original, where that is still there."""
+    all_of_them = [theta for group in groups for theta in group["params"].values()]
+    pairs = [(t, t.copied_from()) for t in all_of_them if hasattr(t, "copied_from")]
+    return [(t, original) for t, original in pairs if original is not None]
+
+
+def check_copies(copies: list[tuple[Tensor, Tensor]]) -> None:
+    """Raises a ValueError if the originals have gradients, and none of their copies has."""
+
+    def has_gradient(t: Tensor) -> bool:
+        return t.grad is not None and bool(t.grad.any())
+
+    with_gradient = [original for _, original in copies if has_gradient(original)]
+    if with_gradient and not any(has_gradient(t) for t, _ in copies):
+        raise ValueError(
+            "step() would train nothing: this optimizer was made from a deep copy of the model, "
+            "whose parameters have no gradients, and the loss was computed with the original, "
+            f"which has got them: {with_gradient[0]!r}. Nothing was updated. Write "
+            "Adam(model=model) with the model that computes the loss."
+        )
+
+
 def check_state(
     state: Any, groups: list[dict[str, Any]], kinds: Kinds, slots: Sequence[str]
 ) -> list[dict[str, Any]]:

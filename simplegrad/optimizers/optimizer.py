@@ -70,6 +70,7 @@ class Optimizer:
         for group in self.param_groups:
             self.check_group(group)
         self._lr = defaults["lr"]
+        self._copies = groups.copies(self.param_groups)
         self._kept = [
             {
                 name: tuple(np.zeros_like(theta.data) for _ in self.slots)
@@ -111,11 +112,18 @@ class Optimizer:
             >>> opt.step_count
             1
         """
-        groups.check_gradients(self.param_groups)
+        self._check_gradients()
         self.step_count += 1
         for group, kept in zip(self.param_groups, self._kept, strict=True):
             for name, theta in group["params"].items():
                 kept[name] = self.update(theta, group, kept[name])
+
+    def _check_gradients(self) -> None:
+        """Raises a ValueError if a parameter has no gradient, or if it went to another model."""
+        if self._copies:
+            groups.check_copies(self._copies)
+        groups.check_gradients(self.param_groups)
+        self._copies = []  # the first step has told which model is trained
 
     def zero_grad(self) -> None:
         """Fills the gradients of all parameters with zeros, in place where they exist.
@@ -231,11 +239,17 @@ class Optimizer:
         entries = groups.check_state(state, self.param_groups, self.hyperparameters, self.slots)
         for entry in entries:
             self.check_group(entry)
+        copies = [  # made before anything is changed, since memory may run out
+            {
+                name: tuple(np.array(entry[slot][name]) for slot in self.slots)
+                for name in group["params"]
+            }
+            for group, entry in zip(self.param_groups, entries, strict=True)
+        ]
         self.step_count = int(state["step_count"])
-        for group, kept, entry in zip(self.param_groups, self._kept, entries, strict=True):
+        self._kept = copies
+        for group, entry in zip(self.param_groups, entries, strict=True):
             group.update({key: entry[key] for key in self.hyperparameters})
-            for name in kept:
-                kept[name] = tuple(np.array(entry[slot][name]) for slot in self.slots)
         rates = {group["lr"] for group in self.param_groups}
         if len(rates) == 1:
             self._lr = rates.pop()

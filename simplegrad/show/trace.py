@@ -40,6 +40,10 @@ Pick = Callable[[np.ndarray], Any]  # gives the chosen element of an array, or N
 # Numbers as text
 
 
+def _array_of(value: Any) -> np.ndarray:
+    return np.asarray(value.data if isinstance(value, Tensor) else value)
+
+
 def _array_text(array: np.ndarray) -> str:
     """A small array in full; of a large one the first values and the shape."""
     if array.ndim == 0:
@@ -53,7 +57,7 @@ def _array_text(array: np.ndarray) -> str:
 def _value_text(value: Any, pick: Pick) -> str | None:
     """What stands in place of a name; None if the name says it better, as of a function."""
     if isinstance(value, np.ndarray | Tensor):
-        array = np.asarray(value)
+        array = _array_of(value)
         number = pick(array)
         return _array_text(array) if number is None else text_of(number)
     if isinstance(value, int | float | np.number | np.bool):
@@ -62,7 +66,7 @@ def _value_text(value: Any, pick: Pick) -> str | None:
         return repr(value)
     kinds = int | np.integer | np.ndarray | Tensor  # of a shape, an index, joined arrays
     if isinstance(value, tuple | list) and all(isinstance(x, kinds) for x in value):
-        text = ", ".join(_array_text(np.asarray(x)) for x in value)
+        text = ", ".join(_array_text(_array_of(x)) for x in value)
         return f"[{text}]" if isinstance(value, list) else f"({text}{',' * (len(value) == 1)})"
     return None
 
@@ -70,7 +74,7 @@ def _value_text(value: Any, pick: Pick) -> str | None:
 def _result_of(value: Any, pick: Pick) -> Any:
     """The number that a line gave, or an array as text; None of what is not computed with."""
     if isinstance(value, np.ndarray | Tensor):
-        array = np.asarray(value)
+        array = _array_of(value)
         number = pick(array)
         return _array_text(array) if number is None else number
     return value if isinstance(value, int | float | np.number | np.bool) else None

@@ -1,6 +1,7 @@
 """What builds the site: mathematics, pages from scripts, equations from the source."""
 
 import ast
+import html
 import inspect
 import re
 import shutil
@@ -111,6 +112,22 @@ def test_a_picture_comes_in_light_and_dark_with_its_text(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_table_has_each_error_of_a_page_with_its_heading_and_its_line(tmp_path, monkeypatch):
+    script = script_with(
+        tmp_path,
+        monkeypatch,
+        "# %% [markdown]\n# ## Of `a_b`",
+        '# %% tags=["raises-exception"]\nx = 1\nraise ValueError("a|b *c*\\n_d_")',
+        "# %% [markdown]\n# <!-- errors -->",
+    )
+    table = notebook_pages.page_of(script).markdown.partition("| mistake |")[2]
+    (row,) = [line for line in table.splitlines() if "ValueError" in line]
+    cells = Markdown(extensions=["tables"]).convert(f"| a | b | c |\n|---|---|---|\n{row}")
+    assert '<td><a href="#of-a_b">Of <code>a_b</code></a></td>' in cells
+    assert "<td>ValueError: a|b *c*<br>_d_</td>" in html.unescape(cells)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
@@ -176,7 +193,7 @@ EVERYTHING = [thing for things in equation_page.SECTIONS.values() for thing in t
 
 def test_every_rule_and_every_docstring_with_an_equation_is_on_the_page():
     public = [getattr(rules, name) for name in rules.__all__]
-    for module in sg, sg.nn, optimizers, sg.autograd:
+    for module in sg, sg.nn, optimizers, optimizers.schedules, sg.autograd:
         public += [thing for name, thing in vars(module).items() if not name.startswith("_")]
     with_equations = {
         thing for thing in public if callable(thing) and "$$" in (inspect.getdoc(thing) or "")

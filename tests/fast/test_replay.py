@@ -1496,7 +1496,6 @@ HIDDEN = {
     "a new Tensor": lambda p, x, t: ((x * p["w"]) * sg.Tensor((x * p["w"]).exp())).sum(),
     "numpy()": lambda p, x, t: ((x * p["w"]) * (x * p["w"]).exp().numpy()).sum(),
     "data": lambda p, x, t: ((x * p["w"]) * (x * p["w"]).exp().data).sum(),
-    "np.asarray": lambda p, x, t: ((x * p["w"]) * np.asarray((x * p["w"]).exp())).sum(),
     "item()": lambda p, x, t: ((x * p["w"]) * (x * p["w"]).max().item()).sum(),
     "float()": lambda p, x, t: ((x * p["w"]) / float((x * p["w"]).abs().sum())).exp().sum(),
     "no_grad": without_grad,

@@ -231,3 +231,10 @@ def test_a_loss_is_the_function_of_its_name():
     y, t, classes = x(3, 2), x(3, 2) * 0.5, np.array([0, 1, 1])
     assert nn.MSELoss()(y, t).item() == sg.mse_loss(y, t).item()
     assert nn.CrossEntropyLoss()(y, classes).item() == sg.cross_entropy(y, classes).item()
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(3, 2), nn.LayerNorm(3)])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
+def test_integers_are_no_input_of_a_layer_of_floats(layer, dtype):
+    with pytest.raises(TypeError, match=r"takes floats, but got .*x\.astype\(np\.float32\)"):
+        layer(np.ones((2, 3), dtype=dtype))

@@ -1,9 +1,14 @@
 """Module: which parameters and modules it finds, under which names."""
 
+import collections
+import types
+
+import numpy as np
 import pytest
 
 import simplegrad as sg
 from simplegrad import nn
+from simplegrad import optimizers as optim
 
 
 def parameter():
@@ -109,3 +114,74 @@ def test_the_repr_of_a_deep_model_needs_no_recursion():
     for _ in range(2000):
         model = nn.Sequential(model)
     assert len(model.modules()) == 2001
+
+
+@pytest.mark.parametrize(
+    ("hide", "match"),
+    [
+        (
+            lambda layer: {layer},
+            r"'block\.layers' is a set that .*self\.block\.layers = list",
+        ),
+        (lambda layer: collections.deque([layer]), "is a deque that holds"),
+        (lambda layer: np.array([layer, None]), "is a ndarray that holds"),
+        (lambda layer: types.SimpleNamespace(layer=layer), r"class SimpleNamespace\(nn\.Module\)"),
+        (lambda layer: types.SimpleNamespace(layers=[{"a": layer}]), "SimpleNamespace that holds"),
+        (lambda layer: (x for x in [layer]), r"is a generator: .*empty after its first use"),
+        (lambda layer: map(nn.Sequential, [layer]), "is a map: "),
+    ],
+)
+def test_parameters_where_they_are_not_found_are_an_error(hide, match):
+    model = nn.Sequential(nn.Linear(2, 2))
+    model.block = nn.Module()
+    model.block.layers = hide(nn.Linear(2, 2))
+    with pytest.raises(TypeError, match=match):
+        model.parameters()
+    with pytest.raises(TypeError, match=match):
+        optim.Adam(model=model)
+    assert "6 parameters" in repr(model)  # a debugger shows it nevertheless
+
+
+def test_what_holds_parameters_that_are_found_elsewhere_hides_nothing():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model.shared = {model[0], model[1]}
+    model.trainer = types.SimpleNamespace(model=model, opt=optim.Adam(model))
+    model.names, model.numbers = {"a", "b"}, np.array([1, 2])
+    model.frozen = types.SimpleNamespace(scale=sg.ones(2))
+    assert len(model.parameters()) == 4
+
+
+def test_tensors_are_the_parameters_and_those_without_gradients():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[0].weight.requires_grad = False
+    model.scale = sg.ones(2)
+    model.again = model.scale
+    assert list(model.tensors()) == [
+        "layers.0.weight",
+        "layers.0.bias",
+        "layers.1.weight",
+        "layers.1.bias",
+        "scale",
+    ]
+    assert model.tensors()["scale"] is model.scale
+
+
+def test_a_parameter_that_forward_makes_is_warned_of_at_its_line():
+    class Forgetful(nn.Module):
+        def forward(self, x):
+            return nn.Linear(2, 1)(x)
+
+    model = nn.Sequential(Forgetful())
+    with pytest.warns(UserWarning, match=r"Forgetful makes a parameter .*in __init__ of") as caught:
+        model(sg.ones(2))
+    line = Forgetful.forward.__code__.co_firstlineno + 1
+    assert {(w.filename, w.lineno) for w in caught} == {(__file__, line)}
+
+
+def test_tensors_without_gradients_and_parameters_outside_of_forward_are_no_mistake():
+    class Scaled(nn.Module):
+        def forward(self, x):
+            return x * sg.ones(2) + sg.Tensor(np.ones(2))
+
+    Scaled()(sg.ones(2, requires_grad=True))
+    nn.Linear(2, 2)

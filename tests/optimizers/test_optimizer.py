@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
-from simplegrad import nn
+from simplegrad import fast, nn
 from simplegrad import optimizers as optim
 
 OPTIMIZERS = [optim.SGD, optim.RMSProp, optim.Adam, optim.AdamW]
@@ -1063,3 +1063,64 @@ def test_nesterov_cannot_be_left_without_momentum_later(key, value):
     with refused(ValueError, "nesterov"):
         opt.load_state(state)
     assert_same_state(opt.state(), before)
+
+
+# Deep copies
+
+
+@pytest.fixture(params=[optim.Adam, fast.Adam], ids=["reference", "fast"])
+def adam(request):
+    return request.param
+
+
+@pytest.mark.parametrize("zero_grad_first", [False, True])
+def test_an_optimizer_of_a_copy_of_the_model_is_an_error(adam, zero_grad_first):
+    model = nn.Linear(3, 2)
+    opt = adam(model=copy.deepcopy(model))
+    if zero_grad_first:
+        opt.zero_grad()
+    model(sg.ones((4, 3))).sum().backward()
+    with pytest.raises(
+        ValueError, match=r"made from a deep copy .*Nothing was updated\. Write Adam"
+    ):
+        opt.step()
+    assert opt.step_count == 0
+
+
+def test_a_copied_layer_among_others_is_an_error(adam):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    opt = adam(param_groups=[{"params": model[0]}, {"params": copy.deepcopy(model[1])}])
+    opt.zero_grad()
+    model(sg.ones((1, 2))).sum().backward()
+    with pytest.raises(ValueError, match="made from a deep copy"):
+        opt.step()
+
+
+def test_a_copy_that_is_trained_itself_is_no_mistake(adam):
+    model = nn.Linear(3, 2)
+    model(sg.ones((4, 3))).sum().backward()
+    clone = copy.deepcopy(model)
+    opt = adam(model=clone)
+    for _ in range(2):
+        opt.zero_grad()
+        clone(sg.ones((4, 3))).sum().backward()
+        opt.step()
+    assert opt.step_count == 2
+
+
+def test_a_copy_whose_original_is_gone_is_like_any_other(adam):
+    model = copy.deepcopy(nn.Linear(3, 2))
+    opt = adam(model=model)
+    with pytest.raises(ValueError, match="these have none"):
+        opt.step()
+    model(sg.ones((4, 3))).sum().backward()
+    opt.step()
+
+
+def test_a_model_and_its_optimizer_can_be_copied_together(adam):
+    model = nn.Linear(3, 2)
+    model_2, opt_2 = copy.deepcopy((model, adam(model=model)))
+    model_2(sg.ones((4, 3))).sum().backward()
+    before = model_2.bias.numpy()
+    opt_2.step()
+    assert (model_2.bias != before).all()

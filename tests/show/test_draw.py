@@ -683,7 +683,7 @@ def test_lines_fit_100_columns(make, capsys):
 
 def slots_of(t):
     return {
-        name: getattr(t, name)
+        name: getattr(t, name, None)
         for name in sg.Tensor.__slots__
         if name not in ("__weakref__", "name")
     }
