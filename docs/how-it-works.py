@@ -9,7 +9,7 @@
 # Imports run one way, upwards in this picture: no file knows those above it. Rules know NumPy and
 # nothing else. Nothing in the core branches for speed, and nothing knows `fast`.
 
-# %% jupyter={"source_hidden": true} alt="A map of the files, each drawn as a box, with an arrow from each to those that use it. From the bottom: rules; above it tensor and autograd, which belong together; then creation, functional and gradcheck; nn; optimizers; at the top fast and checkpoint. show and exercises stand on tensor, autograd and rules, and datasets stands alone."
+# %% jupyter={"source_hidden": true} alt="A map of the files, each drawn as a box, with an arrow from each to those that use it. From the bottom: rules; above it tensor and autograd, which belong together; then functional, creation and gradcheck; nn; optimizers; at the top checkpoint, fast and detect. show and exercises stand on tensor, autograd and rules, and datasets stands alone."
 import ast
 import inspect
 from pathlib import Path
@@ -23,8 +23,8 @@ PLACES = {
     "tensor": (1, 1),
     "autograd": (2.2, 1),
     "exercises": (4, 1.5),
-    "creation": (0, 2),
-    "functional": (1, 2),
+    "functional": (0, 2),
+    "creation": (1, 2),
     "gradcheck": (3.2, 2),
     "nn": (0.5, 3),
     "show": (2.6, 3),
@@ -32,6 +32,7 @@ PLACES = {
     "datasets": (3.8, 4),
     "checkpoint": (-0.2, 5),
     "fast": (1.2, 5),
+    "detect": (2.4, 5),
 }
 package = Path(sg.__file__).parent
 uses = {part: set() for part in PLACES}
@@ -73,10 +74,11 @@ plt.show()
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
 # | `creation.py` | tensors from a shape, and the random generator |
 # | `functional.py` | what is composed of rules: softmax, losses |
-# | `nn/` | `Module`, layers, activations, losses |
-# | `optimizers/` | groups and state in `optimizer.py`; then one file for each optimizer |
+# | `nn/` | `Module`, layers, activations, losses, `clip_grad_norm` |
+# | `optimizers/` | groups and state in `optimizer.py`; one file for each optimizer; `schedules.py` |
 # | `fast/` | the same equations in place, and the recorder of NumPy calls |
-# | `gradcheck.py` | gradients against central differences |
+# | `gradcheck.py` | gradients against complex steps and central differences |
+# | `detect.py` | a watch for the first NaN, and for gradients that were not cleared |
 # | `show/` | `explain`: the lines that a call runs; `draw` and `print_graph`: its graph |
 # | `exercises/` | the check of the exercises: references and mistakes as data |
 # | `checkpoint.py` | saving and loading |

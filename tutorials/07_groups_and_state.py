@@ -117,24 +117,44 @@ print("lr:    ", {group["label"]: group["lr"] for group in opt.param_groups})
 assert [group["lr"] for group in opt.param_groups] == [2e-3, 2e-3]
 
 # %% [markdown]
-# A **schedule** is a formula for the learning rate, set before each step. A common one falls as
-# half of a cosine, over $T$ steps (Loshchilov and Hutter, 2017). To keep the ratio of the groups,
-# set each by its name.
+# A **schedule** is a formula for the learning rate. It gives the factor $f_t$ of the rates that the
+# groups start from, so their ratio stays:
 #
-# $$lr_t = \tfrac{1}{2} \, lr \, (1 + \cos(\pi \, t / T))$$
+# $$lr_t = lr_{base} \, f_t$$
+#
+# A common one rises in a straight line over a warm-up of $w$ steps (Goyal et al., 2017). From there to
+# step $T$ it falls to $f_T$ as half of a cosine (Loshchilov and Hutter, 2017).
+#
+# $$f_t = \begin{cases}
+#   (t + 1) / w & t < w \\
+#   f_T + (1 - f_T) / 2 \, (1 + \cos(\pi \, (t - w) / (T - w))) & t \ge w
+#   \end{cases}$$
+#
+# `optim.schedules` has it, as `Cosine`, and others. A schedule sets the first rate when it is made, and
+# the next one in each `schedule.step()`, which comes after `opt.step()`.
 
 # %%
-T = 20
-rates = {"body": 1e-3, "head": 1e-2}
+lr_base = {"body": 1e-3, "head": 1e-2}
+for label, lr in lr_base.items():
+    opt.set_param("lr", lr, group=label)
+
+T, w, f_T = 20, 5, 0.0
+schedule = optim.schedules.Cosine(opt, total_steps=T, warmup_steps=w, end_factor=f_T)
 for t in range(T + 1):
-    for label, lr in rates.items():
-        lr_t = lr * (1 + np.cos(np.pi * t / T)) / 2
-        opt.set_param("lr", lr_t, group=label)
-    if t % 5 == 0:
+    rising = (t + 1) / w
+    falling = f_T + (1 - f_T) / 2 * (1 + np.cos(np.pi * (t - w) / (T - w)))
+    f_t = rising if t < w else falling
+    for group in opt.param_groups:
+        lr_t = lr_base[group["label"]] * f_t
+        assert np.isclose(lr_t, group["lr"], rtol=1e-12)
+    if t % 5 == 4:
         body, head = (group["lr"] for group in opt.param_groups)
-        print(f"t = {t:2}   body {body:.6f}   head {head:.6f}")
-        assert np.isclose(body, head / 10)
-        assert np.isclose(head, 1e-2 * np.cos(np.pi * t / T / 2) ** 2)  # the half-angle formula
+        print(f"t = {t:2}   f_t {f_t:.3f}   body {body:.6f}   head {head:.6f}")
+    schedule.step()
+
+# %% [markdown]
+# `schedule.state()` and `load_state` resume it, as with an optimizer. Its state is made of plain numbers
+# and strings, so `sg.save` takes it: `sg.save(path, model, opt, schedule=schedule.state())`.
 
 # %% [markdown]
 # ### The step count
@@ -405,8 +425,7 @@ assert list(model.parameters()) == ["head.weight", "head.bias"]
 assert shorter < tape
 
 # %% [markdown]
-# `sg.save`, below, writes parameters, and so not what is frozen in this way. Set `requires_grad`
-# back to True before you save such a model.
+# `sg.save`, below, writes all tensors of a model, the frozen ones, too.
 #
 # **Left out of the groups.** The optimizer does not know the body, so it does not move it. Its
 # gradients are computed all the same, and `opt.zero_grad()` does not clear them: they add up. Clear
@@ -494,8 +513,8 @@ assert opt_resumed.lr == 1e-2
 # %% [markdown]
 # ## A run in a file
 #
-# `sg.save` writes the parameters, the state of the optimizer and the state of the random generator
-# into one file, with whatever numbers and strings you add. The generator belongs to it. What comes
+# `sg.save` writes the tensors of the model, the state of the optimizer and the state of the random
+# generator into one file, with whatever numbers and strings you add. The generator belongs to it. What comes
 # next in a run depends on the order in which the digits come, and on what dropout puts to zero.
 # Here both come from the generator of simplegrad.
 
@@ -673,31 +692,36 @@ for name, theta in parameters.items():
 print("decayed:", ", ".join(matrices), " spared:", ", ".join(others))
 
 # %% [markdown]
-# **2.** Write `set_rates(opt, rates, t, warm_up, T)`: over the first `warm_up` steps, the learning
-# rate of each group grows from 0 in a straight line to its value in `rates`, a dict by label; from
-# there to step $T$ it falls to 0 as half of a cosine. The ratio of the groups must be the same at
-# all times.
+# **2.** Write a schedule of your own: that of the first Transformer (Vaswani et al., 2017, equation 3).
+# With $s = t + 1$, it rises as $s / w$ over $w$ steps and falls as $\sqrt{w / s}$ from there. Make it a
+# subclass of `optim.schedules.Schedule` with a method `factor(self, t)`. The ratio of the groups must be
+# the same at all times.
 
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 2
-def set_rates(opt, rates, t, warm_up, T):
-    rising = t / warm_up
-    falling = (1 + np.cos(np.pi * (t - warm_up) / (T - warm_up))) / 2
-    part = rising if t < warm_up else falling
-    for label, lr in rates.items():
-        opt.set_param("lr", lr * part, group=label)
+class InverseRoot(optim.schedules.Schedule):
+    w = 10
+
+    def factor(self, t):
+        s = t + 1
+        return min(s / self.w, np.sqrt(self.w / s))
 
 
-groups = [{"params": reader.body, "label": "body"}, {"params": reader.head, "label": "head"}]
-opt = optim.Adam(param_groups=groups)
+opt = optim.Adam(
+    param_groups=[
+        {"params": reader.body, "label": "body", "lr": 1e-3},
+        {"params": reader.head, "label": "head", "lr": 1e-2},
+    ]
+)
+schedule = InverseRoot(opt)
 history = []
-for t in range(101):
-    set_rates(opt, {"body": 1e-3, "head": 1e-2}, t, warm_up=10, T=100)
+for _ in range(100):
     history.append([group["lr"] for group in opt.param_groups])
+    schedule.step()
 
 history = np.array(history)
-assert np.allclose(history[[0, 5, 10, 55, 100], 1], [0, 0.005, 0.01, 0.005, 0])
+assert np.allclose(history[[0, 4, 9, 39], 1], [0.001, 0.005, 0.01, 0.005])
 assert np.allclose(history[:, 1], 10 * history[:, 0])
 
 # %% [markdown]

@@ -400,6 +400,28 @@ print(x.grad)
 assert np.isfinite(x.grad).all()
 
 # %% [markdown]
+# ## Both without a debugger
+#
+# `sg.detect_anomaly` looks at the same two places while it is on, and makes an error of the first number
+# that is not finite. An infinity that a rule was given may pass, as the $-\infty$ of a mask in an
+# attention. It slows a program down, so take it out when you have found the place.
+
+# %%
+x = sg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+y = sg.Tensor([1.0, 2.0], name="y")
+try:
+    with sg.detect_anomaly():
+        d = x - y
+        loss = (d * d).sum().sqrt()
+        loss.backward()
+except FloatingPointError as error:
+    message = str(error)
+
+print(message)
+assert message.startswith("Sqrt gives inf in backward: da = inf, where dc = 1, c = 0, a = 0.")
+assert "loss = (d * d).sum().sqrt()" in message
+
+# %% [markdown]
 # ## A stop in your own code
 #
 # The call `breakpoint()` is a breakpoint written into the program, and an `if` makes it a conditional

@@ -12,6 +12,7 @@ from pair import ROOT
 
 import simplegrad as sg
 from simplegrad import autograd, functional, gradcheck, nn, optimizers, rules
+from simplegrad.optimizers import schedules
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes
 
 EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
@@ -22,11 +23,23 @@ LEFT_SIDES = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
 # The line of an equation is in another function than that whose docstring it is
 COMPUTED_IN = {
     autograd.backward: autograd.chain_rule,
+    schedules.Schedule: schedules.Schedule._set_rates,
     gradcheck: inspect.getmodule(gradcheck)._central_difference,
 }
 
 SECTIONS: dict[str, list[Any]] = {
-    "optimizers": [optimizers.Adam, optimizers.AdamW, optimizers.RMSProp, optimizers.SGD],
+    "optimizers": [
+        optimizers.Adam,
+        optimizers.AdamW,
+        optimizers.RMSProp,
+        optimizers.SGD,
+        schedules.Schedule,
+        schedules.Constant,
+        schedules.Step,
+        schedules.Linear,
+        schedules.Cosine,
+        nn.clip_grad_norm,
+    ],
     "engine": [autograd.backward, gradcheck],
     "functions": [
         functional.softmax,
@@ -121,7 +134,9 @@ def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
             name = LEFT_SIDES.get(left, left)
             yield located(thing.update, [s for s in body if name in targets_of(s)])
     else:
-        function = COMPUTED_IN.get(thing, getattr(thing, "forward", thing))
+        function = COMPUTED_IN.get(thing, thing)
+        for method in "forward", "factor":  # of a layer, and of a schedule
+            function = getattr(function, method, function)
         yield located(function, body_of(function))
 
 
