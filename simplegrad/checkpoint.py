@@ -1,7 +1,19 @@
-"""save and load: a model, its optimizer and the random numbers to come, in one file."""
+"""save and load: a model, its optimizer and the random numbers to come, in one file.
+
+The file is a NumPy `.npz`: a zip archive of arrays, not compressed and without pickled objects.
+
+| array | what it holds |
+|---|---|
+| `model/layers.0.weight` | a tensor of the model, by its name |
+| `optimizer/0/moments1/layers.0.weight` | what the optimizer keeps: by group, slot, name |
+| `meta` | all the rest, a JSON text: format version, hyperparameters, generator, extra |
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import math
 import os
 from typing import Any
 
@@ -11,6 +23,7 @@ from simplegrad import creation
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.groups import check_array, check_same
 from simplegrad.optimizers.optimizer import Optimizer
+from simplegrad.tensor import Tensor
 
 FORMAT_VERSION = 1
 
@@ -21,19 +34,23 @@ def save(
     optimizer: Optimizer | None = None,
     **extra: Any,
 ) -> None:
-    """Writes a model, an optimizer and the state of the random generator into one file.
+    """Writes a model, an optimizer and the state of `sg.generator()` into one file.
 
-    The file is a NumPy `.npz` without pickled objects. It is written beside `path` and then
-    renamed, so that after a crash `path` is the old file or the new one.
+    The file is written beside `path`, brought to the disk and then renamed: after a crash, a full
+    disk or Ctrl-C, `path` is the old file or the new one, never half of one.
 
     Args:
         path: Where to; an existing file is replaced.
-        model: The module whose parameters are saved.
+        model: The module whose tensors are saved: its parameters and what is frozen.
         optimizer: The optimizer whose `state()` is saved.
-        extra: What else to keep: numbers, strings, lists and dicts, as JSON has them.
+        extra: What else to keep: numbers, strings, bools, None, and lists and dicts of these. As
+            JSON has it, `load` gives tuples back as lists, and the keys of dicts as strings.
 
     Raises:
-        TypeError: A value of `extra` is none of these.
+        TypeError: An argument is of the wrong type, or a value of `extra` is none of these.
+        ValueError: The name of a tensor cannot be written into a file, or `sg.generator()` is not
+            one of PCG64, as `sg.manual_seed` makes it. Nothing has been written then.
+        OSError: The file cannot be written.
 
     Examples:
         >>> model = nn.Linear(3, 2)
@@ -44,31 +61,31 @@ def save(
     """
     import json  # here, since it would lengthen `import simplegrad`
 
+    _check_types("save", path, model, optimizer)
     arrays: dict[str, np.ndarray] = {}
     meta: dict[str, Any] = {"format_version": FORMAT_VERSION, "extra": extra}
-    meta["generator"] = creation.generator().bit_generator.state
+    meta["generator"] = _bit_generator().state
     if model is not None:
-        meta["model"] = list(model.parameters())
-        for name, theta in model.parameters().items():
+        meta["model"] = {}  # where load puts the arrays back
+        for name, theta in _leaves(model).items():
             arrays[f"model/{name}"] = theta.data
     if optimizer is not None:
         state = optimizer.state()
+        meta["optimizer"] = {"class": type(optimizer).__name__, **state}
         for number, group in enumerate(state["param_groups"]):
             for slot in optimizer.slots:
-                by_name = group.pop(slot)
-                group[slot] = list(by_name)
-                for name, array in by_name.items():
+                for name, array in group.pop(slot).items():
                     arrays[f"optimizer/{number}/{slot}/{name}"] = array
-        meta["optimizer"] = {**state, "class": type(optimizer).__name__}
     try:
         text = json.dumps(meta)
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:  # wrong type, circular, too deep
         raise TypeError(
             f"save() keeps numbers, strings, lists and dicts beside the model, but: {error}. "
             "Write, for example, sg.save(path, model, loss=loss.item(), history=array.tolist())."
         ) from error
     arrays["meta"] = np.frombuffer(text.encode(), dtype=np.uint8)
-    _write(os.fspath(path), arrays)
+    _check_names(arrays)
+    _write(os.path.realpath(path), _packed(arrays))  # a link to a file stays a link
 
 
 def load(
@@ -78,18 +95,21 @@ def load(
 ) -> dict[str, Any]:
     """Takes over what `save` has written: training goes on as if it had not been interrupted.
 
+    The arrays of the model and the generator that `sg.generator()` gives stay the same objects.
+
     Args:
         path: The file.
-        model: The module that gets the saved parameters.
-        optimizer: The optimizer that gets the saved state.
+        model: The module that gets the saved tensors.
+        optimizer: The optimizer that gets the saved state; of `simplegrad.fast` or not.
 
     Returns:
         What was saved as `extra`.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, is of a newer version, or does not fit the model or the
-            optimizer. Nothing has been changed then.
+        TypeError: An argument is of the wrong type.
+        OSError: The file cannot be read; a FileNotFoundError if there is none.
+        ValueError: The file is damaged, is of another version, or does not fit the model, the
+            optimizer or the generator. Nothing has been changed then.
 
     Examples:
         >>> model = nn.Linear(3, 2)
@@ -99,89 +119,194 @@ def load(
         >>> sg.load(path, model, opt)
         {}
     """
-    meta, arrays = _read(os.fspath(path))
+    _check_types("load", path, model, optimizer)
+    saved = _read(path)
     for what, wanted in ("model", model), ("optimizer", optimizer):
-        if wanted is not None and what not in meta:
+        if wanted is not None and what not in saved:
             raise ValueError(
-                f"{path} holds no {what}. Write sg.load(path) without it, or save it first: "
-                f"sg.save(path, {what}={what})."
+                f"{path} holds no {what}. Nothing was changed. Write sg.load(path) without it, or "
+                f"save it first: sg.save(path, {what}={what})."
             )
-    generator = np.random.default_rng()
-    generator.bit_generator.state = meta["generator"]
+    bit_generator = _bit_generator()
+    leaves = {} if model is None else _leaves(model)
     if model is not None:
-        parameters = model.parameters()
-        check_same("the parameters of the model", parameters, meta["model"])
-        for name, theta in parameters.items():
-            check_array(f"the parameter {name!r}", arrays[f"model/{name}"], theta)
+        check_same("the tensors of the model", leaves, saved["model"])
+    for name, theta in leaves.items():
+        check_array(f"the tensor {name!r}", saved["model"][name], theta)
     if optimizer is not None:
-        state = _optimizer_state(meta["optimizer"], arrays, optimizer)
-        optimizer.load_state(state)  # checks all of it, then takes all of it
-    if model is not None:
-        for name, theta in parameters.items():
-            theta.data = arrays[f"model/{name}"]
-    creation.set_generator(generator)
-    return meta["extra"]
+        state = saved["optimizer"]
+        check_same("the class of the optimizer", [type(optimizer).__name__], [state.pop("class")])
+        try:
+            optimizer.load_state(state)  # checks all of it, then takes all of it
+        except TypeError as error:
+            raise _damaged(path, error) from error
+    for name, theta in leaves.items():
+        theta.data[...] = saved["model"][name]  # in place: nothing is left that could fail
+        theta.version += 1
+    bit_generator.state = saved["generator"]
+    return saved["extra"]
 
 
-def _optimizer_state(
-    saved: dict[str, Any], arrays: dict[str, np.ndarray], optimizer: Optimizer
-) -> dict[str, Any]:
-    """The `state()` that was saved, with its arrays put back."""
-    check_same("the class of the optimizer", [type(optimizer).__name__], [saved["class"]])
-    groups = []
-    for number, group in enumerate(saved["param_groups"]):
-        for slot in optimizer.slots:
-            names = group[slot]
-            group[slot] = {name: arrays[f"optimizer/{number}/{slot}/{name}"] for name in names}
-        groups.append(group)
-    return {"step_count": saved["step_count"], "param_groups": groups}
+def _check_types(function: str, path: Any, model: Any, optimizer: Any) -> None:
+    for name, given, types, wanted in (
+        ("path", path, str | os.PathLike, "a string or a Path"),
+        ("model", model, Module | None, "a Module"),
+        ("optimizer", optimizer, Optimizer | None, "an Optimizer"),
+    ):
+        if not isinstance(given, types):
+            raise TypeError(
+                f"{function}() takes {wanted} as {name}, but got a {type(given).__name__}. Write "
+                f'sg.{function}("run.npz", model=model, optimizer=opt).'
+            )
 
 
-def _write(path: str, arrays: dict[str, np.ndarray]) -> None:
-    beside = f"{path}.{os.getpid()}.tmp"
+def _leaves(model: Module) -> dict[str, Tensor]:
+    """The tensors of the model that are no results, frozen ones included."""
+    return {name: theta for name, theta in model.tensors().items() if theta.rule is None}
+
+
+def _bit_generator() -> Any:
+    """The source of the bits of `sg.generator()`, whose state JSON can hold."""
+    bit_generator = creation.generator().bit_generator
+    if not isinstance(bit_generator, np.random.PCG64):
+        raise ValueError(
+            "save() and load() keep the state of a generator of PCG64, but sg.generator() is one "
+            f"of {type(bit_generator).__name__}. Write sg.manual_seed(0), which makes one of PCG64."
+        )
+    return bit_generator
+
+
+def _check_names(names: dict[str, np.ndarray]) -> None:
+    """Raises a ValueError for a name that a zip archive would cut short or cannot hold."""
+    for name in names:
+        encoded = name.encode(errors="replace")  # half of a surrogate pair becomes a "?"
+        if encoded.decode() != name or b"\0" in encoded or len(encoded) > 60_000:
+            raise ValueError(
+                f"a file cannot hold the name {name!a:.200}: it is too long, or has a zero or half "
+                'of a surrogate pair in it. Write another key, as in {"encoder": nn.Linear(2, 2)}.'
+            )
+
+
+def _packed(arrays: dict[str, np.ndarray]) -> memoryview:
+    """An `.npz` as `np.savez` writes it, but which never pickles."""
+    import zipfile
+
+    content = io.BytesIO()
+    archive = zipfile.ZipFile(content, "w")
+    for name, array in arrays.items():
+        member = io.BytesIO()
+        np.lib.format.write_array(member, array, allow_pickle=False)
+        archive.writestr(f"{name}.npy", member.getbuffer())
+    archive.close()  # by hand: at its end, a with-block could raise something else than Ctrl-C did
+    return content.getbuffer()
+
+
+def _write(path: str, content: memoryview) -> None:
+    """Writes a file beside `path` and renames it, which replaces `path` in one go."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"there is no folder {folder} to save into. Write os.makedirs({folder!r}) first."
+        )
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f'{path} is no file. Write sg.save("run.npz", model) with the name of one.')
+    beside = f"{path}.{os.urandom(8).hex()}.tmp"  # random: nobody else writes to it
     try:
-        with open(beside, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+        with open(beside, "xb") as file:
+            file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # else the new name might reach the disk before the content
         os.replace(beside, path)
-    except BaseException:
-        if os.path.exists(beside):
+    except BaseException:  # Ctrl-C, too
+        with contextlib.suppress(FileNotFoundError):
             os.remove(beside)
         raise
 
 
-def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What was saved, checked as far as the file alone can tell."""
     import json
-    import zipfile
-    import zlib
 
+    with open(path, "rb") as file:
+        content = file.read()
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = _unpacked(content)
         meta = json.loads(arrays.pop("meta").tobytes())
         version = meta["format_version"]
-    except FileNotFoundError:
-        raise
-    except (
-        AttributeError,
-        EOFError,
-        KeyError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise ValueError(
-            f"{path} is no whole file of sg.save: {error}. Nothing was changed. Load an earlier "
-            "file, or save again."
-        ) from error
+        saved = _joined(meta, arrays) if version == FORMAT_VERSION else {}
+    except Exception as error:  # damaged bytes can make zipfile, NumPy and json raise anything
+        raise _damaged(path, error) from error
     if version != FORMAT_VERSION:
         raise ValueError(
-            f"{path} is of format version {version!r}, and this simplegrad reads version "
+            f"{path} is of format version {version!r:.80}, and this simplegrad reads version "
             f"{FORMAT_VERSION}. Nothing was changed. Write python -m pip install -U simplegrad."
         )
-    return meta, arrays
+    return saved
+
+
+def _damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:
+    first_line = str(error).partition("\n")[0]
+    return ValueError(
+        f"{path} is no whole file of sg.save ({type(error).__name__}: {first_line:.200}). Nothing "
+        "was changed. Load an earlier file, or save again."
+    )
+
+
+def _unpacked(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz`, which are together no larger than it is."""
+    import zipfile
+
+    arrays = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > len(content):
+            raise ValueError("it would unpack to more bytes than it has")
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name in arrays:
+                raise ValueError(f"{name!r} comes twice")
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{name!r} is compressed")
+            arrays[name] = _array(archive.read(member))  # read() compares the checksum
+    return arrays
+
+
+def _array(content: bytes) -> np.ndarray:
+    """The array of an `.npy`: a view of `content`, so that no header can ask for memory."""
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array is not in version 1.0 of the .npy format")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.kind not in "biuf":
+        raise ValueError(f"an array is of {dtype}, not of numbers")
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError(f"an array of shape {shape} and {dtype} has another number of bytes")
+    return np.ndarray(shape, dtype, content, file.tell(), order="F" if is_fortran else "C")
+
+
+def _joined(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """`meta`, checked, with the arrays back in their places; any error if they do not fit."""
+    optimizer = meta.get("optimizer", {"class": "", "param_groups": []})
+    in_groups = [value for group in optimizer["param_groups"] for value in group.values()]
+    if not (
+        isinstance(meta["extra"], dict)
+        and meta.get("model", {}) == {}
+        and isinstance(optimizer["class"], str)
+        and not any(isinstance(value, dict | list) for value in in_groups)
+    ):
+        raise ValueError("'meta' is not nested as save() nests it")
+    groups = {str(number): group for number, group in enumerate(optimizer["param_groups"])}
+    for name, array in arrays.items():
+        what, own_name = name.split("/", 1)
+        if what == "model":
+            meta["model"][own_name] = array
+        elif what == "optimizer":
+            number, slot, own_name = own_name.split("/", 2)
+            groups[number].setdefault(slot, {})[own_name] = array
+        else:
+            raise ValueError(f"{name!r} has no place")
+    bit_generator = np.random.PCG64(0)
+    bit_generator.state = meta["generator"]
+    if bit_generator.state != meta["generator"]:  # numbers of too many bits are cut
+        raise ValueError("the state of the generator is none of PCG64")
+    return meta

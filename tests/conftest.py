@@ -1,5 +1,29 @@
 """What the tests share."""
 
+import pytest
 from chromium import browser
+from hypothesis import given, settings
 
-__all__ = ["browser"]
+__all__ = ["browser", "for_all"]
+
+# `pytest -m slow` runs 500 examples of each property, the same every time. For more, and new ones:
+# pytest -m slow --hypothesis-profile=thorough tests/test_random_graphs.py
+settings.register_profile("fixed", max_examples=500, derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=10_000, derandomize=False, deadline=None)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(params=["a tenth", pytest.param("all", marks=pytest.mark.slow)])
+def for_all(request):
+    """Decorates a property: checks it at once, for all examples of the profile or a tenth."""
+    examples = settings.default.max_examples
+    if request.param == "a tenth":
+        examples = max(1, examples // 10)
+
+    def decorator(*strategies):
+        def check(prop):
+            settings(max_examples=examples)(given(*strategies)(prop))()
+
+        return check
+
+    return decorator

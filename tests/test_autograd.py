@@ -1,6 +1,7 @@
 """The engine: the order of the tape, what backward adds where, and what it leaves behind."""
 
 import gc
+import re
 import sys
 import threading
 import weakref
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 import simplegrad as sg
-from simplegrad.autograd import is_grad_enabled, tape_of, unbroadcast
+from simplegrad.autograd import backward, chain_rule, is_grad_enabled, tape_of, unbroadcast
 
 
 def leaf(data, name=None):
@@ -48,6 +49,14 @@ def test_a_tensor_is_after_its_inputs_on_the_tape_and_only_once():
         assert all(any(u is v for v in tape[:i]) for u in t.inputs)
 
 
+def test_a_leaf_may_be_made_after_results():
+    a = leaf(2.0)
+    c = a * 3
+    b = leaf(5.0)
+    (c * b).backward()
+    assert (a.grad, b.grad) == (15, 6)
+
+
 def test_tensors_that_require_no_gradient_are_not_on_the_tape():
     a, constant = leaf(2.0), sg.Tensor(5.0) * 2
     c = a * constant
@@ -73,6 +82,12 @@ def test_backward_can_start_from_a_gradient():
     a = leaf([1.0, 2.0, 3.0])
     (a * a).backward(grad=[1.0, 10.0, 100.0])
     assert a.grad.tolist() == [2, 40, 600]
+
+
+def test_a_gradient_to_start_from_is_taken_in_the_dtype_of_the_tensor():
+    a = sg.Tensor([1.0], requires_grad=True)
+    (a * 3).backward(grad=[2**24 + 1])  # float32 has no such number
+    assert a.grad.tolist() == [3 * 2**24]
 
 
 def test_backward_of_one_element_needs_no_gradient_whatever_its_shape():
@@ -102,6 +117,15 @@ def test_a_second_backward_adds_to_the_leaves_only():
     assert a.grad == 24  # micrograd, which adds on the way, too, gives 36
     assert c.grad is None
     assert d.grad is None
+
+
+def test_the_functions_of_the_engine_retain_nothing_by_themselves():
+    a = leaf(3.0)
+    c = a * a
+    d = c * 2
+    assert set(chain_rule(tape_of(d), np.float64(1))) == {a.index}
+    backward(d)
+    assert (a.grad, c.grad, d.grad) == (12, None, None)
 
 
 def test_retain_grads_gives_the_tensors_on_the_way_a_gradient():
@@ -196,6 +220,10 @@ def test_unbroadcast_returns_a_gradient_of_the_right_shape_as_it_is():
     assert unbroadcast(grad, (2, 3)) is grad
 
 
+def test_unbroadcast_to_an_axis_without_elements():
+    assert unbroadcast(np.ones((2, 0)), (1, 0)).shape == (1, 0)
+
+
 # Data that changes between forward and backward
 
 
@@ -256,6 +284,11 @@ def test_backward_of_several_elements_needs_a_gradient():
     assert a.grad is None
 
 
+def test_backward_of_no_elements_needs_a_gradient():
+    with pytest.raises(ValueError, match="has 0 elements"):
+        leaf(np.zeros((0, 3))).backward()
+
+
 def test_backward_of_what_requires_no_gradient():
     with pytest.raises(RuntimeError, match=r"requires no gradient.*requires_grad=True"):
         sg.Tensor(1.0).backward()
@@ -263,10 +296,11 @@ def test_backward_of_what_requires_no_gradient():
         sg.arange(3).sum().backward()
 
 
-def test_backward_from_a_gradient_of_another_shape():
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 2), (2, 1)])
+def test_backward_from_a_gradient_of_another_shape(shape):
     a = leaf([1.0, 2.0])
-    with pytest.raises(ValueError, match=r"shape \(2,\), but got shape \(3,\)"):
-        (a * 2).backward(np.ones(3))
+    with pytest.raises(ValueError, match=re.escape(f"shape (2,), but got shape {shape}")):
+        (a * 2).backward(np.ones(shape))
     assert a.grad is None
 
 

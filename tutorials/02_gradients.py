@@ -13,7 +13,6 @@
 
 # %%
 import inspect
-import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -381,11 +380,34 @@ assert (errors["central"][good] < 1e-8).all()
 assert errors["central, float32"][10] > 1e-4
 
 # %% [markdown]
+# ## A step to the side
+#
+# The rounding error comes from a subtraction of two numbers that are nearly equal. There is a difference
+# without a subtraction: take the step along the imaginary axis, $i^2 = -1$, and look at the imaginary
+# part of what comes out (Squire and Trapp, 1998).
+#
+# $$\frac{\partial L}{\partial x} \approx \frac{\operatorname{Im} L(x + i h)}{h}$$
+
+# %%
+h = 1e-100
+L_plus = L_of(x + 1j * h, y, z)
+complex_dx = L_plus.imag / h
+
+print(f"error {abs(complex_dx - dx):.0e}")
+assert np.isclose(complex_dx, dx, rtol=1e-15)
+
+# %% [markdown]
+# The truncation error falls with $h^2$, as before, and nothing stands against it: $h$ may be so small that
+# its square is 0. The **complex step** has all digits. But it asks for a function that is smooth as one of
+# complex numbers, and whose code takes them. $|x|$ is not: its $|x + i h|$ is the distance from 0, a real
+# number.
+
+# %% [markdown]
 # ## gradcheck
 #
-# `sg.gradcheck` makes this comparison for any function of tensors: what `backward()` gives against
-# central differences, for every element of every input. The tensors must be of float64, for the reason
-# that you have just seen.
+# `sg.gradcheck` makes these comparisons for any function of tensors: what `backward()` gives against
+# central differences, for every element of every input, and against the complex step where all rules
+# allow it. The tensors must be of float64, for the reason that you have seen.
 
 
 # %%
@@ -424,11 +446,11 @@ try:
     sg.gradcheck(wrong_neuron, inputs)
 except AssertionError as error:
     message = str(error)
-print(textwrap.fill(message, 88))
-assert "a partial is wrong" in message
+print(message)
+assert "look at WrongTanh.da" in message
 
 # %% [markdown]
-# Every rule of simplegrad is compared with central differences by its tests. If you add one, do the
+# The report has a row for each element that differs, and says which partial is wrong. Every rule of simplegrad is compared with central differences by its tests. If you add one, do the
 # same.
 
 # %% [markdown]
@@ -507,27 +529,27 @@ assert np.allclose(Softplus.da(1.0, c, a), numeric_da)
 assert sg.gradcheck(softplus, sg.Tensor(a, requires_grad=True))
 
 # %% [markdown]
-# **4.** The absolute value has the slope 1 at $x = 5 \cdot 10^{-7}$, and so says `rules.Abs.da`. Still,
-# `sg.gradcheck(sg.abs, x)` rejects it. Who is right? Find the number that the central difference gives,
-# say why, and make the check pass.
+# **4.** `rules.ReLU.da` gives 0 at $x = 0$, and `sg.gradcheck(sg.relu, x)` rejects it there. Who is right?
+# Find the slopes on the left and on the right and the number that the central difference gives. Then
+# read the report, and make the check pass.
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 4
-x = sg.Tensor(5e-7, requires_grad=True, dtype=np.float64)
 h = 1e-6
-central = (abs(5e-7 + h) - abs(5e-7 - h)) / (2 * h)
-print(f"the central difference is {central:.3f}")
+left = (max(0, 0) - max(-h, 0)) / h
+right = (max(h, 0) - max(0, 0)) / h
+central = (max(h, 0) - max(-h, 0)) / (2 * h)
+print(f"left {left:g}, right {right:g}, central {central:g}")
 
 try:
-    sg.gradcheck(sg.abs, x)
+    sg.gradcheck(sg.relu, sg.Tensor(0.0, requires_grad=True, dtype=np.float64))
 except AssertionError as error:
-    print(textwrap.fill(str(error), 88))
+    print(error)
 
-# The rule is right. The difference reaches across the kink at 0: x - h is negative. A smaller step
-# stays on one side.
-assert np.isclose(central, 0.5)
-assert rules.Abs.da(1.0, 5e-7, 5e-7) == 1
-assert sg.gradcheck(sg.abs, x, h=1e-7)
+# Both: the function has a kink at 0, and no single slope. 0 is one of the numbers between its two slopes,
+# and the central difference is another. Anywhere else they agree, however near to 0.
+assert (left, right, central) == (0, 1, 0.5)
+assert sg.gradcheck(sg.relu, sg.Tensor(5e-7, requires_grad=True, dtype=np.float64))
 
 # %% [markdown]
 # ## Read on
@@ -536,5 +558,6 @@ assert sg.gradcheck(sg.abs, x, h=1e-7)
 # - Baydin, Pearlmutter, Radul and Siskind (2018), "Automatic differentiation in machine learning: a
 #   survey".
 # - Nocedal and Wright (2006), "Numerical Optimization", section 8.1: finite differences and their errors.
+# - Squire and Trapp (1998), "Using complex variables to estimate derivatives of real functions".
 #
 # Next: [The backward pass](03_backward.ipynb), the same walk as a program.

@@ -20,11 +20,14 @@ EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 # How the code writes what stands left of an equation's sign
 LEFT_SIDES = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
 
-# The line of an equation is in another function than that whose docstring it is
+# The lines of each equation are in another function than that whose docstring it is
 COMPUTED_IN = {
-    autograd.backward: autograd.chain_rule,
-    schedules.Schedule: schedules.Schedule._set_rates,
-    gradcheck: inspect.getmodule(gradcheck)._central_difference,
+    autograd.backward: [autograd.chain_rule],
+    schedules.Schedule: [schedules.Schedule._set_rates],
+    gradcheck: [
+        inspect.getmodule(gradcheck)._central_difference,
+        inspect.getmodule(gradcheck)._complex_step,
+    ],
 }
 
 SECTIONS: dict[str, list[Any]] = {
@@ -134,10 +137,10 @@ def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
             name = LEFT_SIDES.get(left, left)
             yield located(thing.update, [s for s in body if name in targets_of(s)])
     else:
-        function = COMPUTED_IN.get(thing, thing)
-        for method in "forward", "factor":  # of a layer, and of a schedule
-            function = getattr(function, method, function)
-        yield located(function, body_of(function))
+        for function in COMPUTED_IN.get(thing, [thing]):
+            for method in "forward", "factor":  # of a layer, and of a schedule
+                function = getattr(function, method, function)
+            yield located(function, body_of(function))
 
 
 def functions_of(rule: type) -> list[Callable[..., Any]]:

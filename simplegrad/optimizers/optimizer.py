@@ -239,7 +239,7 @@ class Optimizer:
         entries = groups.check_state(state, self.param_groups, self.hyperparameters, self.slots)
         for entry in entries:
             self.check_group(entry)
-        copies = [  # made before anything is changed, since memory may run out
+        loaded = [  # made before anything is changed, since memory may run out
             {
                 name: tuple(np.array(entry[slot][name]) for slot in self.slots)
                 for name in group["params"]
@@ -247,7 +247,7 @@ class Optimizer:
             for group, entry in zip(self.param_groups, entries, strict=True)
         ]
         self.step_count = int(state["step_count"])
-        self._kept = copies
+        self._kept = loaded
         for group, entry in zip(self.param_groups, entries, strict=True):
             group.update({key: entry[key] for key in self.hyperparameters})
         rates = {group["lr"] for group in self.param_groups}

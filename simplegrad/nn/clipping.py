@@ -1,0 +1,91 @@
+"""Clipping: a gradient that is too long, shortened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from simplegrad.nn.module import Module
+from simplegrad.tensor import Tensor
+
+
+def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -> float:
+    r"""Shortens the gradients of all parameters, as one vector, to a norm of at most `max_norm`.
+
+    $$g \mathrel{*}= max\_norm / \|g\| \quad \text{if } \|g\| > max\_norm$$
+
+    Pascanu, Mikolov and Bengio (2013), Algorithm 1. $g$ has the elements of all gradients, and
+    $\|g\|$ is the root of the sum of their squares, computed in float64. The direction stays. To be
+    called between `backward()` and the optimizer's `step()`.
+
+    Args:
+        parameters: A Module, or tensors by name as its `parameters()` returns them.
+        max_norm: The largest norm that is left as it is, above 0; `math.inf` to measure only.
+
+    Returns:
+        The norm before.
+
+    Raises:
+        TypeError: `parameters` or `max_norm` is of the wrong type.
+        ValueError: `max_norm` is not above 0, there are no parameters, or one has no gradient.
+        FloatingPointError: The norm is not finite. As with the others, nothing has been changed.
+
+    Examples:
+        >>> w = sg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> (w**2 / 2).sum().backward()
+        >>> nn.clip_grad_norm({"w": w}, max_norm=1.0)
+        5.0
+        >>> w.grad
+        array([0.6, 0.8], dtype=float32)
+    """
+    _check_max_norm(max_norm)
+    gradients = _gradients(parameters)
+    with np.errstate(over="ignore"):  # an infinite norm is an error below
+        norms = [float(np.linalg.norm(g.astype(np.float64))) for g in gradients.values()]
+    norm = math.hypot(*norms)
+    if not math.isfinite(norm):
+        raise _not_finite(norm, dict(zip(gradients, norms, strict=True)))
+    if norm > max_norm:
+        for g in gradients.values():
+            g *= np.float64(max_norm) / norm  # in place, and in float64 for every dtype of g
+    return norm
+
+
+def _check_max_norm(max_norm: float) -> None:
+    is_number = isinstance(max_norm, int | float | np.integer | np.floating)
+    is_number = is_number and not isinstance(max_norm, bool)
+    if not (is_number and max_norm > 0):  # NaN is not, either
+        raise (ValueError if is_number else TypeError)(
+            f"max_norm must be a number above 0, but got {max_norm!r:.80}. Write, for example, "
+            "nn.clip_grad_norm(model, max_norm=1.0)."
+        )
+
+
+def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """The arrays of the gradients by name; that of a shared tensor comes once."""
+    tensors = parameters.parameters() if isinstance(parameters, Module) else parameters
+    if not (isinstance(tensors, Mapping) and all(isinstance(t, Tensor) for t in tensors.values())):
+        raise TypeError(
+            "clip_grad_norm takes a Module or a dict of tensors by name, but got "
+            f"{parameters!r:.80}. Write nn.clip_grad_norm(model, max_norm=1.0)."
+        )
+    missing = [str(name) for name, t in tensors.items() if t.grad is None]
+    if missing or not tensors:
+        raise ValueError(
+            "clip_grad_norm needs the gradient of every parameter, but "
+            f"{'these have none: ' + ', '.join(missing) if missing else 'there is no parameter'}. "
+            "Call loss.backward() first, with a loss that depends on them."
+        )
+    once = {id(t): (name, t.grad) for name, t in tensors.items()}
+    return dict(once.values())
+
+
+def _not_finite(norm: float, norms: dict[str, float]) -> FloatingPointError:
+    guilty = [f"{name!r}" for name, value in norms.items() if not math.isfinite(value)]
+    return FloatingPointError(
+        f"the norm of the gradients is {norm}, because of {', '.join(guilty)}, and clipping "
+        "cannot help. Nothing was changed. To see where it began, compute the loss and call "
+        "backward() within: with sg.detect_anomaly():"
+    )

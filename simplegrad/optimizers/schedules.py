@@ -1,0 +1,390 @@
+"""Schedules: learning rates that change from update to update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from simplegrad.optimizers.groups import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
+from simplegrad.optimizers.optimizer import Optimizer
+
+COUNT = Kind(
+    NUMBERS, lambda x: x >= 0 and x.is_integer(), "a whole number of at least 0", example=100
+)
+POSITIVE = Kind(
+    NUMBERS, lambda x: x >= 1 and x.is_integer(), "a whole number of at least 1", example=1000
+)
+SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
+
+
+class Schedule:
+    r"""The base of the schedules: a subclass adds its hyperparameters and its `factor`.
+
+    $$lr_t = lr_{base} \, f_t$$
+
+    Making a schedule sets the rate of the first update, `step()` that of the next. Groups of
+    different rates are scaled alike, and so is `optimizer.lr`. A rate that is set by hand holds
+    until the next `step()`.
+
+    | symbol | argument |
+    |---|---|
+    | $f_t$ | `factor(t)`, where $t$ is the schedule's own `step_count`, 0 in the first update |
+    | $lr_{base}$ | the rate that the optimizer, or the group, has when the schedule is made |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Attributes:
+        step_count: How often `step()` was called.
+        base_lr: $lr_{base}$ of the optimizer or, if one was given, of the group.
+        overrides: $lr_{base}$ of the groups that have another rate than the optimizer, by label.
+
+    Raises:
+        TypeError: A value is of the wrong type, or `optimizer` is not an Optimizer.
+        ValueError: A hyperparameter is out of range.
+        KeyError: There is no such group.
+
+    Examples:
+        >>> class Inverse(optim.schedules.Schedule):
+        ...     def factor(self, t):
+        ...         return 1 / (1 + t)
+        >>> model = nn.Linear(2, 1)
+        >>> opt = optim.SGD(model, lr=0.6)
+        >>> schedule = Inverse(opt)
+        >>> for batch in [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]:
+        ...     opt.zero_grad()
+        ...     model(batch).sum().backward()
+        ...     print(round(opt.lr, 3))
+        ...     opt.step()
+        ...     schedule.step()
+        0.6
+        0.3
+        0.2
+    """
+
+    hyperparameters: ClassVar[dict[str, Kind]] = {}
+    """The hyperparameters by name, and what each may be; attributes, set before `__init__`."""
+
+    def __init__(self, optimizer: Optimizer, group: str | None = None) -> None:
+        name = type(self).__name__
+        values = _plain(self._values(), self.hyperparameters, where=name)
+        self.check(values)
+        vars(self).update(values)
+        call = f"{name}(opt{''.join(f', {key}={value}' for key, value in values.items())}"
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"{name} sets the rates of an Optimizer, but got {optimizer!r:.80}. Write {call}) "
+                "with, for example, opt = optim.Adam(model)."
+            )
+        rates = {g["label"]: g["lr"] for g in optimizer.param_groups}
+        if group is not None and group not in list(rates):
+            raise KeyError(
+                f"this {type(optimizer).__name__} has no group {group!r}, but {', '.join(rates)}. "
+                f"Write {call}, group={next(iter(rates))!r})."
+            )
+        self.optimizer = optimizer
+        self.group = group
+        self.base_lr: float = optimizer.lr if group is None else rates[group]
+        self.overrides: dict[str, float] = {}
+        if group is None:
+            self.overrides = {label: lr for label, lr in rates.items() if lr != self.base_lr}
+        self._set_rates(t=0)
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Raises a ValueError if hyperparameters do not go together; for subclasses to define."""
+
+    def factor(self, t: int) -> float:
+        """$f_t$, what the rates are multiplied by after `t` steps; subclasses define it."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no factor. Write a method factor(self, t) that returns "
+            "what the rates are multiplied by after t steps, as return 0.99**t."
+        )
+
+    def step(self) -> None:
+        """Sets the rate of the next update; to be called after `optimizer.step()`.
+
+        Examples:
+            >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+            >>> schedule = optim.schedules.Linear(opt, total_steps=4)
+            >>> schedule.step()
+            >>> opt.lr
+            0.75
+        """
+        self._set_rates(self.step_count + 1)
+
+    def _set_rates(self, t: int) -> None:
+        f_t = self.factor(t)
+        for group, base_lr in ((self.group, self.base_lr), *self.overrides.items()):
+            lr_t = base_lr * f_t
+            self.optimizer.set_param("lr", lr_t, group=group)
+        self.step_count = t
+
+    def _values(self) -> dict[str, Any]:
+        return {key: getattr(self, key) for key in self.hyperparameters}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to resume exactly, as JSON and `sg.save` take it.
+
+        Examples:
+            >>> opt = optim.SGD(nn.Linear(2, 1), lr=0.5)
+            >>> schedule = optim.schedules.Step(opt, step_size=30)
+            >>> state = schedule.state()
+            >>> state["class"], state["step_count"], state["base_lr"], state["step_size"]
+            ('Step', 0, 0.5, 30)
+        """
+        return {
+            "class": type(self).__name__,
+            "group": self.group,
+            "step_count": self.step_count,
+            "base_lr": self.base_lr,
+            "overrides": dict(self.overrides),
+            **self._values(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Takes over a `state()`, hyperparameters included, and sets the rates as they were there.
+
+        Raises:
+            TypeError: `state` is not a dict as returned by `state()`.
+            ValueError: It is of another class or other groups, or a value is out of range. Nothing
+                has been changed then.
+
+        Examples:
+            >>> path = getfixture("tmp_path") / "run.npz"
+            >>> model = nn.Linear(2, 1)
+            >>> opt = optim.SGD(model, lr=1.0)
+            >>> schedule = optim.schedules.Linear(opt, total_steps=4)
+            >>> schedule.step()
+            >>> sg.save(path, model, opt, schedule=schedule.state())
+
+            >>> opt = optim.SGD(model, lr=1.0)
+            >>> schedule = optim.schedules.Linear(opt, total_steps=4)
+            >>> schedule.load_state(sg.load(path, model, opt)["schedule"])
+            >>> opt.lr
+            0.75
+        """
+        name, keys = type(self).__name__, self.state().keys()
+        if isinstance(state, Mapping) and state.get("class", name) != name:
+            raise ValueError(
+                f"this schedule is a {name}, but the state is that of a {state['class']}. Nothing "
+                f"was changed. Write schedule = {state['class']}(opt, ...) to load it into."
+            )
+        if not (
+            isinstance(state, Mapping)
+            and state.keys() == keys
+            and isinstance(state["overrides"], Mapping)
+        ):
+            raise TypeError(
+                f"load_state of a {name} takes a dict with {', '.join(keys)}, as state() returns, "
+                f"but got {state!r:.80}. Nothing was changed. Write "
+                "schedule.load_state(other_schedule.state())."
+            )
+        labels = [g["label"] for g in self.optimizer.param_groups if self.group is None]
+        given = state["overrides"]
+        if state["group"] != self.group or not set(given) <= set(labels):
+            raise ValueError(
+                f"this {name} has group={self.group!r} and may override the rates of {labels}, but "
+                f"the state has group={state['group']!r} and overrides {list(given)}. Nothing was "
+                "changed. Load into a schedule made as the one that was saved."
+            )
+        kinds = {"step_count": COUNT, "base_lr": NON_NEGATIVE, **self.hyperparameters}
+        values = _plain({key: state[key] for key in kinds}, kinds, where=name)
+        overrides = _plain(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
+        self.check(values)
+        vars(self).update(values, overrides=overrides)
+        self._set_rates(values["step_count"])
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if not hasattr(self, "step_count"):  # a debugger is in the middle of making it
+            return f"{name}(not made yet)"
+        values: dict[str, Any] = {} if self.group is None else {"group": self.group}
+        values |= {key: getattr(self, key) for key in ("step_count", "base_lr")}
+        values |= {"f_t": self.factor(self.step_count), **self._values()}
+        return f"{name}({', '.join(f'{key}={value!r}' for key, value in values.items())})"
+
+
+def _plain(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
+    """Checked values as Python ints and floats: of the type of the example of their kind."""
+    return {key: type(kinds[key].example)(x) for key, x in checked(values, kinds, where).items()}
+
+
+class Constant(Schedule):
+    """The rate stays as it is, to compare with: no schedule, in the form of one.
+
+    $$f_t = 1$$
+
+    Not PyTorch's `ConstantLR`, which multiplies the first rates by a factor.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=0.1)
+        >>> schedule = optim.schedules.Constant(opt)
+        >>> schedule.step()
+        >>> opt.lr
+        0.1
+    """
+
+    def factor(self, t: int) -> float:
+        return 1.0
+
+
+class Step(Schedule):
+    r"""The rate falls in steps. PyTorch's `StepLR`.
+
+    $$f_t = \gamma^{\lfloor t / s \rfloor}$$
+
+    Krizhevsky, Sutskever and Hinton (2012), section 5, divided by 10 whenever the validation error
+    no longer fell; here it is whenever $s$ updates have passed.
+
+    | symbol | argument |
+    |---|---|
+    | $s$ | `step_size`, the updates from one fall to the next |
+    | $\gamma$ | `gamma` |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        step_size: $s$, a whole number of at least 1.
+        gamma: $\gamma$, from 0 to 1.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+        >>> schedule = optim.schedules.Step(opt, step_size=2, gamma=0.5)
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates.append(opt.lr)
+        ...     schedule.step()
+        >>> rates
+        [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+
+    hyperparameters = {"step_size": POSITIVE, "gamma": SHARE}
+
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, group: str | None = None
+    ) -> None:
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer, group)
+
+    def factor(self, t: int) -> float:
+        s, gamma = self.step_size, self.gamma
+        f_t = gamma ** (t // s)
+        return f_t
+
+
+class Linear(Schedule):
+    r"""The rate falls along a straight line, and then stays. PyTorch's `LinearLR` from factor 1.
+
+    $$f_t = f_T + (1 - f_T) \, (1 - t / T)$$
+
+    After $T$ updates, $f_t$ stays $f_T$.
+
+    | symbol | argument |
+    |---|---|
+    | $T$ | `total_steps` |
+    | $f_T$ | `end_factor` |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        total_steps: $T$, the updates until the end is reached, a whole number of at least 1.
+        end_factor: $f_T$, from 0 to 1: a share of $lr_{base}$, not a rate.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+        >>> schedule = optim.schedules.Linear(opt, total_steps=4)
+        >>> rates = []
+        >>> for _ in range(6):
+        ...     rates.append(opt.lr)
+        ...     schedule.step()
+        >>> rates
+        [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
+
+    hyperparameters = {"total_steps": POSITIVE, "end_factor": SHARE}
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int,
+        end_factor: float = 0.0,
+        group: str | None = None,
+    ) -> None:
+        self.total_steps, self.end_factor = total_steps, end_factor
+        super().__init__(optimizer, group)
+
+    def factor(self, t: int) -> float:
+        T, f_T = self.total_steps, self.end_factor
+        t = min(t, T)
+        f_t = f_T + (1 - f_T) * (1 - t / T)
+        return f_t
+
+
+class Cosine(Schedule):
+    r"""The rate falls along half a wave of the cosine, after a warm-up if one is wanted.
+
+    $$f_t = \begin{cases}
+    (t + 1) / w & t < w \\
+    f_T + (1 - f_T) / 2 \, (1 + \cos(\pi \, (t - w) / (T - w))) & t \ge w
+    \end{cases}$$
+
+    Loshchilov and Hutter (2017), "SGDR", equation 5, without restarts; the warm-up is the gradual
+    one of Goyal et al. (2017), section 2.2. After $T$ updates, $f_t$ stays $f_T$. In PyTorch it is
+    a `SequentialLR` of a `LinearLR` and a `CosineAnnealingLR`.
+
+    | symbol | argument |
+    |---|---|
+    | $T$ | `total_steps` |
+    | $w$ | `warmup_steps` |
+    | $f_T$ | `end_factor` |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        total_steps: $T$, the updates until the end is reached, warm-up included.
+        warmup_steps: $w$, the updates in which the rate rises, less than `total_steps`.
+        end_factor: $f_T$, from 0 to 1: a share of $lr_{base}$, not a rate.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+        >>> schedule = optim.schedules.Cosine(opt, total_steps=6, warmup_steps=2)
+        >>> rates = []
+        >>> for _ in range(8):
+        ...     rates.append(round(opt.lr, 3))
+        ...     schedule.step()
+        >>> rates
+        [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
+    """
+
+    hyperparameters = {"total_steps": POSITIVE, "warmup_steps": COUNT, "end_factor": SHARE}
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int,
+        warmup_steps: int = 0,
+        end_factor: float = 0.0,
+        group: str | None = None,
+    ) -> None:
+        self.total_steps, self.warmup_steps, self.end_factor = total_steps, warmup_steps, end_factor
+        super().__init__(optimizer, group)
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        total_steps, warmup_steps = values["total_steps"], values["warmup_steps"]
+        if warmup_steps >= total_steps:
+            raise ValueError(
+                f"the warm-up is the first part of the schedule, but got warmup_steps="
+                f"{warmup_steps} of total_steps={total_steps}. Write warmup_steps="
+                f"{total_steps // 10}, total_steps={total_steps}."
+            )
+
+    def factor(self, t: int) -> float:
+        T, w, f_T = self.total_steps, self.warmup_steps, self.end_factor
+        if t < w:
+            f_t = (t + 1) / w
+        else:
+            t = min(t, T)
+            f_t = f_T + (1 - f_T) / 2 * (1 + math.cos(math.pi * (t - w) / (T - w)))
+        return f_t

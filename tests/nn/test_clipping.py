@@ -1,0 +1,252 @@
+"""clip_grad_norm: the norm over all gradients, what is done to them, what is refused."""
+
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import simplegrad as sg
+from simplegrad import fast, nn
+from simplegrad import optimizers as optim
+
+
+def with_gradient(*values, dtype=np.float64):
+    theta = sg.zeros(len(values), dtype=dtype, requires_grad=True)
+    theta.grad = np.array(values, dtype)
+    return theta
+
+
+def network():
+    """A model whose gradients are those of a loss."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    (model(sg.normal((5, 3))) ** 2).sum().backward()
+    return model
+
+
+def gradients(parameters):
+    return {name: theta.grad.copy() for name, theta in parameters.items()}
+
+
+def refused(error, *said):
+    """`error` is raised, and its message has these parts in this order."""
+    return pytest.raises(error, match="(?s)" + ".*".join(re.escape(part) for part in said))
+
+
+def unchanged_by(parameters, max_norm, error, *said):
+    before = gradients(parameters)
+    with refused(error, *said):
+        nn.clip_grad_norm(parameters, max_norm)
+    for name, grad in before.items():
+        np.testing.assert_array_equal(parameters[name].grad, grad)
+
+
+# What it computes
+
+
+def test_the_norm_is_that_of_all_gradients_as_one_vector():
+    parameters = {"a": with_gradient(2.0, 3.0), "b": with_gradient(6.0)}
+    norm = nn.clip_grad_norm(parameters, 100.0)
+    assert norm == 7.0  # 4 + 9 + 36 = 49
+    assert type(norm) is float
+
+
+def test_a_longer_gradient_is_shortened_to_the_norm_and_keeps_its_direction():
+    parameters = {"a": with_gradient(2.0, 3.0), "b": with_gradient(-6.0)}
+    assert nn.clip_grad_norm(parameters, 3.5) == 7.0
+    np.testing.assert_array_equal(parameters["a"].grad, [1.0, 1.5])
+    np.testing.assert_array_equal(parameters["b"].grad, [-3.0])
+
+
+@pytest.mark.parametrize("max_norm", [5.0, np.nextafter(5, 6), 6, math.inf, 10**400])
+def test_a_gradient_that_is_not_longer_stays_to_the_bit(max_norm):
+    parameters = {"a": with_gradient(3.0), "b": with_gradient(4.0)}
+    assert nn.clip_grad_norm(parameters, max_norm) == 5.0
+    assert gradients(parameters) == {"a": [3.0], "b": [4.0]}
+
+
+def test_a_gradient_of_zeros_stays():
+    parameters = {"a": with_gradient(0.0, -0.0)}
+    assert nn.clip_grad_norm(parameters, 1e-300) == 0.0
+    np.testing.assert_array_equal(parameters["a"].grad, [0.0, 0.0])
+
+
+finite = st.floats(-1e100, 1e100).filter(lambda x: x == 0 or abs(x) > 1e-100)
+vectors = st.lists(finite, max_size=5)
+
+
+@settings(max_examples=100)
+@given(st.lists(vectors, min_size=1, max_size=4), st.floats(1e-50, 1e50))
+def test_the_result_is_the_one_of_exact_arithmetic(values, max_norm):
+    parameters = {str(i): with_gradient(*vector) for i, vector in enumerate(values)}
+    exact = sum(Fraction(x) ** 2 for vector in values for x in vector)
+    norm = nn.clip_grad_norm(parameters, max_norm)
+    assert abs(Fraction(norm) ** 2 - exact) <= exact * Fraction(1, 10**14)
+    factor = min(1.0, max_norm / norm) if norm else 1.0
+    for vector, theta in zip(values, parameters.values(), strict=True):
+        np.testing.assert_allclose(theta.grad, factor * np.array(vector), rtol=1e-15)
+    assert nn.clip_grad_norm(parameters, math.inf) <= max_norm * (1 + 1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_every_dtype_is_kept_and_squared_in_float64(dtype):
+    largest = float(np.finfo(dtype).max) ** (0.4 if dtype == np.float64 else 1.0)
+    theta = with_gradient(largest, -largest, dtype=dtype)
+    norm = nn.clip_grad_norm({"w": theta}, 1e-3)
+    assert norm == pytest.approx(math.sqrt(2) * float(dtype(largest)), rel=1e-14)
+    assert theta.grad.dtype == dtype
+    np.testing.assert_allclose(theta.grad, np.array([1, -1]) * 1e-3 / math.sqrt(2), rtol=1e-3)
+
+
+def test_a_model_and_its_parameters_are_the_same():
+    model = network()
+    norm = nn.clip_grad_norm(model, math.inf)
+    assert norm == nn.clip_grad_norm(model.parameters(), 0.5 * norm)
+    assert nn.clip_grad_norm(model, math.inf) == pytest.approx(0.5 * norm, rel=1e-6)
+
+
+def test_a_frozen_parameter_is_left_out():
+    model = network()
+    frozen = model.layers[0].weight
+    frozen.requires_grad = False
+    before = frozen.grad.copy()
+    nn.clip_grad_norm(model, 1e-3)
+    np.testing.assert_array_equal(frozen.grad, before)
+
+
+def test_a_tensor_of_two_names_counts_once():
+    theta = with_gradient(4.0)
+    assert nn.clip_grad_norm({"encoder": theta, "decoder": theta}, 2.0) == 4.0
+    np.testing.assert_array_equal(theta.grad, [2.0])
+
+
+def test_parameters_of_no_axes_and_of_no_elements_are_clipped_along():
+    scalar = sg.Tensor(1.0, requires_grad=True)
+    scalar.grad = np.float32(8)
+    parameters = {"scalar": scalar, "none": with_gradient()}
+    assert nn.clip_grad_norm(parameters, 2.0) == 8.0
+    assert isinstance(scalar.grad, np.ndarray)
+    assert scalar.grad == 2.0
+
+
+def test_it_works_in_place():
+    parameters = network().parameters()
+    arrays = {name: theta.grad for name, theta in parameters.items()}
+    nn.clip_grad_norm(parameters, 1e-3)
+    for name, theta in parameters.items():
+        assert theta.grad is arrays[name]
+
+
+@pytest.mark.parametrize("twin", [fast.Adam, fast.SGD])
+def test_clipped_training_of_fast_has_the_bits_of_the_reference(twin):
+    (reference,) = [kind for kind in twin.__mro__ if kind.__module__.startswith(optim.__name__)][:1]
+    results = []
+    for optimizer in reference, twin:
+        sg.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+        opt = optimizer(model, lr=0.1)
+        for _ in range(5):
+            opt.zero_grad()
+            (model(sg.normal((5, 3))) ** 2).sum().backward()
+            assert nn.clip_grad_norm(model, 0.1) > 0.1
+            opt.step()
+        results.append({name: t.data.tobytes() for name, t in model.parameters().items()})
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("max_norm", [1e-3, 1.0, 1e3])
+def test_the_values_are_those_of_torch(max_norm):
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+    rng = np.random.default_rng(0)
+    parameters, twins = {}, []
+    for name, shape in {"weight": (3, 2), "bias": (2,), "scale": ()}.items():
+        parameters[name] = sg.zeros(shape, dtype=np.float64, requires_grad=True)
+        parameters[name].grad = 10 * rng.normal(size=shape)
+        twins.append(torch.zeros(shape, dtype=torch.float64, requires_grad=True))
+        twins[-1].grad = torch.tensor(parameters[name].grad)
+    norm = torch.nn.utils.clip_grad_norm_(twins, max_norm).item()
+    assert nn.clip_grad_norm(parameters, max_norm) == pytest.approx(norm, rel=1e-14)
+    plus = norm / (norm + 1e-6) if norm > max_norm else 1  # torch divides by norm + 1e-6
+    for theta, twin in zip(parameters.values(), twins, strict=True):
+        np.testing.assert_allclose(theta.grad * plus, twin.grad.numpy(), rtol=1e-14)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("max_norm", [0, 0.0, -1, -math.inf, math.nan, np.float32(0)])
+def test_max_norm_is_above_0(max_norm):
+    said = f"max_norm must be a number above 0, but got {max_norm!r}. Write, for example, "
+    unchanged_by({"w": with_gradient(3.0)}, max_norm, ValueError, said, "max_norm=1.0)")
+
+
+@pytest.mark.parametrize("max_norm", ["1.0", None, True, np.True_, [1.0], 1j, sg.Tensor(1.0)])
+def test_max_norm_is_a_number(max_norm):
+    said = f"max_norm must be a number above 0, but got {max_norm!r}. Write, for example, "
+    unchanged_by({"w": with_gradient(3.0)}, max_norm, TypeError, said)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        with_gradient(3.0),
+        [with_gradient(3.0)],
+        ["weight", "bias"],
+        {"w": np.ones(2)},
+        {"layer": nn.Linear(1, 1)},
+        nn.Linear,
+        None,
+    ],
+)
+def test_parameters_is_a_module_or_a_dict_of_tensors(parameters):
+    with refused(
+        TypeError,
+        f"clip_grad_norm takes a Module or a dict of tensors by name, but got {parameters!r:.80}",
+        "Write nn.clip_grad_norm(model, max_norm=1.0).",
+    ):
+        nn.clip_grad_norm(parameters, 1.0)
+
+
+def test_the_corrected_call_works():
+    with pytest.raises(TypeError) as error:
+        nn.clip_grad_norm(None, 1.0)
+    call = re.search(r"Write (.*)\.$", str(error.value))[1]
+    assert eval(call, {"nn": nn, "model": network()}) > 1
+
+
+@pytest.mark.parametrize("parameters", [{}, nn.ReLU()])
+def test_there_are_parameters(parameters):
+    with refused(ValueError, "there is no parameter. Call loss.backward() first"):
+        nn.clip_grad_norm(parameters, 1.0)
+
+
+def test_missing_gradients_are_named_and_nothing_is_clipped():
+    parameters = network().parameters()
+    parameters["layers.0.bias"].grad = parameters["layers.2.weight"].grad = None
+    rest = {name: t for name, t in parameters.items() if t.grad is not None}
+    before = gradients(rest)
+    with refused(
+        ValueError,
+        "needs the gradient of every parameter, but these have none: layers.0.bias, ",
+        "layers.2.weight. Call loss.backward() first",
+    ):
+        nn.clip_grad_norm(parameters, 1e-3)
+    for name, grad in before.items():
+        np.testing.assert_array_equal(rest[name].grad, grad)
+
+
+@pytest.mark.parametrize("max_norm", [1.0, math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e200])
+def test_a_norm_that_is_not_finite_is_refused_with_its_parameters_named(value, max_norm):
+    parameters = {"a": with_gradient(3.0), "b": with_gradient(1.0, value), "c": with_gradient(4.0)}
+    unchanged_by(
+        parameters,
+        max_norm,
+        FloatingPointError,
+        f"the norm of the gradients is {abs(value) if value != 1e200 else math.inf}, because of ",
+        "'b', and clipping cannot help. Nothing was changed. ",
+        "with sg.detect_anomaly():",
+    )

@@ -1,0 +1,636 @@
+"""Random graphs of every rule: their gradients, and what the engine says of any graph.
+
+A program is plain data, a list of steps, so that it runs on simplegrad and on torch alike. While it
+is drawn, its values are kept small and away from kinks: there, no two ways to differentiate agree.
+"""
+
+import functools
+import gc
+import math
+import operator
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import assume
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes
+from oracles import LAYOUTS, central_differences, in_layout
+
+import simplegrad as sg
+from simplegrad import rules
+from simplegrad.autograd import tape_of
+
+MAX_RULES = 60
+MAX_SIZE = 100
+MAX_VALUE = 4.0
+GAP = 1e-3  # how far from a kink a value is, if it is not on it
+
+seeds = st.integers(0, 2**32 - 1)
+booleans = st.booleans()
+below = functools.cache(lambda n: st.integers(0, n - 1))  # to make a strategy takes time
+leaf_shapes = array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4).filter(
+    lambda shape: math.prod(shape) <= 40
+)
+
+# A step is (name, the numbers of the steps that it takes, params): OURS says how it is computed.
+
+OURS = {
+    "leaf": lambda data, requires_grad: sg.Tensor(data, requires_grad),
+    "constant": lambda value: value,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+    "@": operator.matmul,
+    "neg": operator.neg,
+    "exp": sg.exp,
+    "log": sg.log,
+    "sqrt": sg.sqrt,
+    "abs": abs,
+    "tanh": sg.tanh,
+    "sigmoid": sg.sigmoid,
+    "relu": sg.relu,
+    "gelu": sg.gelu,
+    "maximum": sg.maximum,
+    "minimum": sg.minimum,
+    "where": lambda a, b, condition: sg.where(condition, a, b),
+    "clip": sg.clip,
+    "sum": sg.Tensor.sum,
+    "mean": sg.Tensor.mean,
+    "max": sg.Tensor.max,
+    "min": sg.Tensor.min,
+    "var": sg.Tensor.var,
+    "logsumexp": sg.logsumexp,
+    "reshape": lambda a, shape: a.reshape(*shape),
+    "transpose": lambda a, axes: a.T if axes is None else a.transpose(*axes),
+    "squeeze": sg.Tensor.squeeze,
+    "unsqueeze": sg.Tensor.unsqueeze,
+    "index": lambda a, index: a[index],
+    "concatenate": lambda *a, axis: sg.concatenate(a, axis),
+    "stack": lambda *a, axis: sg.stack(a, axis),
+}
+
+
+def run(steps, library, order=None, given=None):
+    """The value of each step, in the order of the steps; those in `given` are not computed."""
+    values = dict(given or {})
+    for number in order or range(len(steps)):
+        if number not in values:
+            name, inputs, params = steps[number]
+            values[number] = library[name](*[values[i] for i in inputs], **params)
+    return [values[number] for number in range(len(steps))]
+
+
+# Drawing a program
+
+
+class Writer:
+    """Writes a program, and runs it at the same time: the values say what may come next."""
+
+    def __init__(self, draw):
+        self.draw = draw
+        self.steps, self.values = [], []
+
+    def add(self, name, *inputs, **params):
+        """Adds a step, and one more if the result is too large; the number of the last."""
+        self.steps.append((name, inputs, params))
+        with sg.no_grad():
+            self.values.append(OURS[name](*[self.values[i] for i in inputs], **params))
+        number = len(self.steps) - 1
+        if name in ("leaf", "constant"):
+            return number
+        largest = np.max(np.abs(self.values[number].data), initial=0)
+        if largest <= MAX_VALUE:
+            return number
+        return self.add("/", number, self.constant(2.0 ** np.ceil(np.log2(largest) - 1)))
+
+    def choose(self, options):
+        return options[self.draw(below(len(options)))]
+
+    def leaf(self, shape, requires_grad):
+        data = np.random.default_rng(self.draw(seeds)).uniform(-2, 2, shape)
+        data = in_layout(data, self.choose(LAYOUTS))
+        return self.add("leaf", data=data, requires_grad=requires_grad)
+
+    def constant(self, value):
+        return self.add("constant", value=value)
+
+    def ends(self):
+        """The tensors that nothing was computed from yet."""
+        used = {i for _, inputs, _ in self.steps for i in inputs}
+        return [i for i, t in enumerate(self.values) if isinstance(t, sg.Tensor) and i not in used]
+
+    def has_room(self):
+        """Whether there may be more rules, beside those that will join the ends."""
+        rules_now = sum(name not in ("leaf", "constant") for name, _, _ in self.steps)
+        return rules_now + len(self.ends()) + 8 <= MAX_RULES
+
+    def pick(self, fits=lambda t: True):
+        """The number of a tensor; recent ones are likely, so that graphs grow deep."""
+        tensors = [i for i, t in enumerate(self.values) if isinstance(t, sg.Tensor) and fits(t)]
+        if not tensors:
+            return None
+        recent = tensors[-6:]
+        return self.choose(self.choose([recent, tensors]))
+
+    def array(self, number):
+        value = self.values[number]
+        return value.data if isinstance(value, sg.Tensor) else np.asarray(value)
+
+    def beside(self, a):
+        """What broadcasts with `a`: a tensor, often `a` itself, a Python number or an array."""
+        kind = self.choose(["itself", "tensor", "tensor", "leaf", "number", "array"])
+        shape = self.values[a].shape
+        if kind == "tensor":
+            return self.pick(lambda t: fits_beside(shape, t.shape))
+        if kind == "itself":
+            return a
+        if kind == "number":
+            return self.constant(self.choose([-1.5, 0.25, 2, 3.0]))
+        like = tuple(self.choose([1, n]) for n in shape)
+        like = like[self.draw(st.integers(0, len(like))) :]
+        if kind == "leaf":
+            return self.leaf(like, self.draw(booleans))
+        return self.constant(np.random.default_rng(self.draw(seeds)).uniform(-2, 2, like))
+
+    def positive(self, a):
+        if np.min(self.array(a), initial=1) >= 0.2:
+            return a
+        return self.add("+", self.add("sigmoid", a), self.constant(0.25))
+
+    def axis(self, shape):
+        """None, an axis or several, also counted from the end."""
+        if not shape:
+            return self.choose([None, ()])
+        one = st.integers(-len(shape), len(shape) - 1)
+        some = st.lists(one, unique_by=lambda axis: axis % len(shape)).map(tuple)
+        return self.draw(st.none() | one | some)
+
+
+def fits_beside(a_shape, b_shape):
+    try:
+        shape = np.broadcast_shapes(a_shape, b_shape)
+    except ValueError:
+        return False
+    return len(shape) <= 4 and math.prod(shape) <= MAX_SIZE
+
+
+def near_kink(distances):
+    """Whether a distance is small, but not 0: what is equal because it is the same stays equal."""
+    distances = np.abs(distances)
+    return bool(np.any((distances > 0) & (distances < GAP)))
+
+
+# Each of these adds a step, or none where nothing fits.
+
+
+def unary(name, kink=None, positive=False):
+    def write(w):
+        a = w.pick()
+        if kink is not None and near_kink(w.array(a) - kink):
+            return
+        w.add(name, w.positive(a) if positive else a)
+
+    return write
+
+
+def binary(name, kink=False):
+    def write(w):
+        a = w.pick()
+        b = w.beside(a)
+        if kink and near_kink(w.array(a) - w.array(b)):
+            return
+        if w.draw(booleans):
+            a, b = b, a
+        if name == "/" and np.min(np.abs(w.array(b)), initial=1) < 0.2:
+            if not isinstance(w.values[b], sg.Tensor):
+                return
+            b = w.positive(b)
+        w.add(name, a, b)
+
+    return write
+
+
+def power(w):
+    a = w.pick()
+    kind = w.choose(["exponent", "base", "both"])
+    if kind == "exponent":
+        exponent = w.choose([0, 1, 2, 3, -1, 0.5])
+        w.add("**", a if exponent in (0, 1, 2, 3) else w.positive(a), w.constant(exponent))
+    elif kind == "base":
+        w.add("**", w.constant(w.choose([0.5, 2, 1.5])), a)
+    else:
+        b = w.pick(lambda t: fits_beside(w.values[a].shape, t.shape))
+        w.add("**", w.positive(a), b)
+
+
+def matmul(w):
+    a = w.pick(lambda t: t.ndim >= 1)
+    if a is None:
+        return
+    *batch, n = w.values[a].shape
+    m = batch.pop() if batch else None
+    size = w.draw(st.integers(0, 3))
+    sides = [(n,), (n, size)] if m is None else [(n,), (n, size), (*batch, n, size)]
+    shape = w.choose(sides + ([] if batch else [(2, n, size)]))
+    if math.prod(batch) * (m or 1) * size * math.prod(shape[:-2]) > MAX_SIZE:
+        return
+    if w.values[a].ndim == 2 and shape == (n, m) and w.draw(booleans):
+        b = w.add("transpose", a, axes=None)
+    elif w.draw(booleans):
+        b = w.leaf(shape, w.draw(booleans))
+    else:
+        b = w.constant(np.random.default_rng(w.draw(seeds)).uniform(-2, 2, shape))
+    w.add("@", a, b)
+    if m is not None and w.draw(booleans):
+        left = w.choose([(m,), (size, m)])
+        w.add("@", w.constant(np.random.default_rng(w.draw(seeds)).uniform(-2, 2, left)), a)
+
+
+def where(w):
+    a = w.pick()
+    b = w.beside(a)
+    shape = np.broadcast_shapes(w.array(a).shape, w.array(b).shape)
+    shape = tuple(w.choose([1, n]) for n in shape)
+    condition = np.random.default_rng(w.draw(seeds)).random(shape) < 0.5
+    w.add("where", a, b, condition=condition)
+
+
+def clip(w):
+    a = w.pick()
+    limits = w.choose([(-0.5, None), (None, 0.75), (-1.0, 0.5), (0, 1)])
+    if not any(near_kink(w.array(a) - x) for x in limits if x is not None):
+        w.add("clip", a, min=limits[0], max=limits[1])
+
+
+def reduction(name):
+    def write(w):
+        a = w.pick()
+        x = w.array(a)
+        axis = w.axis(x.shape)
+        n = math.prod(x.shape[i] for i in positive_axes(axis, x.ndim))
+        params = {"axis": axis, "keepdims": w.draw(booleans)}
+        if name == "var":
+            params["ddof"] = w.choose([0, 1])
+        if n - params.get("ddof", 0) <= 0 and name != "sum":
+            return
+        if name in ("max", "min"):
+            extreme = getattr(np, name)(x, axis=axis, keepdims=True)
+            if near_kink(x - extreme):
+                return
+        w.add(name, a, **params)
+
+    return write
+
+
+def positive_axes(axis, ndim):
+    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return [i % ndim for i in axes]
+
+
+def reshape(w):
+    a = w.pick()
+    shape, size = w.values[a].shape, w.values[a].size
+    options = [(size,), (1, size), (size, 1, 1), (shape[::-1],), ((size, 1),)]
+    if size:
+        options += [(-1,), (-1, shape[-1] if shape else 1), ((1, -1),)]
+        options += [(n, size // n) for n in (2, 3) if size % n == 0]
+    w.add("reshape", a, shape=w.choose(options))
+
+
+def transpose(w):
+    a = w.pick()
+    n = w.values[a].ndim
+    axes = w.draw(st.permutations(range(n)))
+    signed = tuple(axis - w.choose([0, n]) for axis in axes)
+    w.add("transpose", a, axes=w.choose([None, signed, (signed,)]))
+
+
+def squeeze(w):
+    a = w.pick()
+    shape = w.values[a].shape
+    ones = [i for i, n in enumerate(shape) if n == 1]
+    options = [None, tuple(ones), *ones, *[i - len(shape) for i in ones]]
+    w.add("squeeze", a, axis=w.choose(options))
+
+
+def unsqueeze(w):
+    a = w.pick(lambda t: t.ndim < 4)
+    if a is not None:
+        n = w.values[a].ndim
+        w.add("unsqueeze", a, axis=w.draw(st.integers(-n - 1, n)))
+
+
+def index(w):
+    a = w.pick()
+    shape = w.values[a].shape
+    parts, advanced = [], 0
+    for n in shape[: w.draw(st.integers(0, len(shape)))]:
+        kinds = ["slice", "reversed"]
+        if n:
+            kinds += ["int"] if advanced else ["int", "list", "tensor", "mask"]
+        kind = w.choose(kinds)
+        rng = np.random.default_rng(w.draw(seeds))
+        if kind == "slice":
+            parts.append(slice(w.draw(st.integers(0, 1)), w.choose([None, -1, 3])))
+        elif kind == "reversed":
+            parts.append(slice(None, None, w.choose([-1, -2])))
+        elif kind == "int":
+            parts.append(w.draw(st.integers(-n, n - 1)))
+        elif kind == "mask":
+            parts.append(rng.random(n) < 0.5)
+        else:
+            rows = rng.integers(-n, n, size=w.draw(st.integers(1, 3)))
+            parts.append(rows.tolist() if kind == "list" else rows)
+        advanced += kind in ("list", "tensor", "mask")
+    if len(parts) < len(shape) and w.draw(booleans):
+        parts.append(...)
+    if len(shape) < 4 and w.draw(booleans):
+        parts.insert(0, None)
+    single = len(parts) == 1 and w.draw(booleans)
+    chosen = parts[0] if single else tuple(parts)
+    if isinstance(chosen, np.ndarray) and w.draw(booleans):
+        chosen = sg.Tensor(chosen)
+    if np.empty(shape)[np_index(chosen)].size <= MAX_SIZE:
+        w.add("index", a, index=chosen)
+
+
+def np_index(index):
+    return index.data if isinstance(index, sg.Tensor) else index
+
+
+def concatenate(w):
+    a = w.pick(lambda t: t.ndim >= 1)
+    if a is None:
+        return
+    shape = w.values[a].shape
+    axis = w.draw(st.integers(-len(shape), len(shape) - 1))
+
+    def rest(shape):
+        return len(shape), np.delete(shape, axis).tolist()
+
+    parts = [a]
+    for _ in range(w.draw(st.integers(0, 3))):
+        parts.append(w.pick(lambda t: t.ndim == len(shape) and rest(t.shape) == rest(shape)))
+    if sum(w.values[i].size for i in parts) <= MAX_SIZE:
+        w.add("concatenate", *w.draw(st.permutations(parts)), axis=axis)
+
+
+def stack(w):
+    a = w.pick(lambda t: t.ndim < 4)
+    if a is None:
+        return
+    shape = w.values[a].shape
+    parts = [a]
+    for _ in range(w.draw(st.integers(0, 3))):
+        parts.append(w.pick(lambda t: t.shape == shape))
+    if len(parts) * math.prod(shape) <= MAX_SIZE:
+        axis = w.draw(st.integers(-len(shape) - 1, len(shape)))
+        w.add("stack", *w.draw(st.permutations(parts)), axis=axis)
+
+
+WRITERS = [
+    binary("+"),
+    binary("-"),
+    binary("*"),
+    binary("/"),
+    power,
+    matmul,
+    unary("neg"),
+    unary("exp"),
+    unary("log", positive=True),
+    unary("sqrt", positive=True),
+    unary("abs", kink=0),
+    unary("tanh"),
+    unary("sigmoid"),
+    unary("relu", kink=0),
+    unary("gelu"),
+    binary("maximum", kink=True),
+    binary("minimum", kink=True),
+    where,
+    clip,
+    *map(reduction, ["sum", "mean", "max", "min", "var", "logsumexp"]),
+    reshape,
+    transpose,
+    squeeze,
+    unsqueeze,
+    index,
+    concatenate,
+    stack,
+]
+
+
+@st.composite
+def programs(draw):
+    """The steps, the last of which joins all ends, and how much each of its elements counts."""
+    w = Writer(draw)
+    w.leaf(draw(leaf_shapes), requires_grad=True)
+    for _ in range(draw(st.integers(0, 3))):
+        w.leaf(draw(leaf_shapes), requires_grad=draw(st.booleans()))
+    for _ in range(draw(st.integers(1, 40))):
+        if w.has_room():
+            w.choose(WRITERS)(w)
+    ends = [w.add("reshape", i, shape=(-1,)) for i in w.ends()]
+    w.add("concatenate", *ends, axis=0)
+    weights = np.random.default_rng(draw(seeds)).uniform(-1, 1, w.values[-1].shape)
+    return w.steps, weights
+
+
+# What holds of any graph
+
+
+def backward(steps, weights, **how):
+    """The values of a program whose last has been differentiated."""
+    values = run(steps, OURS, **how)
+    values[-1].backward(weights, retain_grads=True)
+    return values
+
+
+def leaves_of(values):
+    return {
+        i: t
+        for i, t in enumerate(values)
+        if isinstance(t, sg.Tensor) and t.requires_grad and t.rule is None and t.grad is not None
+    }
+
+
+def rules_on(tape):
+    return [t.rule.__name__ for t in tape if t.rule is not None]
+
+
+def largest_gradient(values):
+    """Of all values: what has been added up on the way was not exact where it cancels."""
+    grads = [t.grad for t in values if isinstance(t, sg.Tensor) and t.grad is not None]
+    return max(np.max(np.abs(grad), initial=0) for grad in grads)
+
+
+def test_the_gradients_of_a_random_graph_are_what_central_differences_say(for_all):
+    met, largest = Counter(), 0
+
+    @for_all(programs(), seeds)
+    def agree(program, seed):
+        nonlocal largest
+        steps, weights = program
+        values = backward(steps, weights)
+        rng = np.random.default_rng(seed)
+        for i, t in leaves_of(values).items():
+            direction = rng.uniform(-1, 1, t.shape)
+
+            def moved(s, i=i, x=t.data, direction=direction):
+                with sg.no_grad():
+                    return run(steps, OURS, given={i: sg.Tensor(x + s * direction)})[-1].data
+
+            h = 1e-4
+            far, near = (
+                central_differences(moved, [0.0], 0, weights, h=step) for step in (h, h / 2)
+            )
+            numeric = (4 * near - far) / 3  # Richardson: the error of order h**2 cancels
+            scale = max(1.0, np.abs(numeric))
+            assume(np.abs(far - near) < 1e-6 * scale)  # no kink in between, nor too bent
+            assert np.abs(np.sum(t.grad * direction) - numeric) < 1e-6 * scale, f"leaf {i}"
+        on_the_way = rules_on(tape_of(values[-1]))
+        met.update(on_the_way)
+        largest = max(largest, len(on_the_way))
+
+    assert set(met) == set(rules.__all__)
+    assert MAX_RULES / 2 < largest <= MAX_RULES
+
+
+def test_the_gradients_of_a_random_graph_are_those_of_torch(for_all):
+    torch = pytest.importorskip("torch", reason="torch is not installed: an oracle is missing")
+    theirs, met = torch_library(torch), Counter()
+
+    @for_all(programs())
+    def agree(program):
+        steps, weights = program
+        values, twins = backward(steps, weights), run(steps, theirs)
+        np.testing.assert_allclose(values[-1].data, twins[-1].detach(), rtol=1e-10, atol=1e-12)
+        twins[-1].backward(torch.tensor(weights))
+        atol = 1e-11 * max(1.0, largest_gradient(values))
+        for i, t in leaves_of(values).items():
+            np.testing.assert_allclose(t.grad, twins[i].grad, rtol=1e-10, atol=atol)
+        met.update(rules_on(tape_of(values[-1])))
+
+    assert set(met) == set(rules.__all__)
+
+
+def test_backward_twice_adds_the_same_gradients_exactly(for_all):
+    @for_all(programs())
+    def twice(program):
+        steps, weights = program
+        values = run(steps, OURS)
+        values[-1].backward(weights)
+        once = {i: t.grad.copy() for i, t in leaves_of(values).items()}
+        values[-1].backward(weights)
+        for i, t in leaves_of(values).items():
+            np.testing.assert_array_equal(t.grad, 2 * once[i])
+        assert all(t.grad is None for t in tape_of(values[-1]) if t.rule is not None)
+
+
+def test_a_retained_gradient_is_that_of_a_leaf_in_its_place(for_all):
+    @for_all(programs(), st.data())
+    def cut(program, data):
+        steps, weights = program
+        values = backward(steps, weights)
+        tape = tape_of(values[-1])
+        between = [i for i, t in enumerate(values) if any(t is s for s in tape) and t.rule]
+        i = data.draw(st.sampled_from(between))
+        leaf = sg.Tensor(values[i], requires_grad=True)
+        backward(steps, weights, given={i: leaf})
+        np.testing.assert_array_equal(leaf.grad, values[i].grad)
+
+
+def test_the_order_in_which_independent_parts_were_made_does_not_matter(for_all):
+    @for_all(programs(), st.randoms(use_true_random=True))
+    def reorder(program, random):
+        steps, weights = program
+        values = backward(steps, weights)
+        again = backward(steps, weights, order=another_order(steps, random))
+        atol = 1e-11 * max(1.0, largest_gradient(values))
+        for i, t in leaves_of(values).items():
+            np.testing.assert_allclose(again[i].grad, t.grad, rtol=1e-10, atol=atol)
+
+
+def another_order(steps, random):
+    """The steps, every one after its inputs, but otherwise shuffled."""
+    order, waiting = [], set(range(len(steps)))
+    while waiting:
+        ready = [i for i in sorted(waiting) if waiting.isdisjoint(steps[i][1])]
+        order.append(random.choice(ready))
+        waiting.remove(order[-1])
+    return order
+
+
+def test_a_graph_is_freed_without_the_garbage_collector(for_all):
+    @for_all(programs())
+    def free(program):
+        gc.collect(0)
+        gc.disable()
+        gc.freeze()  # what was there before is not looked at
+        try:
+            backward(*program)
+            assert gc.collect() == 0
+        finally:
+            gc.unfreeze()
+            gc.enable()
+
+
+# The same steps in torch
+
+
+def torch_library(torch):
+    """OURS, in torch. Where its names take less than NumPy's, what is missing is put around."""
+
+    def reduction(fn):
+        def reduce(a, axis, keepdims, **params):
+            axes = positive_axes(axis, a.ndim)
+            kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
+            shape = kept if keepdims else [n for i, n in enumerate(a.shape) if i not in axes]
+            # torch takes no axes for all axes, so there is one more
+            return fn(a.unsqueeze(-1), dim=[*axes, a.ndim], **params).reshape(shape)
+
+        return reduce
+
+    def taken(a, index):  # torch has no steps backwards
+        chosen = np.arange(a.numel()).reshape(a.shape)[np_index(index)]
+        return a.reshape(-1)[torch.tensor(chosen.copy())]
+
+    def transposed(a, axes):
+        return a.permute(list(range(a.ndim))[::-1] if axes is None else np.ravel(axes).tolist())
+
+    def squeezed(a, axis):
+        return a.squeeze() if axis is None else a.squeeze(axis)
+
+    def variance(a, dim, ddof):  # of no elements, torch warns
+        return torch.var(a, dim, correction=ddof) if a.numel() else a.sum(dim)
+
+    return {
+        **OURS,
+        "leaf": lambda data, requires_grad: torch.tensor(data.copy(), requires_grad=requires_grad),
+        "constant": lambda value: torch.tensor(value, dtype=torch.float64),
+        "exp": torch.exp,
+        "log": torch.log,
+        "sqrt": torch.sqrt,
+        "tanh": torch.tanh,
+        "sigmoid": torch.sigmoid,
+        "relu": torch.relu,
+        "gelu": lambda a: torch.nn.functional.gelu(a, approximate="tanh"),
+        "maximum": torch.maximum,
+        "minimum": torch.minimum,
+        "where": lambda a, b, condition: torch.where(torch.tensor(condition), a, b),
+        "clip": torch.clip,
+        "sum": reduction(torch.sum),
+        "mean": reduction(torch.mean),
+        "max": reduction(torch.amax),
+        "min": reduction(torch.amin),
+        "var": reduction(variance),
+        "logsumexp": reduction(torch.logsumexp),
+        "transpose": transposed,
+        "squeeze": squeezed,
+        "unsqueeze": torch.unsqueeze,
+        "index": taken,
+        "concatenate": lambda *a, axis: torch.cat(a, axis),
+        "stack": lambda *a, axis: torch.stack(a, axis),
+    }
