@@ -28,6 +28,8 @@ import simplegrad as sg
 import simplegrad.optimizers as optim
 from simplegrad import nn
 
+sg.manual_seed(0)
+
 # %% [markdown]
 # ## `backward` twice
 

@@ -72,14 +72,18 @@ def detect_anomaly() -> Iterator[None]:
             rule, inputs = frame.f_locals["rule"], frame.f_locals["inputs"]
             given = dict(zip(_names_of_inputs(rule), [t.data for t in inputs], strict=False))
             line = _users_line(frame)
-            if _is_anomaly(result.data, given):
+            c = np.asarray(
+                result.data
+            )  # a subclass may refuse to give its values, as in a recording
+            if _is_anomaly(c, given):
                 where = f"  {_line_of_forward(rule)}\ncalled by\n  {line}"
-                raise FloatingPointError(_report(rule, "forward", "c", result.data, given, where))
+                raise FloatingPointError(_report(rule, "forward", "c", c, given, where))
             index = result.index
             users_lines[index] = line, weakref.ref(result, lambda _: users_lines.pop(index))
         elif frame.f_back and frame.f_back.f_code is CHAIN_RULE and isinstance(result, ARRAY):
             names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
             given = {name: frame.f_locals[name] for name in names}
+            result = np.asarray(result)
             if _is_anomaly(result, given):
                 c = frame.f_back.f_locals["c"]
                 line, _ = users_lines.get(c.index, ("a line before detect_anomaly()", None))
@@ -159,7 +163,6 @@ def _watching(look: Callable[[FrameType, str, Any], None]) -> Iterator[None]:
 
 def _is_anomaly(result: np.ndarray, given: Mapping[str, Any]) -> bool:
     """Whether a result has a NaN, or an infinity that nothing had that it was computed from."""
-    result = np.asarray(result)  # a subclass may refuse to give its values, as in a recording
     if np.isfinite(result).all():
         return False
     return bool(
@@ -175,7 +178,7 @@ def _report(
     rule: Any, direction: str, name: str, result: np.ndarray, given: Mapping[str, Any], where: str
 ) -> str:
     """What happened, where, and what to write instead."""
-    result, arrays = np.asarray(result), _arrays(given)
+    arrays = _arrays(given)
     is_wrong = np.isnan(result) if np.isnan(result).any() else np.isinf(result)
     i = tuple(np.argwhere(is_wrong)[0].tolist())
     numbers = ", ".join(_numbers_at(i, x, name, result.shape) for name, x in arrays.items())

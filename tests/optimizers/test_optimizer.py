@@ -1124,3 +1124,29 @@ def test_a_model_and_its_optimizer_can_be_copied_together(adam):
     before = model_2.bias.numpy()
     opt_2.step()
     assert (model_2.bias != before).all()
+
+
+def test_a_copy_that_was_trained_once_may_have_a_gradient_of_zero(adam):
+    model = nn.Linear(3, 2)
+    model(sg.ones((4, 3))).sum().backward()
+    clone = copy.deepcopy(model)
+    opt = adam(model=clone)
+    clone(sg.ones((4, 3))).sum().backward()
+    opt.step()
+    opt.zero_grad()
+    opt.step()
+    assert opt.step_count == 2
+
+
+@pytest.mark.parametrize(("key", "value"), [("beta_1", 0.5), ("maximize", True)])
+def test_other_hyperparameters_leave_the_learning_rate_of_the_optimizer(key, value):
+    opt = optim.Adam(nn.Linear(2, 1), lr=0.1)
+    opt.set_param(key, value)
+    assert opt.lr == 0.1
+
+
+def test_learning_rates_and_decay_that_are_not_given():
+    model = nn.Linear(2, 1)
+    groups = {cls: cls(model).param_groups[0] for cls in (optim.SGD, optim.RMSProp, optim.AdamW)}
+    assert groups[optim.SGD]["lr"] == groups[optim.AdamW]["lr"] == 1e-3
+    assert groups[optim.RMSProp]["lr"] == groups[optim.AdamW]["weight_decay"] == 1e-2

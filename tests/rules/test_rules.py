@@ -322,3 +322,15 @@ def test_var_with_any_divisor(ddof):
     np.testing.assert_allclose(
         rules.Var.da(np.array([1.0, 2.0]), c, a, **params), expected, rtol=1e-7, atol=1e-7
     )
+
+
+def test_logsumexp_takes_the_largest_number_of_each_row_by_itself():
+    a = np.array([[1e4, 1e4], [-1e4, -1e4]])
+    c = rules.LogSumExp.forward(a, axis=1, keepdims=False)
+    np.testing.assert_allclose(c, [1e4 + math.log(2), -1e4 + math.log(2)], rtol=1e-15)
+
+
+def test_pow_of_a_negative_number_has_no_derivative_by_its_exponent():
+    with np.errstate(invalid="ignore"):
+        db = rules.Pow.db(1.0, 4.0, np.array(-2.0), np.array(2.0))
+    assert np.isnan(db)
