@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,7 @@ def manual_seed(seed: int) -> None:
         >>> (sg.normal(3) == first).all()
         np.True_
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    if not _is_size(seed):
         raise ValueError(f"a seed is an integer of at least 0, but got {seed!r}: manual_seed(0).")
     set_generator(np.random.default_rng(seed))
 
@@ -72,6 +73,11 @@ def full(
 ) -> Tensor:
     """A tensor of `shape` with every element equal to `value`.
 
+    Raises:
+        ValueError: `shape` is not made of ints of at least 0, or a value is out of range.
+        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.full(2, 0.5).numpy()
         array([0.5, 0.5], dtype=float32)
@@ -87,6 +93,11 @@ def zeros(
 ) -> Tensor:
     """A tensor of `shape`, filled with zeros.
 
+    Raises:
+        ValueError: `shape` is not made of ints of at least 0, or a value is out of range.
+        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.zeros((1, 2)).numpy()
         array([[0., 0.]], dtype=float32)
@@ -101,6 +112,11 @@ def ones(
     name: str | None = None,
 ) -> Tensor:
     """A tensor of `shape`, filled with ones.
+
+    Raises:
+        ValueError: `shape` is not made of ints of at least 0, or a value is out of range.
+        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
+        OverflowError: A number is too large for a float.
 
     Examples:
         >>> sg.ones((1, 2)).numpy()
@@ -122,11 +138,26 @@ def arange(
     Args:
         dtype: int64 if all numbers are ints, as in NumPy and PyTorch, else float32.
 
+    Raises:
+        ValueError: A number is out of range.
+        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.arange(3).numpy()
         array([0, 1, 2])
     """
     start, stop = (0, start) if stop is None else (start, stop)
+    real = int | float | np.integer | np.floating
+    if not all(
+        isinstance(x, real) and not isinstance(x, np.timedelta64) for x in (start, stop, step)
+    ):
+        raise TypeError(
+            f"arange takes numbers, but got start={start!r:.40}, stop={stop!r:.40}, "
+            f"step={step!r:.40}. Write sg.arange(0, 10, 2)."
+        )
+    if step == 0:
+        raise ValueError("a step of 0 in arange leads nowhere. Write sg.arange(0, 10, 2).")
     if dtype is None:
         all_ints = all(isinstance(x, int) for x in (start, stop, step))
         dtype = np.int64 if all_ints else np.float32
@@ -141,6 +172,11 @@ def eye(
     name: str | None = None,
 ) -> Tensor:
     """The matrix of `n` rows and `m` columns (`n`, if not given) with ones on its diagonal.
+
+    Raises:
+        ValueError: A number is out of range.
+        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
+        OverflowError: A number is too large for a float.
 
     Examples:
         >>> sg.eye(2).numpy()
@@ -160,6 +196,11 @@ def normal(
 ) -> Tensor:
     """Random numbers of the normal distribution N(mean, std²).
 
+    Raises:
+        ValueError: `shape` is not made of ints of at least 0, or a value is out of range.
+        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.normal((2, 3), std=0.1).shape
         (2, 3)
@@ -178,6 +219,11 @@ def uniform(
 ) -> Tensor:
     """Random numbers of the uniform distribution U[low, high).
 
+    Raises:
+        ValueError: `shape` is not made of ints of at least 0, or a value is out of range.
+        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.uniform((2, 3), -1, 1).shape
         (2, 3)
@@ -188,6 +234,11 @@ def uniform(
 
 def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     """`zeros` in the shape and dtype of `t`.
+
+    Raises:
+        ValueError: `t` is a ragged list, or a value is out of range.
+        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
+        OverflowError: A number is too large for a float.
 
     Examples:
         >>> sg.zeros_like(sg.ones(2)).numpy()
@@ -200,6 +251,11 @@ def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
 def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     """`ones` in the shape and dtype of `t`.
 
+    Raises:
+        ValueError: `t` is a ragged list, or a value is out of range.
+        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.ones_like(sg.zeros(2)).numpy()
         array([1., 1.], dtype=float32)
@@ -210,6 +266,11 @@ def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
 
 def full_like(t: TensorLike, value: float, requires_grad: bool = False) -> Tensor:
     """`full` in the shape and dtype of `t`.
+
+    Raises:
+        ValueError: `t` is a ragged list, or a value is out of range.
+        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
+        OverflowError: A number is too large for a float.
 
     Examples:
         >>> sg.full_like(sg.zeros(2), 3).numpy()
@@ -224,6 +285,11 @@ def normal_like(
 ) -> Tensor:
     """`normal` in the shape and dtype of `t`.
 
+    Raises:
+        ValueError: `t` is a ragged list, or a value is out of range.
+        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.normal_like(sg.zeros((2, 3))).shape
         (2, 3)
@@ -237,6 +303,11 @@ def uniform_like(
 ) -> Tensor:
     """`uniform` in the shape and dtype of `t`.
 
+    Raises:
+        ValueError: `t` is a ragged list, or a value is out of range.
+        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
+        OverflowError: A number is too large for a float.
+
     Examples:
         >>> sg.uniform_like(sg.zeros((2, 3))).shape
         (2, 3)
@@ -247,9 +318,15 @@ def uniform_like(
 
 def _checked(shape: Shape) -> Shape:
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
-    if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
+    if not (len(sizes) <= 32 and all(map(_is_size, sizes)) and math.prod(sizes) < 2**48):
         raise ValueError(
-            f"a shape is an int or a tuple of ints of at least 0, but got {shape!r}. Write 3 for a "
-            "vector of three elements, (2, 3) for a matrix, () for a single number."
+            f"a shape is an int or a tuple of ints of at least 0, which fit into memory, but got "
+            f"{shape!r:.80}. Write 3 for a vector of three elements, (2, 3) for a matrix, () for a "
+            "single number."
         )
     return shape
+
+
+def _is_size(n: object) -> bool:
+    is_int = isinstance(n, int | np.integer) and not isinstance(n, bool | np.timedelta64)
+    return is_int and n >= 0  # type: ignore[operator]

@@ -2,14 +2,15 @@
 
 import pytest
 from chromium import browser
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 __all__ = ["browser", "for_all"]
 
 # `pytest -m slow` runs 500 examples of each property, the same every time. For more, and new ones:
 # pytest -m slow --hypothesis-profile=thorough tests/test_random_graphs.py
-settings.register_profile("fixed", max_examples=500, derandomize=True, deadline=None)
-settings.register_profile("thorough", max_examples=10_000, derandomize=False, deadline=None)
+untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fixed", max_examples=500, derandomize=True, **untimed)
+settings.register_profile("thorough", max_examples=10_000, derandomize=False, **untimed)
 settings.load_profile("fixed")
 
 

@@ -189,14 +189,14 @@ class LayerNorm(Module):
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         _check_size("LayerNorm", "features", features)
-        if not isinstance(eps, int | float) or not 0 <= eps < math.inf:
+        if not isinstance(eps, int | float) or not 0 <= eps < 1e30:
             raise ValueError(
-                f"the eps of LayerNorm is a finite number of at least 0, but got {eps!r}. Write "
-                "nn.LayerNorm(features, eps=1e-5)."
+                f"the eps of LayerNorm is a finite number of at least 0, but got {eps!r:.80}. "
+                "Write nn.LayerNorm(features, eps=1e-5)."
             )
         self.weight = creation.ones(features, requires_grad=True, name="weight")
         self.bias = creation.zeros(features, requires_grad=True, name="bias")
-        self.eps = eps
+        self.eps = float(eps)
 
     def forward(self, x: TensorLike) -> Tensor:
         x, g, b = as_tensor(x), self.weight, self.bias
@@ -263,7 +263,9 @@ def _check_floats(layer: str, x: Tensor) -> None:
 
 
 def _check_size(layer: str, name: str, size: object) -> None:
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+    is_int = isinstance(size, int | np.integer) and not isinstance(size, bool | np.timedelta64)
+    if not (is_int and 1 <= size < 2**31):  # type: ignore[operator]  # more fits into no memory
         raise ValueError(
-            f"{layer} takes an int of at least 1 as {name}, but got {size!r}. Write {name}=16."
+            f"{layer} takes an int of at least 1 as {name}, below 2**31, but got {size!r:.80}. "
+            f"Write {name}=16."
         )

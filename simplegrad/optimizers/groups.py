@@ -45,7 +45,8 @@ def checked(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, An
         kind = kinds[key]
         number = kind.types is NUMBERS
         # True is an int to Python, but no learning rate
-        right_type = isinstance(value, kind.types) and not (number and isinstance(value, BOOLS))
+        no_number = (*BOOLS, np.timedelta64)  # it is an np.integer to NumPy
+        right_type = isinstance(value, kind.types) and not (number and isinstance(value, no_number))
         plain = (_as_float(value) if number else bool(value)) if right_type else None
         if not (right_type and kind.holds(plain)):
             error = ValueError if right_type else TypeError
@@ -218,8 +219,12 @@ def check_state(
     """The groups of a `state()` in the order of `groups`, each value checked."""
     _check_layout(state, slots)
     count = state["step_count"]
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
-        raise ValueError(f"step_count must be an int of at least 0, but got {count!r}.")
+    is_int = isinstance(count, int | np.integer) and not isinstance(count, bool | np.timedelta64)
+    if not is_int or not 0 <= count < 2**53:  # a float holds no larger one
+        raise ValueError(
+            f"step_count must be an int of at least 0, but got {count!r:.80}. It ends at 2**53. "
+            "Nothing was changed. Write opt.load_state(other_opt.state())."
+        )
     labels = [group["label"] for group in groups]
     check_same(
         "the labels of the groups", labels, [entry["label"] for entry in state["param_groups"]]
@@ -271,7 +276,11 @@ def check_same(what: str, expected: Iterable[str], given: Iterable[str]) -> None
 
 def check_array(what: str, array: Any, theta: Tensor) -> None:
     """Raises a ValueError if `array` does not have the shape and dtype of the parameter."""
-    array = np.asarray(array)
+    if not isinstance(array, np.ndarray | np.generic):
+        raise ValueError(
+            f"{what} must be an array, but what is loaded has a {type(array).__name__}. Nothing "
+            "was changed. Load into a model and an optimizer made as those that were saved."
+        )
     if array.shape != theta.shape or array.dtype != theta.dtype:
         raise ValueError(
             f"{what} must be of shape {theta.shape} and {theta.dtype}, but what is loaded has "

@@ -177,13 +177,13 @@ class Optimizer:
             >>> opt.lr
             0.01
         """
-        if key not in self.hyperparameters:
+        if not isinstance(key, str) or key not in self.hyperparameters:
             raise KeyError(
                 f"{type(self).__name__} has no hyperparameter {key!r}, but "
                 f"{', '.join(self.hyperparameters)}. Write opt.set_param('lr', 0.001)."
             )
         labels = [g["label"] for g in self.param_groups]
-        if group is not None and group not in labels:
+        if group is not None and not (isinstance(group, str) and group in labels):
             raise KeyError(
                 f"this {type(self).__name__} has no group {group!r}, but {', '.join(labels)}. "
                 f"Write opt.set_param({key!r}, {value!r}, group={labels[0]!r})."

@@ -889,7 +889,7 @@ WRONG_STATES = {
     ),
     "an array is None": (
         in_moments(w=None),
-        ["'moments2' of 'w' must be of shape (1,) and float32", "has shape () and object. "],
+        ["'moments2' of 'w' must be an array, but what is loaded has a NoneType. "],
     ),
 }
 WRONG_COUNTS = [-1, True, np.True_, 1.0, "1", None, math.nan, np.float64(2), [1]]

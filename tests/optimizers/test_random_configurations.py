@@ -76,8 +76,13 @@ def papers():
     spec = importlib.util.spec_from_file_location("papers", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.mpf, module.sqrt = iv.mpf, iv.sqrt
+    module.mpf, module.sqrt = iv.mpf, sqrt
     return module
+
+
+def sqrt(x):
+    """Of a number that is at least 0, also if its interval was rounded to below 0."""
+    return iv.sqrt(iv.mpf([max(x.a, 0), x.b]))
 
 
 def exact(x):
