@@ -251,6 +251,13 @@ def test_a_rule_passes_and_each_of_its_partials_is_named_when_it_is_wrong(name):
         assert advice.startswith(f"wrong: look at Wrong{name}.da. ")  # what scaled() calls it
 
 
+def test_a_small_bug_in_a_sum_of_many_is_no_kink():
+    a, b = (sg.Tensor(np.arange(12.0) / n, requires_grad=True) for n in (5, 7))
+    rule = with_partials(rules.Mul, rules.Mul.da, scaled(rules.Mul.db, 1.001))
+    found = verdicts(lambda a, b: sg.tanh(by(rule)(a, b)).sum(), [a, b])
+    assert found == ["wrong"] * 10
+
+
 # The complex step
 
 EVERY_PARTIAL = [(name, k) for name, (inputs, _) in CALLS.items() for k in range(len(inputs))]

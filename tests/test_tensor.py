@@ -611,3 +611,16 @@ def test_a_comparison_is_an_index():
 
 def test_a_tensor_that_a_debugger_sees_half_made_has_a_repr():
     assert repr(sg.Tensor.__new__(sg.Tensor)) == "Tensor(not made yet)"
+
+
+def test_the_one_axis_of_a_vector_can_be_named_in_transpose():
+    t = w([1.0, 2.0])
+    t.transpose(0).backward([3.0, 4.0])
+    assert t.grad.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("method", ["sum", "mean", "var"])
+def test_reductions_to_no_elements_have_gradients_without_elements(method):
+    t = w(np.zeros((2, 0)))
+    getattr(t, method)(axis=0).backward(np.zeros(0))
+    assert t.grad.shape == (2, 0)

@@ -108,9 +108,12 @@ class Trajectory:
         """Bounds of theta and of each slot after a step; None where doubles cannot follow."""
         self.gradients.append(exact(gradient))
         theta, kept = next(self.steps)
-        bounds = {what: (float(x.a), float(x.b)) for what, x in {"theta": theta, **kept}.items()}
-        sizes = [max(abs(low), abs(high)) for low, high in bounds.values()]
-        self.lost |= not all(size == 0 or 1e-290 < size < 1e290 for size in sizes)
+        values = {"theta": theta, **kept}
+        bounds = {what: (float(x.a), float(x.b)) for what, x in values.items()}
+        for what, x in values.items():
+            size = max(map(abs, bounds[what]))
+            # products of it with two hyperparameters are to be in range, too
+            self.lost |= x != 0 and not 1e-240 < size < 1e240
         return None if self.lost else bounds
 
 
