@@ -700,3 +700,17 @@ def test_a_step_leads_to_the_equation_in_three_lines(make):
     finally:
         sys.settrace(old)
     assert lines[:3] == ["step", "_set_rates", "factor"]
+
+
+def test_a_state_in_which_every_group_has_a_rate_of_its_own_is_loaded():
+    def made(lr):
+        groups = [{"params": nn.Linear(2, 1), "lr": lr}, {"params": nn.Linear(2, 1), "lr": 2 * lr}]
+        opt = optim.SGD(lr=7.0, param_groups=groups)
+        return opt, Linear(opt, total_steps=4)
+
+    opt, schedule = made(0.1)
+    schedule.step()
+    other, other_schedule = made(0.5)
+    other_schedule.load_state(schedule.state())
+    assert [g["lr"] for g in other.param_groups] == [g["lr"] for g in opt.param_groups]
+    assert other.lr == opt.lr
