@@ -408,7 +408,7 @@ def test_one_can_step_through_a_step_of_an_optimizer(debug):
     debugger = debug(TWO_STEPS, "opt.step()")
     debugger.step_in()
     assert debugger.callers[:2] == [
-        "groups.check_gradients(self.param_groups)",
+        "self._check_gradients()",
         "opt.step()",
     ]
     while not debugger.line.startswith("kept[name] = self.update("):

@@ -250,7 +250,7 @@ def test_100_steps_of_every_layer_have_the_same_bits(layer, optimizer):
 
 def test_every_layer_is_among_them():
     covered = {*LAYERS, "CrossEntropyLoss", "Module"}
-    assert set(nn.__all__) <= covered
+    assert {name for name in nn.__all__ if isinstance(getattr(nn, name), type)} <= covered
 
 
 @pytest.mark.parametrize("optimizer", [optim.SGD, optim.RMSProp, optim.AdamW])
