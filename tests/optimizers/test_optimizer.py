@@ -359,6 +359,17 @@ def test_the_values_at_the_ends_of_the_ranges_are_taken(optimizer):
                 assert opt.param_groups[0][key] == value
 
 
+@every_optimizer
+def test_the_number_that_an_error_writes_is_one_that_is_taken(optimizer):
+    for key in optimizer.hyperparameters:
+        if key in RANGES:
+            with pytest.raises(TypeError) as error:
+                optimizer(nn.Linear(1, 1), **{key: None})
+            written = re.search(rf"Write, for example, {key}=(\S+)\.$", str(error.value))[1]
+            opt = optimizer(nn.Linear(1, 1), **{key: float(written)})
+            assert opt.param_groups[0][key] == float(written)
+
+
 @pytest.mark.parametrize("value", [-1, math.nan])
 def test_assigning_a_wrong_lr_is_refused(value):
     opt = optim.Adam(nn.Linear(1, 1))
