@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,6 +82,7 @@ def full(
         >>> sg.full(2, 0.5).numpy()
         array([0.5, 0.5], dtype=float32)
     """
+    _check_real(value=value)
     return Tensor(np.full(_checked(shape), value, dtype), requires_grad, name=name)
 
 
@@ -205,6 +206,7 @@ def normal(
         >>> sg.normal((2, 3), std=0.1).shape
         (2, 3)
     """
+    _check_real(mean=mean, std=std)
     values = generator().normal(mean, std, _checked(shape))
     return Tensor(values, requires_grad, dtype, name)
 
@@ -228,6 +230,7 @@ def uniform(
         >>> sg.uniform((2, 3), -1, 1).shape
         (2, 3)
     """
+    _check_real(low=low, high=high)
     values = generator().uniform(low, high, _checked(shape))
     return Tensor(values, requires_grad, dtype, name)
 
@@ -330,3 +333,9 @@ def _checked(shape: Shape) -> Shape:
 def _is_size(n: object) -> bool:
     is_int = isinstance(n, int | np.integer) and not isinstance(n, bool | np.timedelta64)
     return is_int and n >= 0  # type: ignore[operator]
+
+
+def _check_real(**numbers: Any) -> None:
+    for name, x in numbers.items():
+        if np.iscomplexobj(x):
+            raise TypeError(f"{name} is a real number, but got {x!r:.80}. Write {name}=1.0.")

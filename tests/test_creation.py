@@ -83,3 +83,12 @@ def test_a_shape_is_made_of_ints(shape):
         sg.zeros(shape)
     with pytest.raises(ValueError, match="a shape is"):
         sg.normal(shape)
+
+
+def test_numbers_that_are_not_real_are_refused():
+    with pytest.raises(TypeError, match="value is a real number, but got 1j"):
+        sg.full(2, 1j)
+    with pytest.raises(TypeError, match="std is a real number"):
+        sg.normal(2, std=np.complex64(1))
+    with pytest.raises(TypeError, match="high is a real number"):
+        sg.uniform(2, high=np.array([1j]))
