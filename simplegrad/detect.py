@@ -23,7 +23,7 @@ from simplegrad import autograd, tensor
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
 
-PACKAGE = os.path.dirname(__file__)
+PACKAGE = os.path.dirname(__file__) + os.sep
 
 ARRAY = np.ndarray | np.generic
 
@@ -72,9 +72,7 @@ def detect_anomaly() -> Iterator[None]:
             rule, inputs = frame.f_locals["rule"], frame.f_locals["inputs"]
             given = dict(zip(_names_of_inputs(rule), [t.data for t in inputs], strict=False))
             line = _users_line(frame)
-            c = np.asarray(
-                result.data
-            )  # a subclass may refuse to give its values, as in a recording
+            c = np.asarray(result.data)  # the array of a recording would not give its values
             if _is_anomaly(c, given):
                 where = f"  {_line_of_forward(rule)}\ncalled by\n  {line}"
                 raise FloatingPointError(_report(rule, "forward", "c", c, given, where))
@@ -218,22 +216,26 @@ def _line_of_forward(rule: Any) -> str:
 
 
 def _users_line(frame: FrameType) -> str:
-    """The innermost line that is not of the library."""
+    frame = _users_frame(frame)
+    return _line(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _users_frame(frame: FrameType) -> FrameType:
+    """The innermost frame that is not of the library."""
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back:
         frame = frame.f_back
-    return _line(frame.f_code.co_filename, frame.f_lineno)
+    return frame
 
 
 def _line(filename: str, number: int) -> str:
     """A line of source with its place; the cells of a notebook have no file."""
     code = linecache.getline(filename, number).strip()
     place = f"{filename}:{number}" if os.path.exists(filename) else f"line {number}"
-    return f"{place.replace(PACKAGE, 'simplegrad')}: {code}"
+    return f"{place.replace(PACKAGE, 'simplegrad/')}: {code}"
 
 
 def _warn_of_accumulation(t: Tensor, frame: FrameType) -> None:
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back:
-        frame = frame.f_back
+    frame = _users_frame(frame)
     warnings.warn_explicit(
         f"backward() adds to a gradient that step() has used already, of {t!r}: it becomes the sum "
         "over more than one step, and the steps grow too long. Write opt.zero_grad() after "

@@ -662,7 +662,7 @@ class Tensor:
             >>> sg.ones((2, 3, 4)).transpose(0, 2, 1).shape
             (2, 4, 3)
         """
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        order = axes[0] if len(axes) == 1 and not np.isscalar(axes[0]) else axes or None
         try:
             return record(Transpose.forward(a.data, order), Transpose, a, axes=order)
         except ValueError as error:

@@ -54,7 +54,7 @@ def path(tmp_path):
 
 # save: the old file or the new one, and nothing beside it
 
-SAVING = """
+SAVING = r"""
 import itertools, os, sys
 import simplegrad as sg
 from simplegrad import nn, optimizers as optim
@@ -62,14 +62,17 @@ from simplegrad import nn, optimizers as optim
 model = nn.Linear(300, 300)
 opt = optim.SGD(model)
 
+def say(number):
+    os.write(1, b"%d\n" % number)  # one write: print may be killed before its newline
+
 def save_until_killed(path, first):
-    print(os.getpid(), flush=True)
+    say(os.getpid())
     for number in itertools.count(first):
         model.weight.data[...] = number
         opt.step_count = number
         sg.manual_seed(number)
         sg.save(path, model, opt, number=number)
-        print(number, flush=True)
+        say(number)
 
 for first in sys.stdin:
     child = os.fork()  # has imported everything already

@@ -107,6 +107,14 @@ def test_the_lines_are_those_of_the_rule_and_of_the_user():
     assert f"called by\n  {__file__}:{start + 1}: return sg.log(w(0.0))" in message
 
 
+def test_a_folder_whose_name_starts_as_that_of_the_library_is_the_users():
+    beside = f"{sg.__path__[0]}_course/lesson.py"
+    code = compile("\n\ndef lesson():\n    sg.log(w(0.0))", beside, "exec")
+    names = {"sg": sg, "w": w}
+    exec(code, names)
+    assert "called by\n  line 4:" in message_of(names["lesson"])
+
+
 def test_an_anomaly_of_backward_also_has_the_line_of_its_result():
     def train():
         root = sg.sqrt(w(0.0, 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -189,7 +190,7 @@ class LayerNorm(Module):
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         _check_size("LayerNorm", "features", features)
-        if not isinstance(eps, int | float) or not 0 <= eps < 1e30:
+        if not isinstance(eps, int | float) or not 0 <= eps <= sys.float_info.max:
             raise ValueError(
                 f"the eps of LayerNorm is a finite number of at least 0, but got {eps!r:.80}. "
                 "Write nn.LayerNorm(features, eps=1e-5)."
@@ -262,9 +263,8 @@ def _check_floats(layer: str, x: Tensor) -> None:
         )
 
 
-def _check_size(layer: str, name: str, size: object) -> None:
-    is_int = isinstance(size, int | np.integer) and not isinstance(size, bool | np.timedelta64)
-    if not (is_int and 1 <= size < 2**31):  # type: ignore[operator]  # more fits into no memory
+def _check_size(layer: str, name: str, size: Any) -> None:
+    if not (creation.is_count(size) and 1 <= size < 2**31):  # more fits into no memory
         raise ValueError(
             f"{layer} takes an int of at least 1 as {name}, below 2**31, but got {size!r:.80}. "
             f"Write {name}=16."

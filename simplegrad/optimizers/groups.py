@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simplegrad.creation import is_count
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor
 
@@ -219,8 +220,7 @@ def check_state(
     """The groups of a `state()` in the order of `groups`, each value checked."""
     _check_layout(state, slots)
     count = state["step_count"]
-    is_int = isinstance(count, int | np.integer) and not isinstance(count, bool | np.timedelta64)
-    if not is_int or not 0 <= count < 2**53:  # a float holds no larger one
+    if not (is_count(count) and count < 2**53):  # a float holds no larger one
         raise ValueError(
             f"step_count must be an int of at least 0, but got {count!r:.80}. It ends at 2**53. "
             "Nothing was changed. Write opt.load_state(other_opt.state())."

@@ -40,7 +40,7 @@ class Mean:
 
     def da(dc, c, a, axis, keepdims):
         dc = keep(dc, axis, keepdims)
-        n = a.size // max(c.size, 1)
+        n = a.size // max(c.size, 1)  # c may have no elements
         return np.broadcast_to(dc / n, a.shape)
 
     partials = (da,)
@@ -89,7 +89,7 @@ class Var:
 
     def da(dc, c, a, axis, ddof, keepdims):
         dc = keep(dc, axis, keepdims)
-        n = a.size // max(c.size, 1)
+        n = a.size // max(c.size, 1)  # c may have no elements
         mu = np.mean(a, axis=axis, keepdims=True)
         return dc * 2 * (a - mu) / (n - ddof)
 
