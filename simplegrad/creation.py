@@ -334,7 +334,7 @@ def is_count(n: Any) -> bool:
         [True, True, False, False, False]
     """
     is_int = isinstance(n, int | np.integer) and not isinstance(n, bool | np.timedelta64)
-    return is_int and n >= 0
+    return is_int and int(n) >= 0
 
 
 def _check_real(**numbers: Any) -> None:

@@ -277,7 +277,7 @@ class Pdb:
         return ast.literal_eval(self.shown(expression))
 
 
-@pytest.fixture(params=["pdb", "debugpy"])
+@pytest.fixture(params=["pdb", pytest.param("debugpy", marks=pytest.mark.slow)])
 def debug(request, tmp_path):
     """Starts a script; a breakpoint in it is the start of a line, or else what place_of gives."""
     if request.param == "debugpy":

@@ -33,6 +33,7 @@ def test_a_configuration_stops_in_library_code_and_starts_what_exists(name):
         assert configuration["subProcess"] is False  # tutorials and tests start others
 
 
+@pytest.mark.slow
 def test_the_demo_stops_in_adam():
     with Debugger(chosen("Demo"), place_of(Adam.update, "m_t =")) as debugger:
         assert debugger.value("t") == 1
@@ -47,6 +48,7 @@ def test_the_current_test_file_stops_in_the_library():
         assert any("testfunction(" in line for line in debugger.callers)
 
 
+@pytest.mark.slow
 def test_the_current_file_runs_to_its_end_and_stops_at_breakpoint_calls(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import simplegrad as sg\na = sg.ones(2)\nbreakpoint()\nprint(a)\n")
@@ -75,6 +77,7 @@ end = True
 """
 
 
+@pytest.mark.slow
 def test_the_pane_shows_each_thing_so_that_its_first_line_says_what_it_is(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(VARIABLES)
@@ -100,6 +103,7 @@ def test_the_pane_shows_each_thing_so_that_its_first_line_says_what_it_is(tmp_pa
     assert inside["inputs"] == f"({shown['leaf']}, {shown['leaf']})"
 
 
+@pytest.mark.slow
 def test_the_pane_shows_tensors_while_one_is_being_made(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import simplegrad as sg\na = sg.ones(2, name='a')\nb = a * a\n")

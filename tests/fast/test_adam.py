@@ -14,7 +14,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import traced_growth
 
@@ -267,16 +266,17 @@ def act(twins, action, rng):
     twins.check()
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.data())
 @every_optimizer
-def test_drawn_trainings_have_the_same_bits_step_by_step(name, data):
-    workers = data.draw(st.sampled_from([1, 1, 2, 3]))
-    twins = Twins(name, data.draw(specs(name)), workers, **OPTIONS[name])
-    rng = np.random.default_rng(data.draw(st.integers(0, 9)))
-    with np.errstate(all="ignore"):
-        for action in data.draw(st.lists(actions(name), min_size=1, max_size=12)):
-            act(twins, action, rng)
+def test_drawn_trainings_have_the_same_bits_step_by_step(name, for_all):
+    trainings = st.lists(actions(name), min_size=1, max_size=12)
+
+    @for_all(specs(name), st.sampled_from([1, 1, 2, 3]), st.integers(0, 9), trainings)
+    def same_bits(groups, workers, seed, training):
+        twins = Twins(name, groups, workers, **OPTIONS[name])
+        rng = np.random.default_rng(seed)
+        with np.errstate(all="ignore"):
+            for action in training:
+                act(twins, action, rng)
 
 
 # The same bits, in cases chosen
@@ -293,7 +293,7 @@ def test_200_steps_with_the_defaults_have_the_same_bits(name):
     Twins(name, mixed()).train(200, how="in place")
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 @every_optimizer
 def test_200_steps_of_parameters_that_span_blocks_have_the_same_bits(name, workers):
     params = arrays((150_001,), (), (3, 5)) | arrays((257, 5), (1,), dtype=np.float64)
