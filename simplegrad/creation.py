@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simplegrad.tensor import Tensor, TensorLike, as_tensor
+from simplegrad.tensor import Tensor, TensorLike, as_tensor, checked_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -83,7 +83,7 @@ def full(
         array([0.5, 0.5], dtype=float32)
     """
     _check_real(value=value)
-    return Tensor(np.full(_checked(shape), value, dtype), requires_grad, name=name)
+    return Tensor(np.full(_checked(shape), value, checked_dtype(dtype)), requires_grad, name=name)
 
 
 def zeros(
@@ -160,7 +160,8 @@ def arange(
     if dtype is None:
         all_ints = all(isinstance(x, int) for x in (start, stop, step))
         dtype = np.int64 if all_ints else np.float32
-    return Tensor(np.arange(start, stop, step, dtype=dtype), requires_grad, name=name)
+    numbers = np.arange(start, stop, step, dtype=checked_dtype(dtype))
+    return Tensor(numbers, requires_grad, name=name)
 
 
 def eye(
@@ -182,7 +183,7 @@ def eye(
         array([[1., 0.],
                [0., 1.]], dtype=float32)
     """
-    return Tensor(np.eye(n, m, dtype=dtype), requires_grad, name=name)
+    return Tensor(np.eye(n, m, dtype=checked_dtype(dtype)), requires_grad, name=name)
 
 
 def normal(
@@ -317,7 +318,8 @@ def uniform_like(
 
 def _checked(shape: Shape) -> Shape:
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
-    if not (len(sizes) <= 32 and all(map(is_count, sizes)) and math.prod(sizes) < 2**48):
+    are_sizes = len(sizes) <= 32 and all(map(is_count, sizes))
+    if not are_sizes or math.prod(int(n) or 1 for n in sizes) >= 2**48:  # as NumPy counts them
         raise ValueError(
             f"a shape is an int or a tuple of ints of at least 0, which fit into memory, but got "
             f"{shape!r:.80}. Write 3 for a vector of three elements, (2, 3) for a matrix, () for a "
@@ -339,5 +341,5 @@ def is_count(n: Any) -> bool:
 
 def _check_real(**numbers: Any) -> None:
     for name, x in numbers.items():
-        if np.iscomplexobj(x):
+        if np.asarray(x).dtype.kind not in "fiub":
             raise TypeError(f"{name} is a real number, but got {x!r:.80}. Write {name}=1.0.")

@@ -830,13 +830,31 @@ def _leaf_array(data: TensorLike, dtype: DTypeLike | None) -> np.ndarray:
             f"the rows of {data!r} differ in length, but a tensor has one size along each axis. "
             "Write sg.Tensor([[1, 2], [3, 4]]), every row with as many numbers."
         ) from error
-    for given in (array.dtype, np.dtype(dtype or array.dtype)):
-        if given.kind not in "fiub":
-            raise TypeError(
-                f"a Tensor holds floats, integers or booleans, but got {type(data).__name__} of "
-                f"dtype {given}. Write sg.Tensor(2.0), sg.Tensor([1, 2, 3]) or sg.Tensor(array)."
-            )
-    return array.astype(dtype or array.dtype, copy=False)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"a Tensor holds floats, integers or booleans, but got {type(data).__name__} of dtype "
+            f"{array.dtype}. Write sg.Tensor(2.0), sg.Tensor([1, 2, 3]) or sg.Tensor(array)."
+        )
+    return array.astype(checked_dtype(dtype or array.dtype), copy=False)
+
+
+def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """A dtype that a Tensor may have; a TypeError for any other, and for what is none.
+
+    Examples:
+        >>> sg.tensor.checked_dtype(float)
+        dtype('float64')
+    """
+    try:
+        is_one = np.dtype(dtype).kind in "fiub"
+    except Exception:  # NumPy has a TypeError for some, for others a KeyError or a SyntaxError
+        is_one = False
+    if not is_one:
+        raise TypeError(
+            f"a Tensor holds floats, integers or booleans, but got dtype={dtype!r:.80}. Write "
+            "dtype=np.float32, np.float64, np.int64 or np.bool_."
+        )
+    return np.dtype(dtype)
 
 
 def _warn_within_forward() -> None:

@@ -77,7 +77,7 @@ def test_a_seed_is_an_int_of_at_least_0(seed):
         sg.manual_seed(seed)
 
 
-@pytest.mark.parametrize("shape", [-1, (2, -3), 2.0, (2.5,), "3", None])
+@pytest.mark.parametrize("shape", [-1, (2, -3), 2.0, (2.5,), "3", None, (0, 2**62)])
 def test_a_shape_is_made_of_ints(shape):
     with pytest.raises(ValueError, match=r"a shape is an int or a tuple of ints.*\(2, 3\)"):
         sg.zeros(shape)
@@ -92,3 +92,14 @@ def test_numbers_that_are_not_real_are_refused():
         sg.normal(2, std=np.complex64(1))
     with pytest.raises(TypeError, match="high is a real number"):
         sg.uniform(2, high=np.array([1j]))
+    with pytest.raises(TypeError, match="mean is a real number"):
+        sg.normal(2, mean=[1j, None])
+    with pytest.raises(TypeError, match="value is a real number"):
+        sg.full(2, "1.0")
+
+
+@pytest.mark.parametrize("dtype", [np.complex128, "U3", object, ",", {-1: [0]}, "no such"])
+@pytest.mark.parametrize("create", [sg.Tensor, sg.zeros, sg.uniform, sg.arange, sg.eye])
+def test_a_dtype_is_one_of_real_numbers(create, dtype):
+    with pytest.raises(TypeError, match=r"floats, integers or booleans, but got dtype=.*float64"):
+        create(2, dtype=dtype)

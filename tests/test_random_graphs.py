@@ -101,7 +101,7 @@ class Writer:
         number = len(self.steps) - 1
         if name in ("leaf", "constant"):
             return number
-        largest = np.max(np.abs(self.values[number].data), initial=0)
+        largest = largest_value(self.values[number])
         if largest <= MAX_VALUE:
             return number
         return self.add("/", number, self.constant(2.0 ** np.ceil(np.log2(largest) - 1)))
@@ -130,6 +130,7 @@ class Writer:
     def pick(self, fits=lambda t: True):
         """The number of a tensor; recent ones are likely, so that graphs grow deep."""
         tensors = [i for i, t in enumerate(self.values) if isinstance(t, sg.Tensor) and fits(t)]
+        tensors = [i for i in tensors if largest_value(self.values[i]) <= MAX_VALUE]
         if not tensors:
             return None
         recent = tensors[-6:]
@@ -167,6 +168,10 @@ class Writer:
         one = st.integers(-len(shape), len(shape) - 1)
         some = st.lists(one, unique_by=lambda axis: axis % len(shape)).map(tuple)
         return self.draw(st.none() | one | some)
+
+
+def largest_value(t):
+    return np.max(np.abs(t.data), initial=0)
 
 
 def fits_beside(a_shape, b_shape):
@@ -244,7 +249,7 @@ def matmul(w):
     else:
         b = w.constant(np.random.default_rng(w.draw(seeds)).uniform(-2, 2, shape))
     w.add("@", a, b)
-    if m is not None and w.draw(booleans):
+    if m is not None and math.prod(batch) * n * size <= MAX_SIZE and w.draw(booleans):
         left = w.choose([(m,), (size, m)])
         w.add("@", w.constant(np.random.default_rng(w.draw(seeds)).uniform(-2, 2, left)), a)
 
