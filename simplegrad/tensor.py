@@ -846,15 +846,15 @@ def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
         dtype('float64')
     """
     try:
-        is_one = np.dtype(dtype).kind in "fiub"
+        found = np.dtype(dtype)
     except Exception:  # NumPy has a TypeError for some, for others a KeyError or a SyntaxError
-        is_one = False
-    if not is_one:
+        found = np.dtype(object)  # refused as that is
+    if found.kind not in "fiub":
         raise TypeError(
             f"a Tensor holds floats, integers or booleans, but got dtype={dtype!r:.80}. Write "
             "dtype=np.float32, np.float64, np.int64 or np.bool_."
         )
-    return np.dtype(dtype)
+    return found
 
 
 def _warn_within_forward() -> None:

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 
 __all__ = ["browser", "for_all"]
 
-# `pytest -m slow` runs 500 examples of each property, the same every time. For more, and new ones:
+# `pytest -m slow` runs 500 examples `for_all`, the same every time. For more, and new ones:
 # pytest -m slow --hypothesis-profile=thorough tests/test_random_graphs.py
 untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("fixed", max_examples=500, derandomize=True, **untimed)
