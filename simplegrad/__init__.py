@@ -2,7 +2,6 @@
 
 from simplegrad import datasets, nn, optimizers
 from simplegrad.autograd import no_grad
-from simplegrad.checkpoint import load, save
 from simplegrad.creation import (
     arange,
     eye,
@@ -19,7 +18,6 @@ from simplegrad.creation import (
     zeros,
     zeros_like,
 )
-from simplegrad.detect import detect_accumulation, detect_anomaly
 from simplegrad.functional import (
     abs,
     clip,
@@ -41,10 +39,12 @@ from simplegrad.functional import (
     tanh,
     where,
 )
-from simplegrad.gradcheck import gradcheck
-from simplegrad.show.draw import draw, print_graph
-from simplegrad.show.explain import explain
 from simplegrad.tensor import Tensor
+from simplegrad.tools.checkpoint import load, save
+from simplegrad.tools.detect import detect_accumulation, detect_anomaly
+from simplegrad.tools.draw import draw, print_graph
+from simplegrad.tools.explain import explain
+from simplegrad.tools.gradcheck import gradcheck
 
 __version__ = "0.1.0"
 

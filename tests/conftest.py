@@ -1,8 +1,9 @@
 """What the tests share."""
 
 import pytest
-from chromium import browser
 from hypothesis import HealthCheck, given, settings
+
+from tests.helpers.chromium import browser
 
 __all__ = ["browser", "for_all"]
 

@@ -14,15 +14,15 @@ import sys
 import threading
 from pathlib import Path
 
-import dap
 import numpy as np
 import pytest
-from dap import ROOT, place_of
 
 import simplegrad as sg
 from simplegrad import autograd, fast, nn, rules, tensor
 from simplegrad import optimizers as optim
 from simplegrad.optimizers import Adam
+from tests.helpers import dap
+from tests.helpers.dap import ROOT, place_of
 
 PACKAGE = str(Path(sg.__file__).parent)
 

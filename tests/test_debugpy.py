@@ -10,11 +10,10 @@ import pytest
 
 pytest.importorskip("debugpy", reason='debugpy is missing: pip install -e ".[test]"')
 
-from dap import CONFIGURATIONS, ROOT, Debugger, chosen, place_of
-
 from simplegrad import tensor
 from simplegrad.optimizers import Adam
 from simplegrad.rules import Mul
+from tests.helpers.dap import CONFIGURATIONS, ROOT, Debugger, chosen, place_of
 
 # The configurations
 
@@ -42,7 +41,7 @@ def test_the_demo_stops_in_adam():
 
 @pytest.mark.slow
 def test_the_current_test_file_stops_in_the_library():
-    test = ROOT / "tests" / "test_gradcheck.py"
+    test = ROOT / "tests" / "tools" / "test_gradcheck.py"
     with Debugger(chosen("Current test file", test), place_of(Mul.da, "return")) as debugger:
         assert debugger.line == "return dc * b"
         assert any("testfunction(" in line for line in debugger.callers)

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
-from oracles import LAYOUTS, central_differences, in_layout
 
 import simplegrad as sg
 from simplegrad import rules
 from simplegrad.autograd import tape_of
+from tests.helpers.oracles import LAYOUTS, central_differences, in_layout
 
 MAX_RULES = 60
 MAX_SIZE = 100

@@ -4,12 +4,12 @@ import griffe
 
 
 class ApiNames(griffe.Extension):
-    """`simplegrad.exp` is the method `Tensor.exp`, and `simplegrad.gradcheck` is the function."""
+    """`simplegrad.exp` is the method `Tensor.exp`."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: object) -> None:
         """Makes an alias of each such name."""
         methods = pkg["tensor.Tensor"].members
-        made = {"gradcheck": pkg["gradcheck.gradcheck"]}
+        made = {}
         for name, member in pkg["functional"].members.items():
             if isinstance(member, griffe.Attribute) and str(member.value) == f"Tensor.{name}":
                 made[name] = methods[name]

@@ -11,9 +11,10 @@ from typing import Any
 from pair import ROOT
 
 import simplegrad as sg
-from simplegrad import autograd, functional, gradcheck, nn, optimizers, rules
+from simplegrad import autograd, functional, nn, optimizers, rules
 from simplegrad.optimizers import schedules
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes
+from simplegrad.tools import gradcheck
 
 EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 
@@ -24,10 +25,7 @@ LEFT_SIDES = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
 COMPUTED_IN = {
     autograd.backward: [autograd.chain_rule],
     schedules.Schedule: [schedules.Schedule._set_rates],
-    gradcheck: [
-        inspect.getmodule(gradcheck)._central_difference,
-        inspect.getmodule(gradcheck)._complex_step,
-    ],
+    gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
 }
 
 SECTIONS: dict[str, list[Any]] = {
@@ -43,7 +41,7 @@ SECTIONS: dict[str, list[Any]] = {
         schedules.Cosine,
         nn.clip_grad_norm,
     ],
-    "engine": [autograd.backward, gradcheck],
+    "engine": [autograd.backward, gradcheck.gradcheck],
     "functions": [
         functional.softmax,
         functional.log_softmax,
@@ -66,7 +64,7 @@ TUTORIALS = {
     optimizers.RMSProp: "05_descent",
     optimizers.SGD: "05_descent",
     autograd.backward: "03_backward",
-    gradcheck: "02_gradients",
+    gradcheck.gradcheck: "02_gradients",
     functional.softmax: "08_modules",
     functional.cross_entropy: "08_modules",
     nn.Linear: "08_modules",

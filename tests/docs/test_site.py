@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from chromium import needed
 
 import simplegrad as sg
 from simplegrad import fast, nn, optimizers
+from tests.helpers.chromium import needed
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,6 @@ import inspect
 
 import numpy as np
 import pytest
-from oracles import central_differences
 
 import simplegrad as sg
 from simplegrad import optimizers as optim
@@ -12,6 +11,7 @@ from simplegrad import rules
 from simplegrad.exercises.judge import Trial, judge, value_of
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.topological_order import is_order
+from tests.helpers.oracles import central_differences
 
 TASKS = {
     (exercise, function): task

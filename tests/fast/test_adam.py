@@ -15,12 +15,12 @@ import tracemalloc
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from memory import traced_growth
 
 import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
 from simplegrad.fast.in_place import BLOCK_BYTES
+from tests.helpers.memory import traced_growth
 
 NAMES = [name for name in ("Adam", "AdamW", "SGD", "RMSProp") if hasattr(fast, name)]
 every_optimizer = pytest.mark.parametrize("name", NAMES)

@@ -11,11 +11,11 @@ import weakref
 
 import numpy as np
 import pytest
-from memory import traced_growth
 
 import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
+from tests.helpers.memory import traced_growth
 
 
 def eager(fn):

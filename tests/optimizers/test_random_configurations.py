@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from mpmath import iv
-from oracles import same_bits
 
 import simplegrad as sg
 from simplegrad import fast
 from simplegrad import optimizers as optim
 from simplegrad.optimizers.groups import FLAG, FRACTION
+from tests.helpers.oracles import same_bits
 
 NAMES = ["Adam", "AdamW", "RMSProp", "SGD"]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
-from oracles import LAYOUTS, central_differences, in_layout
 
 from simplegrad import rules
 from simplegrad.autograd import unbroadcast
+from tests.helpers.oracles import LAYOUTS, central_differences, in_layout
 
 shapes = array_shapes(min_dims=0, max_dims=4, max_side=3)
 seeds = st.integers(0, 2**32 - 1)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import simplegrad as sg
 from simplegrad import nn
-from simplegrad.show import layout
+from simplegrad.tools import layout
 
 SVG = "{http://www.w3.org/2000/svg}"
 

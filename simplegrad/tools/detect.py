@@ -23,7 +23,7 @@ from simplegrad import autograd, tensor
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
 
-PACKAGE = os.path.dirname(__file__) + os.sep
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 ARRAY = np.ndarray | np.generic
 

@@ -168,7 +168,7 @@ def interrupted(function, line, here_only):
 
     def trace(frame, event, arg):
         nonlocal count
-        if here_only and frame.f_code.co_filename != sg.checkpoint.__file__:
+        if here_only and frame.f_code.co_filename != sg.tools.checkpoint.__file__:
             return None
         if event == "line":
             count += 1

@@ -605,10 +605,10 @@ def test_other_threads_are_not_traced():
 
 def test_nothing_in_the_library_knows_of_it():
     for path in PACKAGE.rglob("*.py"):
-        if path.parent.name != "show" and path.name not in ("__init__.py", "__main__.py"):
-            assert not re.search(r"simplegrad.show|settrace|\bexplain\(", path.read_text("utf-8"))
+        if path.parent.name != "tools" and path.name not in ("__init__.py", "__main__.py"):
+            assert not re.search(r"simplegrad.tools|settrace|\bexplain\(", path.read_text("utf-8"))
     mentions = re.findall(r".*explain.*", (PACKAGE / "__init__.py").read_text("utf-8"))
-    assert mentions == ["from simplegrad.show.explain import explain", '    "explain",']
+    assert mentions == ["from simplegrad.tools.explain import explain", '    "explain",']
 
 
 def test_an_error_within_is_shown_with_the_lines_before_it_and_raised(capsys):
@@ -717,7 +717,7 @@ def test_a_table_of_adam_looks_so():
 
 
 def test_every_table_fits_100_columns_of_ascii():
-    table = str(sg.show.explain.Explanation("a call", "the first", every_line(), None))
+    table = str(sg.tools.explain.Explanation("a call", "the first", every_line(), None))
     assert table.isascii()
     assert max(len(row) for row in table.split("\n")) <= 100
     assert len(table.split("\n")) > 400

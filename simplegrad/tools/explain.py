@@ -186,7 +186,7 @@ def explain(
         theta.data -= lr * step
                     = 3 - 0.1 * 6                                   = 2.4
     """
-    from simplegrad.show.trace import Tracer, traced_by  # which costs time that few programs need
+    from simplegrad.tools.trace import Tracer, traced_by  # which costs time that few programs need
 
     if not callable(call):
         raise TypeError(

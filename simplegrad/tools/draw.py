@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simplegrad.show.folding import Group, graph, groups_of, kind_of
 from simplegrad.tensor import Tensor
+from simplegrad.tools.folding import Group, graph, groups_of, kind_of
 
 if TYPE_CHECKING:
-    from simplegrad.show.layout import Edge
+    from simplegrad.tools.layout import Edge
 
 SMALL = 4  # elements whose values are shown
 LONGEST = 28  # characters of a line in a node
@@ -287,7 +287,7 @@ def _lines(nodes: list[Node]) -> list[str]:
 
 def _svg(nodes: list[Node], down: bool) -> str:
     """The picture as SVG; all styles are attributes, so a page's own styles stay as they are."""
-    from simplegrad.show.layout import Edge, layered  # which costs time that few programs need
+    from simplegrad.tools.layout import Edge, layered  # which costs time that few programs need
 
     texts = [_text_of(node) for node in nodes]
     sizes = []  # (width, height)

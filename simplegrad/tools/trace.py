@@ -25,8 +25,8 @@ from simplegrad import autograd, functional, rules
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.rules import elementwise
-from simplegrad.show.explain import Index, Line, element_of, explain, text_of
 from simplegrad.tensor import Tensor
+from simplegrad.tools.explain import Index, Line, element_of, explain, text_of
 
 CHAIN_RULE, ACCUMULATE = autograd.chain_rule.__code__, Tensor.accumulate_grad.__code__
 ENGINE = {CHAIN_RULE, ACCUMULATE, autograd.unbroadcast.__code__}

@@ -1,1 +1,0 @@
-"""Seeing it happen: what a call computes, line by line, and the graph of a computation."""
