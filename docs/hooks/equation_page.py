@@ -35,7 +35,6 @@ SECTIONS: dict[str, list[Any]] = {
         optimizers.RMSProp,
         optimizers.SGD,
         schedules.Schedule,
-        schedules.Constant,
         schedules.Step,
         schedules.Linear,
         schedules.Cosine,

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from simplegrad import given
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -156,10 +157,8 @@ class InPlace(Optimizer):
     """
 
     def __init__(self, *args: Any, workers: int = 1, **kwargs: Any) -> None:
-        if isinstance(workers, bool) or not isinstance(workers, int):
-            raise TypeError(f"workers is a number of threads, but got {workers!r}: workers=2.")
-        if workers < 1:
-            raise ValueError(f"workers is at least 1, one thread, but got {workers}: workers=1.")
+        what, write = "workers, the number of threads, is", "Write workers=2."
+        workers = given.checked_number(given.SIZE, workers, what, write)
         super().__init__(*args, **kwargs)
         self.workers = workers
         self._lay_out()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simplegrad.given import NON_NEGATIVE
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.adam import Adam
-from simplegrad.optimizers.groups import NON_NEGATIVE
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 

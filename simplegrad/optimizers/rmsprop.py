@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from simplegrad.given import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.nn.module import Module
-from simplegrad.optimizers.groups import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 

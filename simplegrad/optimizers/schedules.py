@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from simplegrad.optimizers.groups import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
+from simplegrad.given import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
 from simplegrad.optimizers.optimizer import Optimizer
 
 COUNT = Kind(
@@ -209,25 +209,6 @@ class Schedule:
 def _plain(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
     """Checked values as Python ints and floats: of the type of the example of their kind."""
     return {key: type(kinds[key].example)(x) for key, x in checked(values, kinds, where).items()}
-
-
-class Constant(Schedule):
-    """The rate stays as it is, to compare with: no schedule, in the form of one.
-
-    $$f_t = 1$$
-
-    Not PyTorch's `ConstantLR`, which multiplies the first rates by a factor.
-
-    Examples:
-        >>> opt = optim.SGD(nn.Linear(2, 1), lr=0.1)
-        >>> schedule = optim.schedules.Constant(opt)
-        >>> schedule.step()
-        >>> opt.lr
-        0.1
-    """
-
-    def factor(self, t: int) -> float:
-        return 1.0
 
 
 class Step(Schedule):

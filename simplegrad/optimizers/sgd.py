@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simplegrad.given import FLAG, NON_NEGATIVE
 from simplegrad.nn.module import Module
-from simplegrad.optimizers.groups import FLAG, NON_NEGATIVE
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
