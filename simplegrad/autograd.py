@@ -94,7 +94,8 @@ def chain_rule(
         >>> print(chain_rule(tape, np.float32(1))[a.index])
         6.0
     """
-    grads = {tape[-1].index: d_root}  # dL/d(tensor), as far as it is summed up
+    # dL/d(tensor) by the index of the tensor, as far as it is summed up
+    grads = {tape[-1].index: d_root}
     for c in reversed(tape):
         if c.rule is None:
             continue  # a leaf: its gradient stays in grads
@@ -149,8 +150,7 @@ def _first_gradient(root: Tensor, grad: ArrayLike | None) -> np.ndarray:
 def _check_data_unchanged(tape: list[Tensor]) -> None:
     """Partials read the data that forward has seen: it must still be there."""
     for c in tape:
-        versions = tuple(map(version_of, c.inputs))
-        if versions != c.input_versions or (c.rule is not None and c.version):
+        if tuple(map(version_of, c.inputs)) != c.input_versions or (c.rule and c.version):
             changed = [t for t, n in zip(c.inputs, c.input_versions, strict=True) if t.version != n]
             raise mistakes.data_changed([*changed, c][0])
 
