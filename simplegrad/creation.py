@@ -48,7 +48,9 @@ def manual_seed(seed: int) -> None:
         np.True_
     """
     if not given.fits(given.COUNT, seed):
-        raise ValueError(f"a seed is an integer of at least 0, but got {seed!r}: manual_seed(0).")
+        raise ValueError(
+            f"a seed is an integer of at least 0, but got {seed!r:.80}. Write sg.manual_seed(0)."
+        )
     set_generator(np.random.default_rng(seed))
 
 
