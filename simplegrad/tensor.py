@@ -19,38 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 
 import numpy as np
 
-from simplegrad import autograd
-from simplegrad.rules import (
-    GELU,
-    Abs,
-    Add,
-    Clip,
-    Div,
-    Exp,
-    Index,
-    Log,
-    LogSumExp,
-    MatMul,
-    Max,
-    Maximum,
-    Mean,
-    Min,
-    Minimum,
-    Mul,
-    Neg,
-    Pow,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Sqrt,
-    Squeeze,
-    Sub,
-    Sum,
-    Tanh,
-    Transpose,
-    Unsqueeze,
-    Var,
-)
+from simplegrad import autograd, rules
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -404,58 +373,58 @@ class Tensor:
 
     def __add__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Add.forward(a.data, b.data), Add, a, b)
+        return record(rules.Add.forward(a.data, b.data), rules.Add, a, b)
 
     def __radd__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Add.forward(a.data, b.data), Add, a, b)
+        return record(rules.Add.forward(a.data, b.data), rules.Add, a, b)
 
     def __sub__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Sub.forward(a.data, b.data), Sub, a, b)
+        return record(rules.Sub.forward(a.data, b.data), rules.Sub, a, b)
 
     def __rsub__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Sub.forward(a.data, b.data), Sub, a, b)
+        return record(rules.Sub.forward(a.data, b.data), rules.Sub, a, b)
 
     def __mul__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Mul.forward(a.data, b.data), Mul, a, b)
+        return record(rules.Mul.forward(a.data, b.data), rules.Mul, a, b)
 
     def __rmul__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Mul.forward(a.data, b.data), Mul, a, b)
+        return record(rules.Mul.forward(a.data, b.data), rules.Mul, a, b)
 
     def __truediv__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Div.forward(a.data, b.data), Div, a, b)
+        return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __rtruediv__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Div.forward(a.data, b.data), Div, a, b)
+        return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __pow__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Pow.forward(a.data, b.data), Pow, a, b)
+        return record(rules.Pow.forward(a.data, b.data), rules.Pow, a, b)
 
     def __rpow__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Pow.forward(a.data, b.data), Pow, a, b)
+        return record(rules.Pow.forward(a.data, b.data), rules.Pow, a, b)
 
     def __matmul__(a, b: TensorLike) -> Tensor:
         a, b = matmul_operands(a, b)
-        return record(MatMul.forward(a.data, b.data), MatMul, a, b)
+        return record(rules.MatMul.forward(a.data, b.data), rules.MatMul, a, b)
 
     def __rmatmul__(b, a: TensorLike) -> Tensor:
         a, b = matmul_operands(a, b)
-        return record(MatMul.forward(a.data, b.data), MatMul, a, b)
+        return record(rules.MatMul.forward(a.data, b.data), rules.MatMul, a, b)
 
     def __neg__(a) -> Tensor:
-        return record(Neg.forward(a.data), Neg, a)
+        return record(rules.Neg.forward(a.data), rules.Neg, a)
 
     def __getitem__(a, index: Any) -> Tensor:
         index = index.data if isinstance(index, Tensor) else index
-        return record(Index.forward(a.data, index), Index, a, index=index)
+        return record(rules.Index.forward(a.data, index), rules.Index, a, index=index)
 
     # Functions of one rule: `sg.exp(t)` is this `t.exp()`, and takes what `sg.Tensor` takes.
 
@@ -467,7 +436,7 @@ class Tensor:
             array([1.   , 2.718], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Exp.forward(a.data), Exp, a)
+        return record(rules.Exp.forward(a.data), rules.Exp, a)
 
     def log(a: TensorLike) -> Tensor:
         """The natural logarithm, elementwise.
@@ -477,7 +446,7 @@ class Tensor:
             array([0.   , 0.693], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Log.forward(a.data), Log, a)
+        return record(rules.Log.forward(a.data), rules.Log, a)
 
     def sqrt(a: TensorLike) -> Tensor:
         """The square root, elementwise.
@@ -487,7 +456,7 @@ class Tensor:
             array([2., 3.], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Sqrt.forward(a.data), Sqrt, a)
+        return record(rules.Sqrt.forward(a.data), rules.Sqrt, a)
 
     def abs(a: TensorLike) -> Tensor:
         """The absolute value, elementwise; its gradient at 0 is 0.
@@ -497,7 +466,7 @@ class Tensor:
             array([2., 3.], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Abs.forward(a.data), Abs, a)
+        return record(rules.Abs.forward(a.data), rules.Abs, a)
 
     __abs__ = abs
 
@@ -509,7 +478,7 @@ class Tensor:
             array([0.   , 0.762], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Tanh.forward(a.data), Tanh, a)
+        return record(rules.Tanh.forward(a.data), rules.Tanh, a)
 
     def sigmoid(a: TensorLike) -> Tensor:
         """The logistic function 1 / (1 + exp(-a)), elementwise, without overflow.
@@ -519,7 +488,7 @@ class Tensor:
             array([0. , 0.5, 1. ], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Sigmoid.forward(a.data), Sigmoid, a)
+        return record(rules.Sigmoid.forward(a.data), rules.Sigmoid, a)
 
     def relu(a: TensorLike) -> Tensor:
         """The larger of `a` and 0, elementwise; its gradient at 0 is 0.
@@ -529,7 +498,7 @@ class Tensor:
             array([0., 3.], dtype=float32)
         """
         a = as_tensor(a)
-        return record(ReLU.forward(a.data), ReLU, a)
+        return record(rules.ReLU.forward(a.data), rules.ReLU, a)
 
     def gelu(a: TensorLike) -> Tensor:
         """The Gaussian error linear unit in its tanh form, elementwise.
@@ -539,7 +508,7 @@ class Tensor:
             array([0.   , 0.841], dtype=float32)
         """
         a = as_tensor(a)
-        return record(GELU.forward(a.data), GELU, a)
+        return record(rules.GELU.forward(a.data), rules.GELU, a)
 
     def maximum(a: TensorLike, b: TensorLike) -> Tensor:
         """The larger of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
@@ -549,7 +518,7 @@ class Tensor:
             array([2., 5.], dtype=float32)
         """
         a, b = operands(a, b)
-        return record(Maximum.forward(a.data, b.data), Maximum, a, b)
+        return record(rules.Maximum.forward(a.data, b.data), rules.Maximum, a, b)
 
     def minimum(a: TensorLike, b: TensorLike) -> Tensor:
         """The smaller of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
@@ -559,7 +528,7 @@ class Tensor:
             array([1., 2.], dtype=float32)
         """
         a, b = operands(a, b)
-        return record(Minimum.forward(a.data, b.data), Minimum, a, b)
+        return record(rules.Minimum.forward(a.data, b.data), rules.Minimum, a, b)
 
     def clip(a: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
         """Limits the elements to [min, max]; None is no limit.
@@ -569,7 +538,7 @@ class Tensor:
             array([0. , 0.5, 1. ], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Clip.forward(a.data, min, max), Clip, a, min=min, max=max)
+        return record(rules.Clip.forward(a.data, min, max), rules.Clip, a, min=min, max=max)
 
     def logsumexp(a: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """log(sum(exp(a))) along `axis`, without overflow.
@@ -579,7 +548,7 @@ class Tensor:
             np.float32(1000.693)
         """
         a, params = as_tensor(a), {"axis": axis, "keepdims": keepdims}
-        return record(LogSumExp.forward(a.data, **params), LogSumExp, a, **params)
+        return record(rules.LogSumExp.forward(a.data, **params), rules.LogSumExp, a, **params)
 
     # Reductions: `axis` is None (all axes), an int or a tuple of ints.
 
@@ -590,7 +559,9 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).sum(axis=0).numpy()
             array([4., 6.], dtype=float32)
         """
-        return record(Sum.forward(a.data, axis, keepdims), Sum, a, axis=axis, keepdims=keepdims)
+        return record(
+            rules.Sum.forward(a.data, axis, keepdims), rules.Sum, a, axis=axis, keepdims=keepdims
+        )
 
     def mean(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The mean along `axis`.
@@ -599,7 +570,9 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
             array([2., 3.], dtype=float32)
         """
-        return record(Mean.forward(a.data, axis, keepdims), Mean, a, axis=axis, keepdims=keepdims)
+        return record(
+            rules.Mean.forward(a.data, axis, keepdims), rules.Mean, a, axis=axis, keepdims=keepdims
+        )
 
     def max(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The largest element along `axis`; those that tie share the gradient evenly.
@@ -608,7 +581,9 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).max(axis=0).numpy()
             array([3., 4.], dtype=float32)
         """
-        return record(Max.forward(a.data, axis, keepdims), Max, a, axis=axis, keepdims=keepdims)
+        return record(
+            rules.Max.forward(a.data, axis, keepdims), rules.Max, a, axis=axis, keepdims=keepdims
+        )
 
     def min(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The smallest element along `axis`; those that tie share the gradient evenly.
@@ -617,7 +592,9 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).min(axis=0).numpy()
             array([1., 2.], dtype=float32)
         """
-        return record(Min.forward(a.data, axis, keepdims), Min, a, axis=axis, keepdims=keepdims)
+        return record(
+            rules.Min.forward(a.data, axis, keepdims), rules.Min, a, axis=axis, keepdims=keepdims
+        )
 
     def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """The variance along `axis`, its divisor n - ddof as in NumPy (PyTorch's default is n - 1).
@@ -627,8 +604,8 @@ class Tensor:
             array([1., 1.], dtype=float32)
         """
         return record(
-            Var.forward(a.data, axis, ddof, keepdims),
-            Var,
+            rules.Var.forward(a.data, axis, ddof, keepdims),
+            rules.Var,
             a,
             axis=axis,
             ddof=ddof,
@@ -645,7 +622,7 @@ class Tensor:
             (2, 3)
         """
         try:
-            return record(Reshape.forward(a.data, shape), Reshape, a, shape=shape)
+            return record(rules.Reshape.forward(a.data, shape), rules.Reshape, a, shape=shape)
         except ValueError as error:
             raise ValueError(
                 f"a tensor of shape {a.shape} has {a.size} elements and cannot become {shape}: the "
@@ -664,7 +641,7 @@ class Tensor:
         """
         order = axes[0] if len(axes) == 1 and not np.isscalar(axes[0]) else axes or None
         try:
-            return record(Transpose.forward(a.data, order), Transpose, a, axes=order)
+            return record(rules.Transpose.forward(a.data, order), rules.Transpose, a, axes=order)
         except ValueError as error:
             raise ValueError(
                 f"transpose() of a tensor of shape {a.shape} takes each of its {a.ndim} axes once, "
@@ -674,7 +651,7 @@ class Tensor:
     @property
     def T(a) -> Tensor:
         """The axes in reverse order: of a matrix, its transpose."""
-        return record(Transpose.forward(a.data, None), Transpose, a, axes=None)
+        return record(rules.Transpose.forward(a.data, None), rules.Transpose, a, axes=None)
 
     def squeeze(a, axis: Axis = None) -> Tensor:
         """Takes out axes of size 1: all of them, or those named.
@@ -684,7 +661,7 @@ class Tensor:
             (2, 3)
         """
         try:
-            return record(Squeeze.forward(a.data, axis), Squeeze, a, axis=axis)
+            return record(rules.Squeeze.forward(a.data, axis), rules.Squeeze, a, axis=axis)
         except ValueError as error:
             raise ValueError(
                 f"squeeze() takes out axes of size 1, and axis {axis} of shape {a.shape} is none. "
@@ -698,7 +675,7 @@ class Tensor:
             >>> sg.ones((2, 3)).unsqueeze(1).shape
             (2, 1, 3)
         """
-        return record(Unsqueeze.forward(a.data, axis), Unsqueeze, a, axis=axis)
+        return record(rules.Unsqueeze.forward(a.data, axis), rules.Unsqueeze, a, axis=axis)
 
     # Functions composed of these: simplegrad.functional defines them and makes them methods.
 
