@@ -2,6 +2,8 @@
 
 import numpy as np
 
+__all__ = ["Add", "Div", "MatMul", "Mul", "Neg", "Pow", "Sub"]
+
 
 class Add:
     r"""Sum.

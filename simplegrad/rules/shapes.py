@@ -5,6 +5,8 @@ import itertools
 
 import numpy as np
 
+__all__ = ["Concatenate", "Index", "Reshape", "Squeeze", "Stack", "Transpose", "Unsqueeze"]
+
 
 class EachInput:
     """The partials of a rule with any number of inputs: one function, told which input by `i`."""
