@@ -12,6 +12,23 @@ from simplegrad.tensor import Tensor, TensorLike, as_tensor
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
+__all__ = [
+    "arange",
+    "eye",
+    "full",
+    "full_like",
+    "generator",
+    "manual_seed",
+    "normal",
+    "normal_like",
+    "ones",
+    "ones_like",
+    "uniform",
+    "uniform_like",
+    "zeros",
+    "zeros_like",
+]
+
 Shape = int | tuple[int, ...]
 
 _generator: np.random.Generator | None = None

@@ -16,6 +16,28 @@ from simplegrad.tensor import Tensor, TensorLike, as_tensor, operands, record
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+__all__ = [
+    "abs",
+    "clip",
+    "concatenate",
+    "cross_entropy",
+    "exp",
+    "gelu",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "maximum",
+    "minimum",
+    "mse_loss",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "sqrt",
+    "stack",
+    "tanh",
+    "where",
+]
+
 abs = Tensor.abs
 clip = Tensor.clip
 exp = Tensor.exp

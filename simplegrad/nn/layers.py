@@ -12,6 +12,8 @@ from simplegrad import creation, given
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
+__all__ = ["Dropout", "Embedding", "Flatten", "LayerNorm", "Linear", "Sequential"]
+
 
 class Linear(Module):
     r"""An affine map of the last axis.

@@ -1,6 +1,15 @@
 """The rules behind the operators: + - * / ** @ and the minus sign."""
 
+import math
+
 import numpy as np
+
+__all__ = ["Add", "Div", "MatMul", "Mul", "Neg", "Pow", "Sub"]
+
+
+def _rows(x):
+    """The rows of all matrices of a batch, as one matrix."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 class Add:
@@ -153,7 +162,9 @@ class MatMul:
         if a.ndim == 1:  # db_kj = a_k dc_j
             return a[:, None] * dc[..., None, :]
         if b.ndim == 1:  # db_k = sum_i a_ik dc_i
-            return (a.mT @ dc[..., :, None])[..., 0]
+            return _rows(a).T @ dc.reshape(-1)
+        if a.ndim > 2 and b.ndim == 2:  # a batch times one matrix: one product of all rows
+            return _rows(a).T @ _rows(dc)
         return a.mT @ dc
 
     partials = da, db

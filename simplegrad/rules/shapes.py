@@ -2,8 +2,11 @@
 
 import functools
 import itertools
+import types
 
 import numpy as np
+
+__all__ = ["Concatenate", "Index", "Reshape", "Squeeze", "Stack", "Transpose", "Unsqueeze"]
 
 
 class EachInput:
@@ -14,6 +17,13 @@ class EachInput:
 
     def __iter__(self):
         return (functools.partial(self.partial, i=i) for i in itertools.count())
+
+
+def _is_basic(index):
+    """Whether an index is made of ints, slices, None and ... alone: it takes no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    basic = int | np.integer | slice | None | types.EllipsisType
+    return all(isinstance(i, basic) and not isinstance(i, bool) for i in parts)
 
 
 class Reshape:
@@ -93,7 +103,10 @@ class Index:
 
     def da(dc, c, a, index):
         da = np.zeros_like(a)
-        np.add.at(da, index, dc)  # da[index] += dc would add a repeated index once
+        if _is_basic(index):
+            da[index] += dc
+        else:  # what is taken twice adds up; da[index] += dc would add it once
+            np.add.at(da, index, dc)
         return da
 
     partials = (da,)

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
-from simplegrad import rules
+import simplegrad as sg
+from simplegrad import fast, rules
 from simplegrad.autograd import unbroadcast
-from tests.helpers.oracles import LAYOUTS, central_differences, in_layout
+from simplegrad.rules.shapes import _is_basic
+from tests.helpers.oracles import LAYOUTS, central_differences, in_layout, same_bits
 
 shapes = array_shapes(min_dims=0, max_dims=4, max_side=3)
 seeds = st.integers(0, 2**32 - 1)
@@ -309,6 +311,92 @@ def test_gelu_is_near_its_definition_by_the_error_function():
 def test_what_an_index_takes_twice_adds_up():
     da = first_partial(rules.Index, np.zeros(3), index=np.array([0, 2, 0, 0]))
     assert da.tolist() == [3, 0, 1]
+
+
+BASIC = [  # no element can be taken twice
+    *(1, -1, np.int64(2), np.uint8(1), (1, 2, 0), (1, -2, np.int32(0), None)),
+    *(slice(None), slice(None, None, -1), slice(3, 0, -2), slice(0, 0)),
+    *(..., None, (), (..., 1), (None, 2, slice(None)), (slice(1, 3), 0), (slice(2), ..., None)),
+]
+ADVANCED = [
+    *(True, False, np.True_, np.array(1), np.array(False), (True, 1), (np.False_, slice(1))),
+    *([0, 0, 3], [], [[2, 0], [2, 2]], range(3), (0, [1, 1]), (slice(None), [0, 0, 2])),
+    *(
+        np.array([0, 2, 0, 0]),
+        np.array([True, False, True, True]),
+        np.arange(24).reshape(4, 3, 2) > 5,
+    ),
+    *((np.array([[0, 1], [1, 0]]), slice(None), 1), ([3, 3], None, [0, 0]), ([0, -4], ..., [1, 1])),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [*BASIC, *ADVANCED], ids=repr)
+def test_an_index_of_any_kind_has_the_bits_of_one_addition_after_another(index, dtype):
+    a = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(dtype)
+    c = np.asarray(rules.Index.forward(a, index))
+    dc = np.random.default_rng(1).normal(size=c.shape).astype(dtype)
+    dc[dc < -1] = -0.0
+    expected = np.zeros_like(a)
+    np.add.at(expected, index, dc)
+    assert same_bits(rules.Index.da(dc, c, a, index), expected)
+
+
+def test_what_has_no_array_or_list_in_it_is_known_to_take_no_element_twice():
+    assert all(map(_is_basic, BASIC))
+    assert not any(map(_is_basic, ADVANCED))
+
+
+@pytest.mark.parametrize("index", [(), ..., None, True, np.False_, np.array(True)], ids=repr)
+def test_a_number_can_be_indexed_too(index):
+    a, c = np.float32(2), np.asarray(rules.Index.forward(np.float32(2), index))
+    da = rules.Index.da(np.full_like(c, 3), c, np.asarray(a), index)
+    assert same_bits(da, np.array(3.0 * c.size, np.float32))
+
+
+@pytest.mark.parametrize("index", [*BASIC, *ADVANCED], ids=repr)
+def test_an_index_of_any_kind_is_replayed(index):
+    loss = fast.replay(lambda a: (a[index] * a[index]).sum())
+    for seed in range(3):
+        a = sg.Tensor(np.random.default_rng(seed).normal(size=(4, 3, 2)), requires_grad=True)
+        loss(a).backward()
+        expected = np.zeros_like(a.data)
+        np.add.at(expected, index, a.data[index])
+        np.testing.assert_array_equal(a.grad, 2 * expected)
+
+
+# (the shape of a, the shape of b)
+PRODUCTS = [
+    *(((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 6, 3, 4), (4, 5)), ((2, 1, 3, 4), (4, 5))),
+    *(((2, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (6, 4, 5)), ((1, 3, 4), (2, 4, 5))),
+    *(((2, 3, 4), (1, 4, 5)), ((3, 4), (2, 4, 5)), ((3, 4), (2, 6, 4, 5))),
+    *(((3, 4), (4,)), ((2, 3, 4), (4,)), ((2, 6, 3, 4), (4,)), ((4,), (4, 5)), ((4,), (2, 4, 5))),
+    *(((0, 3, 4), (4, 5)), ((2, 0, 4), (4, 5)), ((2, 3, 0), (0, 5)), ((2, 3, 4), (4, 0))),
+    *(((0, 3, 4), (4,)), ((2, 0, 4), (4,)), ((2, 3, 0), (0,)), ((2, 0, 3, 4), (4, 5))),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("a_shape", "b_shape"), PRODUCTS, ids=str)
+def test_the_partials_of_a_matrix_product_are_sums_of_products(a_shape, b_shape, dtype, layout):
+    rng = np.random.default_rng(0)
+    a, b = (in_layout(rng.normal(size=shape).astype(dtype), layout) for shape in (a_shape, b_shape))
+    c = rules.MatMul.forward(a, b)
+    dc = in_layout(rng.normal(size=c.shape).astype(dtype), layout)
+    matrix_a, matrix_b = np.atleast_2d(a), b if b.ndim > 1 else b[:, None]
+    matrix_dc = dc.reshape(np.matmul(matrix_a, matrix_b).shape)
+    da = np.einsum("...ij,...kj->...ik", matrix_dc, matrix_b)
+    db = np.einsum("...ik,...ij->...kj", matrix_a, matrix_dc)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    for x, partial, each, matrix in (
+        (a, rules.MatMul.da, da, matrix_a),
+        (b, rules.MatMul.db, db, matrix_b),
+    ):
+        result = unbroadcast(partial(dc, c, a, b), x.shape)
+        expected = unbroadcast(each, matrix.shape).reshape(x.shape)
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("ddof", [0, 1, 2])
