@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -43,6 +45,15 @@ class Task(NamedTuple):
     kept: Mapping[str, str] = {}
     in_place: Sequence[str] = ()
     names: Mapping[str, Any] = {}
+
+
+def table(text: str) -> dict[str, str]:
+    """Mistakes written as a text: in each row a sentence, `->` and the right side it stands for.
+
+    What stands further in goes on with the row above it.
+    """
+    rows = re.sub(r"\n +", " ", textwrap.dedent(text).strip()).split("\n")
+    return dict(row.split(" -> ") for row in rows)
 
 
 class Trial(NamedTuple):

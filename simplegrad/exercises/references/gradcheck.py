@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "Checking a gradient by central differences"
 
@@ -102,39 +102,30 @@ TASKS = {
             "a matrix": [{"L": neighbours, "x": X_2D, "h": 0.5}],
         },
         mistakes={
-            "dL": {
-                "these are forward differences: L(x - h e_i) belongs there, not L(x)": (
-                    "differences(L, x, h, below=0)"
-                ),
-                "these are backward differences: L(x + h e_i) belongs there, not L(x)": (
-                    "differences(L, x, h, above=0)"
-                ),
-                "it is divided by h, and not by 2 h": "2 * right",
-                "it is forward, and divided by 2 h: L(x - h e_i) belongs there, not L(x)": (
-                    "differences(L, x, h, below=0) / 2"
-                ),
-                "the division by 2 h is missing": "2 * h * right",
-                "2 h stands without parentheses: / 2 * h divides by 2 and multiplies by h": (
-                    "h**2 * right"
-                ),
-                "all elements are moved at once: e_i moves one": (
-                    "np.full(x.shape, (L(x + h) - L(x - h)) / (2 * h))"
-                ),
-                "all elements are moved at once, and one number comes out": (
-                    "(L(x + h) - L(x - h)) / (2 * h)"
-                ),
-                "an element is not put back and stays at x_i - h for the next one": (
-                    "without_going_back(L, x, h, -h)"
-                ),
-                "an element is not put back and stays at x_i + h for the next one": (
-                    "without_going_back(L, x, h, h)"
-                ),
-                "the signs are turned round: L(x + h e_i) comes first": "-right",
-                "the two values of L are added": (
-                    "np.array([L(x + h * e) + L(x - h * e) for e in "
-                    "np.eye(x.size).reshape(-1, *x.shape)]).reshape(x.shape) / (2 * h)"
-                ),
-            }
+            "dL": table("""
+                these are forward differences: L(x - h e_i) belongs there, not L(x)
+                    -> differences(L, x, h, below=0)
+                these are backward differences: L(x + h e_i) belongs there, not L(x)
+                    -> differences(L, x, h, above=0)
+                it is divided by h, and not by 2 h -> 2 * right
+                it is forward, and divided by 2 h: L(x - h e_i) belongs there, not L(x)
+                    -> differences(L, x, h, below=0) / 2
+                the division by 2 h is missing -> 2 * h * right
+                2 h stands without parentheses: / 2 * h divides by 2 and multiplies by h
+                    -> h**2 * right
+                all elements are moved at once: e_i moves one
+                    -> np.full(x.shape, (L(x + h) - L(x - h)) / (2 * h))
+                all elements are moved at once, and one number comes out
+                    -> (L(x + h) - L(x - h)) / (2 * h)
+                an element is not put back and stays at x_i - h for the next one
+                    -> without_going_back(L, x, h, -h)
+                an element is not put back and stays at x_i + h for the next one
+                    -> without_going_back(L, x, h, h)
+                the signs are turned round: L(x + h e_i) comes first -> -right
+                the two values of L are added
+                    -> np.array([L(x + h * e) + L(x - h * e)
+                    for e in np.eye(x.size).reshape(-1, *x.shape)]).reshape(x.shape) / (2 * h)
+            """)
         },
         names={"differences": differences, "without_going_back": without_going_back},
     ),
@@ -152,36 +143,29 @@ TASKS = {
             "a wrong gradient of small numbers": [{"L": small, "dL": d_small_twice, "x": X}],
         },
         mistakes={
-            "agrees": {
-                "a gradient that is too small passes: the difference needs its absolute value": (
-                    "bool(np.all(dL(x) - numeric(L, x) <= 1e-5 + 1e-5 * abs(dL(x))))"
-                ),
-                "a gradient that is too large passes: the difference needs its absolute value": (
-                    "bool(np.all(numeric(L, x) - dL(x) <= 1e-5 + 1e-5 * abs(dL(x))))"
-                ),
-                "only the first element is compared": (
-                    "np.isclose(dL(x).flat[0], numeric(L, x).flat[0], 1e-5, 1e-7)"
-                ),
-                "only the last element is compared": (
-                    "np.isclose(dL(x).flat[-1], numeric(L, x).flat[-1], 1e-5, 1e-7)"
-                ),
-                "only the sums are compared": (
-                    "np.isclose(dL(x).sum(), numeric(L, x).sum(), 1e-5, 1e-7)"
-                ),
-                "one element that agrees is enough (any): all of them have to": (
-                    "np.isclose(dL(x), numeric(L, x), 1e-5, 1e-7).any()"
-                ),
-                "an absolute tolerance lets small gradients pass, whatever they are: make it "
-                "relative": "np.all(abs(dL(x) - numeric(L, x)) < 1e-4 + 1e-5 * abs(dL(x)))",
-                "an absolute tolerance refuses large gradients and lets small ones pass: make it "
-                "relative": "np.all(abs(dL(x) - numeric(L, x)) < 1e-4)",
-                "an absolute tolerance refuses large gradients: make it relative": (
-                    "np.all(abs(dL(x) - numeric(L, x)) < 1e-6)"
-                ),
-                "True and False are swapped": "not right",
-                "it is always True": "True",
-                "it is always False: allow a small difference, for there is always one": ("False"),
-            }
+            "agrees": table("""
+                a gradient that is too small passes: the difference needs its absolute value
+                    -> bool(np.all(dL(x) - numeric(L, x) <= 1e-5 + 1e-5 * abs(dL(x))))
+                a gradient that is too large passes: the difference needs its absolute value
+                    -> bool(np.all(numeric(L, x) - dL(x) <= 1e-5 + 1e-5 * abs(dL(x))))
+                only the first element is compared
+                    -> np.isclose(dL(x).flat[0], numeric(L, x).flat[0], 1e-5, 1e-7)
+                only the last element is compared
+                    -> np.isclose(dL(x).flat[-1], numeric(L, x).flat[-1], 1e-5, 1e-7)
+                only the sums are compared
+                    -> np.isclose(dL(x).sum(), numeric(L, x).sum(), 1e-5, 1e-7)
+                one element that agrees is enough (any): all of them have to
+                    -> np.isclose(dL(x), numeric(L, x), 1e-5, 1e-7).any()
+                an absolute tolerance lets small gradients pass, whatever they are: make it
+                    relative -> np.all(abs(dL(x) - numeric(L, x)) < 1e-4 + 1e-5 * abs(dL(x)))
+                an absolute tolerance refuses large gradients and lets small ones pass: make it
+                    relative -> np.all(abs(dL(x) - numeric(L, x)) < 1e-4)
+                an absolute tolerance refuses large gradients: make it relative
+                    -> np.all(abs(dL(x) - numeric(L, x)) < 1e-6)
+                True and False are swapped -> not right
+                it is always True -> True
+                it is always False: allow a small difference, for there is always one -> False
+            """)
         },
         names={"numeric": lambda L, x: differences(L, x, 1e-6)},
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "A topological order, and the chain rule along it"
 
@@ -102,31 +102,25 @@ TASKS = {
             "a chain of 5,000 nodes": [{"root": "n4999", "inputs": LONG}],
         },
         mistakes={
-            "order": {
-                "it is the wrong way round: inputs come first and the root last": (
-                    "yours if is_order(yours[::-1], root, inputs) else right"
-                ),
-                "the root itself is missing": (
-                    "yours if is_order([*yours, root], root, inputs) else right"
-                ),
-                "leaves, the nodes without inputs, are missing": (
-                    "yours if without_leaves(yours, root, inputs) else right"
-                ),
-                "a node comes twice: remember which ones you have visited": (
-                    "yours if is_list_of_nodes(yours, inputs) and len(set(yours)) < len(yours)"
-                    " else right"
-                ),
-                "there are nodes that the root does not depend on": (
-                    "yours if is_list_of_nodes(yours, inputs)"
-                    " and set(yours) > set(topological_order(root, inputs)) else right"
-                ),
-                "Python ends a recursion after about 1,000 calls: keep a stack, a list, of your "
-                "own": "yours if isinstance(yours, RecursionError) else right",
-                "the nodes are right, but one stands before one of its inputs: append a node "
-                "when all of its inputs are there, not when you first see it": (
-                    "yours if has_each_once(yours, root, inputs) else right"
-                ),
-            }
+            "order": table("""
+                it is the wrong way round: inputs come first and the root last
+                    -> yours if is_order(yours[::-1], root, inputs) else right
+                the root itself is missing
+                    -> yours if is_order([*yours, root], root, inputs) else right
+                leaves, the nodes without inputs, are missing
+                    -> yours if without_leaves(yours, root, inputs) else right
+                a node comes twice: remember which ones you have visited
+                    -> yours if is_list_of_nodes(yours, inputs)
+                    and len(set(yours)) < len(yours) else right
+                there are nodes that the root does not depend on
+                    -> yours if is_list_of_nodes(yours, inputs)
+                    and set(yours) > set(topological_order(root, inputs)) else right
+                Python ends a recursion after about 1,000 calls: keep a stack, a list, of your own
+                    -> yours if isinstance(yours, RecursionError) else right
+                the nodes are right, but one stands before one of its inputs: append a node when
+                    all of its inputs are there, not when you first see it
+                    -> yours if has_each_once(yours, root, inputs) else right
+            """)
         },
         names={
             "topological_order": topological_order,
@@ -169,32 +163,24 @@ TASKS = {
             ],
         },
         mistakes={
-            "grads": {
-                "a gradient is overwritten where it must be added: a node may be used twice": (
-                    "chain_rule(order, inputs, partials, add=lambda da, dc, partial: dc * partial)"
-                ),
-                "the factor dc is missing: the chain rule multiplies by it": (
-                    "chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + partial)"
-                ),
-                "the partial is missing: dc goes on as it is": (
-                    "chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + dc)"
-                ),
-                "the order is walked from the front: begin with the root, the last one": (
-                    "chain_rule(order, inputs, partials, step=1)"
-                ),
-                "the gradient of the root by itself is 1, and not 0": (
-                    "chain_rule(order, inputs, partials, first=0.0)"
-                ),
-                "an input that stands twice, as in x * x, is counted once": (
-                    "chain_rule(order, inputs, partials, once=True)"
-                ),
-                "the gradient of the root by itself, 1, is missing": (
-                    "{node: right[node] for node in order[:-1]}"
-                ),
-                "only the leaves are there: every node of the order has a gradient": (
-                    "{node: right[node] for node in order if not inputs[node]}"
-                ),
-            }
+            "grads": table("""
+                a gradient is overwritten where it must be added: a node may be used twice
+                    -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: dc * partial)
+                the factor dc is missing: the chain rule multiplies by it
+                    -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + partial)
+                the partial is missing: dc goes on as it is
+                    -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + dc)
+                the order is walked from the front: begin with the root, the last one
+                    -> chain_rule(order, inputs, partials, step=1)
+                the gradient of the root by itself is 1, and not 0
+                    -> chain_rule(order, inputs, partials, first=0.0)
+                an input that stands twice, as in x * x, is counted once
+                    -> chain_rule(order, inputs, partials, once=True)
+                the gradient of the root by itself, 1, is missing
+                    -> {node: right[node] for node in order[:-1]}
+                only the leaves are there: every node of the order has a gradient
+                    -> {node: right[node] for node in order if not inputs[node]}
+            """)
         },
         names={"chain_rule": chain_rule},
     ),
