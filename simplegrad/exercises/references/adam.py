@@ -2,19 +2,17 @@
 
 import numpy as np
 
-from simplegrad.exercises.references.rmsprop import SECOND_MOMENT, either_way
+from simplegrad.exercises.references.rmsprop import SECOND_MOMENT, THETA, G, V, either_way
 from simplegrad.exercises.task import Task, table
 
 TITLE = "Adam, one step"
 
 VALUES = {"lr": 0.1, "beta_1": 0.9, "beta_2": 0.75, "eps": 0.5, "maximize": False}
-THETA = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
-G = np.array([[2.0, -0.5, 3.0], [0.75, -1.5, 4.0]])
 ON_THE_WAY = {
     "theta": THETA,
     "g": G,
     "m": np.array([[0.5, 1.0, -3.0], [2.0, -0.25, 1.5]]),
-    "v": np.array([[4.0, 0.25, 1.0], [9.0, 0.5, 2.0]]),
+    "v": V,
     "t": 5,
     **VALUES,
 }

@@ -1,6 +1,7 @@
 """gradcheck: the central differences of simplegrad.gradcheck, of a plain function of an array."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from simplegrad.exercises.task import Task, table
 
 TITLE = "Checking a gradient by central differences"
 
-Function = Callable[[np.ndarray], float]
+Function = Callable[[np.ndarray], Any]
 
 
 def differences(
@@ -36,59 +37,23 @@ def without_going_back(L: Function, x: np.ndarray, h: float, left_over: float) -
     return gradient
 
 
-# What is differentiated; the docstring is what a student is shown
+def of_x(expression: str, shown: str = "") -> Function:
+    """A function of x, with what a student is shown of it, the expression itself if not given."""
+    function = eval(f"lambda x: {expression}")
+    function.__doc__ = shown or expression
+    return function
 
 
-def cubes(x: np.ndarray) -> float:
-    """(x**3).sum()"""
-    return np.sum(x**3)
-
-
-def d_cubes(x: np.ndarray) -> np.ndarray:
-    """3 * x**2"""
-    return 3 * x**2
-
-
-def neighbours(x: np.ndarray) -> float:
-    """(x**2).sum() * x.sum()"""
-    return np.sum(x**2) * np.sum(x)
-
-
-def d_neighbours(x: np.ndarray) -> np.ndarray:
-    """2 * x * x.sum() + (x**2).sum()"""
-    return 2 * x * np.sum(x) + np.sum(x**2)
-
-
-def small(x: np.ndarray) -> float:
-    """1e-5 * (x**2).sum()"""
-    return 1e-5 * np.sum(x**2)
-
-
-def d_small_twice(x: np.ndarray) -> np.ndarray:
-    """4e-5 * x"""
-    return 4e-5 * x
-
-
-def d_cubes_less(x: np.ndarray) -> np.ndarray:
-    """3 * x**2, less 1 in the first element"""
-    return 3 * x**2 - (x == x.flat[0])
-
-
-def d_cubes_more(x: np.ndarray) -> np.ndarray:
-    """3 * x**2, plus 1 in the first element"""
-    return 3 * x**2 + (x == x.flat[0])
-
-
-def d_cubes_less_at_the_end(x: np.ndarray) -> np.ndarray:
-    """3 * x**2, less 1 in the last element"""
-    return 3 * x**2 - (x == x.flat[-1])
-
-
-def d_cubes_turned(x: np.ndarray) -> np.ndarray:
-    """3 * x[::-1]**2"""
-    return 3 * x[::-1] ** 2
-
-
+cubes, d_cubes = of_x("(x**3).sum()"), of_x("3 * x**2")
+d_cubes_less = of_x("3 * x**2 - (x == x.flat[0])", "3 * x**2, less 1 in the first element")
+d_cubes_more = of_x("3 * x**2 + (x == x.flat[0])", "3 * x**2, plus 1 in the first element")
+d_cubes_less_at_the_end = of_x(
+    "3 * x**2 - (x == x.flat[-1])", "3 * x**2, less 1 in the last element"
+)
+d_cubes_turned = of_x("3 * x[::-1]**2")
+neighbours = of_x("(x**2).sum() * x.sum()")
+d_neighbours = of_x("2 * x * x.sum() + (x**2).sum()")
+small, d_small_twice = of_x("1e-5 * (x**2).sum()"), of_x("4e-5 * x")
 X = np.array([1.0, 2.0, -0.5])
 X_2D = np.array([[0.5, -1.0], [2.0, 1.5]])
 

@@ -9,10 +9,8 @@ from simplegrad.exercises.task import Task, table
 TITLE = "RMSProp, one step"
 
 VALUES = {"lr": 0.1, "beta_2": 0.75, "eps": 0.5, "maximize": False}
-THETA, V = (
-    np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]]),
-    np.array([[4.0, 0.25, 1.0], [9.0, 0.5, 2.0]]),
-)
+THETA = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
+V = np.array([[4.0, 0.25, 1.0], [9.0, 0.5, 2.0]])
 G = np.array([[2.0, -0.5, 3.0], [0.75, -1.5, 4.0]])
 
 SECOND_MOMENT = table("""

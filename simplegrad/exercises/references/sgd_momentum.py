@@ -7,10 +7,8 @@ from simplegrad.exercises.task import Task, table
 TITLE = "SGD with momentum, one step"
 
 VALUES = {"lr": 0.1, "mu": 0.75, "tau": 0.4, "weight_decay": 0.2, "maximize": False}
-THETA, B = (
-    np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]]),
-    np.array([[3.0, 0.25, -1.0], [9.0, 0.5, 2.0]]),
-)
+THETA = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
+B = np.array([[3.0, 0.25, -1.0], [9.0, 0.5, 2.0]])
 GRAD = np.array([[2.0, -0.5, 3.0], [0.75, -1.5, 4.0]])
 
 TASKS = {
