@@ -28,29 +28,21 @@ def one_hot(a: np.ndarray, t: np.ndarray) -> np.ndarray:
     return (np.arange(a.shape[1]) == t[:, None]).astype(float)
 
 
+def case(a: list[list[float]], t: list[int]) -> list[dict[str, np.ndarray]]:
+    """One call."""
+    return [{"a": np.array(a), "t": np.array(t)}]
+
+
 CASES = {
-    "three rows, three classes": [
-        {
-            "a": np.array([[2.0, 0.5, 1.0], [-1.0, 3.0, 0.0], [0.0, 1.5, -2.0]]),
-            "t": np.array([0, 2, 2]),
-        }
-    ],
-    "two rows, three classes": [
-        {"a": np.array([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]]), "t": np.array([1, 0])},
-    ],
-    "large logits": [
-        {
-            "a": np.array([[1000.0, 0.0], [-1000.0, -998.0], [3.0, 1000.0], [1.0, 2.0]]),
-            "t": np.array([1, 0, 1, 1]),
-        }
-    ],
+    "three rows, three classes": case(
+        [[2.0, 0.5, 1.0], [-1.0, 3.0, 0.0], [0.0, 1.5, -2.0]], [0, 2, 2]
+    ),
+    "two rows, three classes": case([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], [1, 0]),
+    "large logits": case(
+        [[1000.0, 0.0], [-1000.0, -998.0], [3.0, 1000.0], [1.0, 2.0]], [1, 0, 1, 1]
+    ),
 }
-NAMES = {
-    "log_sum_exp": log_sum_exp,
-    "softmax": softmax,
-    "unstable_softmax": unstable_softmax,
-    "one_hot": one_hot,
-}
+NAMES = {f.__name__: f for f in (log_sum_exp, softmax, unstable_softmax, one_hot)}
 A_IT = "a[np.arange(len(t)), t]"
 
 TASKS = {

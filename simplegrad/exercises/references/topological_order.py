@@ -81,6 +81,11 @@ def times_itself(depth: int) -> Graph:
     return {"x0": (), **{f"x{i}": (f"x{i - 1}", f"x{i - 1}") for i in range(1, depth + 1)}}
 
 
+def case(inputs: Graph, **partials: Sequence[float]) -> list[dict[str, Any]]:
+    """One call, with the partials of each node from the root on."""
+    return [{"order": [*partials][::-1], "inputs": inputs, "partials": partials}]
+
+
 CHAIN = {"loss": ("z",), "z": ("y",), "y": ("x",), "x": ()}
 DIAMOND = {"loss": ("x", "d"), "d": ("c", "b"), "c": ("x", "b"), "x": (), "b": ()}
 SHORT_CUT = {"loss": ("b", "a"), "a": ("x",), "b": ("c", "x"), "c": ("a",), "x": ()}
@@ -123,44 +128,19 @@ TASKS = {
             """)
         },
         names={
-            "topological_order": topological_order,
-            "is_order": is_order,
-            "is_list_of_nodes": is_list_of_nodes,
-            "has_each_once": has_each_once,
-            "without_leaves": without_leaves,
+            f.__name__: f
+            for f in (topological_order, is_order, is_list_of_nodes, has_each_once, without_leaves)
         },
     ),
     "backward": Task(
         arguments="order, inputs, partials",
         equations={"grads": "chain_rule(order, inputs, partials)"},
         cases={
-            "a chain": [
-                {
-                    "order": ["x", "y", "z", "loss"],
-                    "inputs": CHAIN,
-                    "partials": {"loss": (2.0,), "z": (3.0,), "y": (5.0,), "x": ()},
-                }
-            ],
-            "nodes that are used twice": [
-                {
-                    "order": ["b", "x", "c", "d", "loss"],
-                    "inputs": DIAMOND,
-                    "partials": {
-                        "loss": (2.0, 3.0),
-                        "d": (5.0, -1.0),
-                        "c": (4.0, 0.5),
-                        "x": (),
-                        "b": (),
-                    },
-                }
-            ],
-            "x * x": [
-                {
-                    "order": ["x", "loss"],
-                    "inputs": {"x": (), "loss": ("x", "x")},
-                    "partials": {"x": (), "loss": (3.0, 3.0)},
-                }
-            ],
+            "a chain": case(CHAIN, loss=(2.0,), z=(3.0,), y=(5.0,), x=()),
+            "nodes that are used twice": case(
+                DIAMOND, loss=(2.0, 3.0), d=(5.0, -1.0), c=(4.0, 0.5), x=(), b=()
+            ),
+            "x * x": case({"x": (), "loss": ("x", "x")}, loss=(3.0, 3.0), x=()),
         },
         mistakes={
             "grads": table("""
