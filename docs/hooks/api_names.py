@@ -13,6 +13,8 @@ class ApiNames(griffe.Extension):
         for name, member in pkg["functional"].members.items():
             if isinstance(member, griffe.Attribute) and str(member.value) == f"Tensor.{name}":
                 made[name] = tensor[name]
-        tensor.members["backward"] = griffe.Alias("backward", pkg["autograd.backward"], parent=tensor)
+        tensor.members["backward"] = griffe.Alias(
+            "backward", pkg["autograd.backward"], parent=tensor
+        )
         for name, target in made.items():
             pkg.members[name] = griffe.Alias(name, target, parent=pkg)

@@ -4,8 +4,8 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pair import ROOT
@@ -15,18 +15,7 @@ from simplegrad import autograd, functional, nn, optimizers, rules
 from simplegrad.optimizers import schedules
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes
 from simplegrad.tools import gradcheck
-
-EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
-
-# How the code writes what stands left of an equation's sign
-LEFT_SIDES = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
-
-# The lines of each equation are in another function than that whose docstring it is
-COMPUTED_IN = {
-    autograd.backward: [autograd.chain_rule],
-    schedules.Schedule: [schedules.Schedule._set_rates],
-    gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
-}
+from simplegrad.tools.equations import definition_of, equations_in, functions_of, statements_of
 
 SECTIONS: dict[str, list[Any]] = {
     "optimizers": [
@@ -112,7 +101,7 @@ def entry(thing: Any) -> str:
 
 def equations(thing: Any) -> str:
     """The equations of its docstring, each with the lines that compute it."""
-    found = EQUATION.findall(inspect.getdoc(thing) or "")
+    found = equations_in(inspect.getdoc(thing))
     return "\n\n".join(
         '<div class="equation" markdown>\n\n'
         f"$${tex}$$\n\n"
@@ -124,32 +113,25 @@ def equations(thing: Any) -> str:
 
 def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
     """For each equation of a docstring: the file, the first line, and the lines that compute it."""
-    if thing.__module__.startswith(rules.__name__):
-        for function in functions_of(thing):
-            yield located(function, body_of(function))
-    elif inspect.isclass(thing) and issubclass(thing, optimizers.Optimizer):
-        body = body_of(thing.update)
-        for tex in EQUATION.findall(inspect.getdoc(thing) or ""):
-            left = re.split(r"=|\\mathrel", tex)[0].strip()
-            name = LEFT_SIDES.get(left, left)
-            yield located(thing.update, [s for s in body if name in targets_of(s)])
-    else:
-        for function in COMPUTED_IN.get(thing, [thing]):
-            for method in "forward", "factor":  # of a layer, and of a schedule
-                function = getattr(function, method, function)
-            yield located(function, body_of(function))
+    found, functions = equations_in(inspect.getdoc(thing)), functions_of(thing)
+    if len(functions) == 1:
+        functions = functions * len(found)
+    for tex, function in zip(found, functions, strict=True):
+        code = function.__code__
+        definition, source = definition_of(code, function.__globals__)
+        statements = body_of(definition)
+        if function.__name__ == "update":  # which computes several equations, a line each
+            pairs = statements_of(definition, thing).items()
+            statements = [s for s, c in pairs if c and c.targets and c.equation == tex]
+        if not statements:
+            raise LookupError(f"no line of {function.__qualname__} computes the equation")
+        first, last = statements[0].lineno, statements[-1].end_lineno
+        lines = textwrap.dedent("\n".join(source.split("\n")[first - 1 : last]))
+        yield str(Path(code.co_filename).relative_to(ROOT)), first, lines
 
 
-def functions_of(rule: type) -> list[Callable[..., Any]]:
-    """The forward equation and the partials of a rule, in the order of its equations."""
-    each_input = isinstance(rule.partials, shapes.EachInput)
-    partials = [rule.partials.partial] if each_input else rule.partials
-    return [rule.forward, *partials]
-
-
-def body_of(function: Callable[..., Any]) -> list[ast.stmt]:
+def body_of(definition: ast.FunctionDef) -> list[ast.stmt]:
     """What a function computes: its statements after its docstring and the checks of arguments."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     start = 0
     for number, statement in enumerate(definition.body, 1):
         is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -157,23 +139,3 @@ def body_of(function: Callable[..., Any]) -> list[ast.stmt]:
         if is_text or is_check:
             start = number
     return definition.body[start:]
-
-
-def targets_of(statement: ast.stmt) -> list[str]:
-    """The names that a statement assigns."""
-    if isinstance(statement, ast.AugAssign):
-        return [ast.unparse(statement.target)]
-    return [ast.unparse(t) for t in getattr(statement, "targets", [])]
-
-
-def located(function: Callable[..., Any], statements: list[ast.stmt]) -> tuple[str, int, str]:
-    """File, first line and source of the statements of a function."""
-    lines, start = inspect.getsourcelines(function)
-    if not statements:
-        raise LookupError(f"no line of {function.__qualname__} computes the equation")
-    text = textwrap.dedent("".join(lines)).splitlines()
-    numbers = range(statements[0].lineno - 1, statements[-1].end_lineno)
-    code = textwrap.dedent("\n".join(text[i] for i in numbers))
-    module: ModuleType = inspect.getmodule(function)
-    file = str(ROOT.joinpath(module.__file__).relative_to(ROOT))
-    return file, start + numbers[0], code

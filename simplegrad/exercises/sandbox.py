@@ -23,8 +23,9 @@ from typing import IO, Any, NamedTuple
 
 from simplegrad import exercises
 from simplegrad.exercises import words
-from simplegrad.exercises.judge import Report, judge, unknown
+from simplegrad.exercises.judge import judge, unknown
 from simplegrad.exercises.references import load
+from simplegrad.exercises.task import Report
 
 SECONDS = 10.0  # for the whole file
 GIGABYTES = 4

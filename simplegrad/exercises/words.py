@@ -8,14 +8,11 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from traceback import FrameSummary, extract_tb
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from simplegrad.exercises.task import Task
-
-if TYPE_CHECKING:
-    from simplegrad.exercises.judge import Report, Trial
+from simplegrad.exercises.task import Report, Task, Trial
 
 WIDTH = 92
 SMALL = 12  # elements of an array that is shown

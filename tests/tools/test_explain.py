@@ -15,6 +15,7 @@ import simplegrad as sg
 from simplegrad import fast, nn, rules
 from simplegrad import optimizers as optim
 from simplegrad.tensor import record
+from simplegrad.tools.equations import equations_in
 
 PACKAGE = Path(sg.__file__).parent
 NAMES = {"np": np, "nan": np.nan, "inf": np.inf, "GELU": rules.GELU}
@@ -273,8 +274,7 @@ def test_every_equation_of_an_optimizer_stands_at_a_line_that_assigns_its_left_s
     steps = sg.explain(optimizer(name, parameters()).step, parameter="weight")
     shown = [(line.equation, line.code) for line in steps if line.equation]
     docstrings = make.__doc__ + (optim.Adam.__doc__ if make is optim.AdamW else "")
-    given = re.findall(r"\$\$(.*?)\$\$", docstrings, re.DOTALL)
-    assert {equation for equation, _ in shown} == set(given)
+    assert {equation for equation, _ in shown} == set(equations_in(docstrings))
     names = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
     for equation, code in shown:
         left = re.split(r"=|\\mathrel", equation)[0].strip()
@@ -287,7 +287,7 @@ def test_the_equations_of_a_rule_stand_at_its_returns(name):
     forward = sg.explain(RULES[name], a, b)
     backward = sg.explain(forward.result.backward, grad=np.ones(forward.result.shape))
     rule = getattr(rules, name)
-    given = [" ".join(tex.split()) for tex in re.findall(r"\$\$(.*?)\$\$", rule.__doc__, re.DOTALL)]
+    given = [" ".join(tex.split()) for tex in equations_in(rule.__doc__)]
     names = {name, "Max"} if name == "Min" else {name}  # whose partial is that of Max
     shown = [x for x in [*forward, *backward] if x.function.split(".")[0] in names]
     at_returns = {line.equation for line in shown if line.code.startswith("return")}
