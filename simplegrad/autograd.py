@@ -36,12 +36,12 @@ def tape_of(root: Tensor) -> list[Tensor]:
         >>> [t.name or t.rule.__name__ for t in tape_of(c)]
         ['a', 'Mul', 'Add']
     """
-    found, stack = {root}, [root]
-    while stack:
-        inputs = set(filter(requires_grad_of, stack.pop().inputs))
-        stack += inputs - found
-        found |= inputs
-    return sorted(found, key=index_of)
+    found, tape = {root}, [root]
+    for c in tape:  # which grows on the way
+        new = set(filter(requires_grad_of, c.inputs)) - found
+        found |= new
+        tape += new
+    return sorted(tape, key=index_of)
 
 
 def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = False) -> None:
