@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, MethodType
 from typing import Any
 
-import numpy as np
-
-from simplegrad import autograd
+from simplegrad import autograd, given
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
@@ -230,7 +228,7 @@ def _checked_index(
     if index is None:
         return None
     index = index if isinstance(index, tuple) else (index,)
-    if not all(isinstance(i, int | np.integer) for i in index):
+    if not all(given.is_a(given.COUNT, i) for i in index):  # negative ones count from the end
         raise TypeError(
             f"index says which one element to show, an int for each axis, but got {index!r}. Write "
             "index=(0, 3)."

@@ -693,26 +693,27 @@ def test_a_table_of_adam_looks_so():
     opt = optim.Adam(lr=0.1, param_groups=[{"params": {"w": w}}])
     ((w - 3) ** 2).backward()
     steps = sg.explain(opt.step, parameter="w")
-    number = {line.code.split()[0]: line.line for line in steps}
+    at = {line.code.split()[0]: f"Adam.update:{line.line}" for line in steps}
+    wide = max(map(len, at.values()))  # a line number may have two digits or three
     table = str(steps).split("\n")
     assert table[0] == "Adam.step: the first element of w"
     assert table[9:] == [
-        rf"Adam.update:{number['m_t']}   m_t = \beta_1 m + (1 - \beta_1) g",
-        "                 m_t = beta_1 * m + (1 - beta_1) * g",
-        "                     = 0.9 * 0 + (1 - 0.9) * 4                               = 0.4",
-        rf"Adam.update:{number['v_t']}   v_t = \beta_2 v + (1 - \beta_2) g^2",
-        "                 v_t = beta_2 * v + (1 - beta_2) * g**2",
-        "                     = 0.999 * 0 + (1 - 0.999) * 4**2                        = 0.016",
-        rf"Adam.update:{number['m_hat']}   \hat m = m_t / (1 - \beta_1^t)",
-        "                 m_hat = m_t / (1 - beta_1**t)",
-        "                       = 0.4 / (1 - 0.9**1)                                  = 4",
-        rf"Adam.update:{number['v_hat']}   \hat v = v_t / (1 - \beta_2^t)",
-        "                 v_hat = v_t / (1 - beta_2**t)",
-        "                       = 0.016 / (1 - 0.999**1)                              = 16",
-        rf"Adam.update:{number['theta.data']}  "
+        rf"{at['m_t']:{wide}}  m_t = \beta_1 m + (1 - \beta_1) g",
+        f"{'':{wide}}  m_t = beta_1 * m + (1 - beta_1) * g",
+        f"{'':{wide}}      = 0.9 * 0 + (1 - 0.9) * 4                               = 0.4",
+        rf"{at['v_t']:{wide}}  v_t = \beta_2 v + (1 - \beta_2) g^2",
+        f"{'':{wide}}  v_t = beta_2 * v + (1 - beta_2) * g**2",
+        f"{'':{wide}}      = 0.999 * 0 + (1 - 0.999) * 4**2                        = 0.016",
+        rf"{at['m_hat']:{wide}}  \hat m = m_t / (1 - \beta_1^t)",
+        f"{'':{wide}}  m_hat = m_t / (1 - beta_1**t)",
+        f"{'':{wide}}        = 0.4 / (1 - 0.9**1)                                  = 4",
+        rf"{at['v_hat']:{wide}}  \hat v = v_t / (1 - \beta_2^t)",
+        f"{'':{wide}}  v_hat = v_t / (1 - beta_2**t)",
+        f"{'':{wide}}        = 0.016 / (1 - 0.999**1)                              = 16",
+        rf"{at['theta.data']:{wide}}  "
         r"\theta \mathrel{-}= lr \hat m / (\sqrt{\hat v} + \epsilon)",
-        "                 theta.data -= lr * m_hat / (np.sqrt(v_hat) + eps)",
-        "                             = 5 - 0.1 * 4 / (np.sqrt(16) + 1e-08)           = 4.9",
+        f"{'':{wide}}  theta.data -= lr * m_hat / (np.sqrt(v_hat) + eps)",
+        f"{'':{wide}}              = 5 - 0.1 * 4 / (np.sqrt(16) + 1e-08)           = 4.9",
     ]
 
 
