@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import types
 
 import numpy as np
 
@@ -19,11 +18,13 @@ class EachInput:
         return (functools.partial(self.partial, i=i) for i in itertools.count())
 
 
+_BASIC = int, np.integer, slice, type(None), type(...)
+
+
 def _is_basic(index):
     """Whether an index is made of ints, slices, None and ... alone: it takes no element twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    basic = int | np.integer | slice | None | types.EllipsisType
-    return all(isinstance(i, basic) and not isinstance(i, bool) for i in parts)
+    return all(isinstance(i, _BASIC) and not isinstance(i, bool) for i in parts)
 
 
 class Reshape:
