@@ -12,6 +12,7 @@ import inspect
 import linecache
 import re
 from collections.abc import Callable
+from tokenize import TokenError
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -56,14 +57,15 @@ def definition_of(code: CodeType, names: dict[str, Any]) -> tuple[ast.FunctionDe
     None if there is no such file, or if it was changed since it was imported.
     """
     start = code.co_firstlineno - 1
-    block = "".join(inspect.getblock(linecache.getlines(code.co_filename, names)[start:]))
-    is_method = block[:1].isspace()
-    source = "\n" * (start - is_method) + "class C:\n" * is_method + block
-    with contextlib.suppress(SyntaxError, ValueError):
+    lines = linecache.getlines(code.co_filename, names)[start:]
+    with contextlib.suppress(SyntaxError, ValueError, TokenError):
+        block = "".join(inspect.getblock(lines))
+        is_method = block[:1].isspace()
+        source = "\n" * (start - is_method) + "class C:\n" * is_method + block
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
                 return node, source
-    return None, source
+    return None, ""
 
 
 class Computation(NamedTuple):
