@@ -45,23 +45,15 @@ SECTIONS: dict[str, list[Any]] = {
     },
 }
 
-# Where a tutorial is about an equation
+# What a tutorial has the equations of
 TUTORIALS = {
-    optimizers.Adam: "06_adam",
-    optimizers.AdamW: "06_adam",
-    optimizers.RMSProp: "05_descent",
-    optimizers.SGD: "05_descent",
-    autograd.backward: "03_backward",
-    gradcheck.gradcheck: "02_gradients",
-    functional.softmax: "08_modules",
-    functional.cross_entropy: "08_modules",
-    nn.Linear: "08_modules",
-    nn.Dropout: "08_modules",
-    nn.LayerNorm: "11_tiny_gpt",
-    nn.Embedding: "11_tiny_gpt",
-    rules.Mul: "02_gradients",
-    rules.Add: "02_gradients",
-    rules.Sum: "04_broadcasting",
+    "02_gradients": [gradcheck.gradcheck, rules.Mul, rules.Add],
+    "03_backward": [autograd.backward],
+    "04_broadcasting": [rules.Sum],
+    "05_descent": [optimizers.RMSProp, optimizers.SGD],
+    "06_adam": [optimizers.Adam, optimizers.AdamW],
+    "08_modules": [functional.softmax, functional.cross_entropy, nn.Linear, nn.Dropout],
+    "11_tiny_gpt": [nn.LayerNorm, nn.Embedding],
 }
 
 
@@ -92,9 +84,9 @@ def entry(thing: Any) -> str:
     module = "simplegrad" if thing.__name__ in sg.__all__ else thing.__module__
     file, *_ = next(lines_of(thing))
     links = [f"`{file}`", f"[API][{module}.{thing.__name__}]"]
-    tutorial = TUTORIALS.get(thing)
-    if tutorial and (ROOT / "tutorials" / f"{tutorial}.py").exists():  # a course may leave it out
-        links.append(f"[Tutorial](tutorials/{tutorial}.md)")
+    for name, things in TUTORIALS.items():
+        if thing in things and (ROOT / "tutorials" / f"{name}.py").exists():  # a course may omit it
+            links.append(f"[Tutorial](tutorials/{name}.md)")
     summary = (inspect.getdoc(thing) or "").partition("\n")[0]
     return "\n\n".join([f"### {thing.__name__}", summary, " · ".join(links), equations(thing)])
 

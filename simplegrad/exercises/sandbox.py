@@ -158,8 +158,7 @@ def does_not_run(path: Path, error: BaseException) -> str:
         return (
             f"{path.name} has a syntax error:\n" + "".join(f"  {line}" for line in lines).rstrip()
         )
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if path.name in f.filename]
-    where = [words.line_of(frame) for frame in frames[-1:]]
+    where = words.place_of(error, path.name)
     return "\n".join(
         [f"{path.name} stops with an error:", *where, words.row("error", "", words.said(error))]
     )

@@ -122,7 +122,7 @@ def case(task: Task, trial: Trial) -> str:
 def place_of(error: BaseException | None, filename: str) -> list[str]:
     """The row that says where in the student's file an error was raised, if it was there."""
     frames = extract_tb(error.__traceback__) if error else []
-    return [line_of(frame) for frame in frames if filename and frame.filename == filename][-1:]
+    return [line_of(frame) for frame in frames if filename and filename in frame.filename][-1:]
 
 
 def line_of(frame: FrameSummary) -> str:

@@ -12,12 +12,12 @@ import inspect
 import linecache
 import re
 from collections.abc import Callable
+from tokenize import TokenError
 from types import CodeType
 from typing import Any, NamedTuple
 
 from simplegrad import autograd
 from simplegrad.optimizers.schedules import Schedule
-from simplegrad.rules.shapes import EachInput
 from simplegrad.tools import gradcheck
 
 # The lines of each equation are in another function than that whose docstring it is
@@ -43,8 +43,8 @@ def left_side(tex: str) -> str:
 def functions_of(thing: Any) -> list[Callable[..., Any]]:
     """The functions that compute the equations of a docstring: one for each, or one for all."""
     if hasattr(thing, "partials"):
-        all_inputs = isinstance(thing.partials, EachInput)
-        return [thing.forward, *([thing.partials.partial] if all_inputs else thing.partials)]
+        of_each_input = getattr(thing.partials, "partial", None)  # as of Stack
+        return [thing.forward, *([of_each_input] if of_each_input else thing.partials)]
     for method in ("update", "forward", "factor"):  # of an optimizer, a layer, a schedule
         if thing not in COMPUTED_IN and hasattr(thing, method):
             return [getattr(thing, method)]
@@ -57,14 +57,15 @@ def definition_of(code: CodeType, names: dict[str, Any]) -> tuple[ast.FunctionDe
     None if there is no such file, or if it was changed since it was imported.
     """
     start = code.co_firstlineno - 1
-    block = "".join(inspect.getblock(linecache.getlines(code.co_filename, names)[start:]))
-    is_method = block[:1].isspace()
-    source = "\n" * (start - is_method) + "class C:\n" * is_method + block
-    with contextlib.suppress(SyntaxError, ValueError):
+    lines = linecache.getlines(code.co_filename, names)[start:]
+    with contextlib.suppress(SyntaxError, ValueError, TokenError):
+        block = "".join(inspect.getblock(lines))
+        is_method = block[:1].isspace()
+        source = "\n" * (start - is_method) + "class C:\n" * is_method + block
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
                 return node, source
-    return None, source
+    return None, ""
 
 
 class Computation(NamedTuple):
@@ -73,11 +74,6 @@ class Computation(NamedTuple):
     targets: list[str]
     right: ast.expr
     equation: str = ""
-
-    @property
-    def left(self) -> str:
-        """The left side, as an equation has it: `theta` of `theta.data`."""
-        return "".join(self.targets[:1]).removesuffix(".data")
 
 
 def statements_of(
@@ -99,18 +95,19 @@ def statements_of(
     for tex in own or equations_in(inspect.cleandoc(getattr(owner, "__doc__", None) or "")):
         left = left_side(tex).partition("_")[0] if is_rule else left_side(tex)
         given.setdefault(left, []).append(tex)
-    assigned = {computed.left for computed in statements.values() if computed}
-    returned = next((left for left in given if left not in assigned), "")
+    computing = {node: computed for node, computed in statements.items() if computed}
+    lefts = ["".join(c.targets[:1]).removesuffix(".data") for c in computing.values()]
+    returned = next((left for left in given if left not in lefts), "")
     if is_rule:
         returned = "c" if definition.name == "forward" else definition.name
-    for node, computed in statements.items():
-        if computed:
-            left = "" if is_rule else computed.left
-            if isinstance(node, ast.Return) and (is_rule or node is definition.body[-1]):
-                left = returned
-            mine = given.get(left, [""])
-            tex = mine.pop(0) if len(mine) > 1 else mine[0]
-            statements[node] = computed._replace(equation=tex)
+    for (node, computed), left in zip(computing.items(), lefts, strict=True):
+        if isinstance(node, ast.Return) and (is_rule or node is definition.body[-1]):
+            left = returned
+        elif is_rule:
+            left = ""
+        mine = given.get(left, [""])
+        tex = mine.pop(0) if len(mine) > 1 else mine[0]
+        statements[node] = computed._replace(equation=tex)
     return statements
 
 

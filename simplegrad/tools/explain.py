@@ -152,8 +152,8 @@ def explain(
     try:
         result = tracer.watch(call, args, kwargs)
     except Exception as error:
-        lines = [*tracer.lines, tracer.line_that_raised(error)]
-        explanation = Explanation(name, element, lines, None)
+        tracer.lines.append(tracer.line_that_raised(error))
+        explanation = Explanation(name, element, tracer.lines, None)
         vars(error)["explanation"] = explanation
         print(explanation)
         raise

@@ -15,7 +15,8 @@ CODE, NUMBERS = 74, 60  # columns of a table: for the code, and of these for the
 DECIMAL = r"(?<![\w.])(?:\d+\.\d*|\d+(?=e))(?:e[-+]?\d+)?"
 
 Index = tuple[int, ...]
-Pick = Callable[[np.ndarray], Any]  # gives the chosen element of an array, or None
+# Gives the chosen element of an array, or None; where it is None itself, no element is chosen
+Pick = Callable[[np.ndarray], Any] | None
 
 
 class Line(NamedTuple):
@@ -104,15 +105,11 @@ def _wrapped(text: str, indent: str, width: int) -> list[str]:
     return [row.replace("\0", " ") for row in rows]
 
 
-def whole(array: np.ndarray) -> None:
-    """Picks nothing: the array is shown as a whole."""
-
-
-def result_of(value: Any, pick: Pick) -> Any:
+def result_of(value: Any, pick: Pick = None) -> Any:
     """The number that a line gave, or an array as text; None of what is not computed with."""
     if isinstance(value, np.ndarray | Tensor):
         array = np.asarray(value.data if isinstance(value, Tensor) else value)
-        number = pick(array)
+        number = pick(array) if pick else None
         return _array_text(array) if number is None else number
     return value if isinstance(value, int | float | np.number | np.bool) else None
 
@@ -126,7 +123,7 @@ def value_text(value: Any, pick: Pick) -> str | None:
         return repr(value)
     kinds = int | np.integer | np.ndarray | Tensor  # of a shape, an index, joined arrays
     if isinstance(value, tuple | list) and all(isinstance(x, kinds) for x in value):
-        text = ", ".join(text_of(result_of(x, whole)) for x in value)
+        text = ", ".join(text_of(result_of(x)) for x in value)
         return f"[{text}]" if isinstance(value, list) else f"({text}{',' * (len(value) == 1)})"
     return None
 

@@ -27,7 +27,7 @@ from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.rules import elementwise
 from simplegrad.tensor import Tensor
 from simplegrad.tools.equations import definition_of, equations_in, statements_of
-from simplegrad.tools.lines import Line, Pick, element_of, result_of, text_of, value_text, whole
+from simplegrad.tools.lines import Line, Pick, element_of, result_of, text_of, value_text
 
 CHAIN_RULE, ACCUMULATE = autograd.chain_rule.__code__, Tensor.accumulate_grad.__code__
 ENGINE = {CHAIN_RULE, ACCUMULATE, autograd.unbroadcast.__code__}
@@ -125,18 +125,16 @@ class _PutIn(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         is_name = all(isinstance(part, LOOKUP) for part in ast.walk(node))
-        return self.put_in(node) if is_name else self.operation(node, whole)
+        return self.put_in(node) if is_name else self.operation(node, None)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         is_key = isinstance(self.looked_up(node.value), dict | list | tuple)
-        return self.put_in(node) if is_key else self.operation(node, whole)
+        return self.put_in(node) if is_key else self.operation(node, None)
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        is_matmul = isinstance(node.op, ast.MatMult)
-        return self.operation(node, whole if is_matmul else self.pick)
+    def arithmetic(self, node: ast.BinOp | ast.UnaryOp) -> ast.expr:
+        return self.operation(node, None if isinstance(node.op, ast.MatMult) else self.pick)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        return self.operation(node, self.pick)
+    visit_BinOp = visit_UnaryOp = arithmetic
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         """The branch that is taken, where the condition only looks something up."""
@@ -150,7 +148,7 @@ class _PutIn(ast.NodeTransformer):
             return ast.Call(node.func, [ast.Constant(...)], [])
         function, before = node.func, self.pick
         name = getattr(function, "attr", getattr(function, "id", ""))
-        self.pick = before if _is_elementwise(name) else whole
+        self.pick = before if _is_elementwise(name) else None
         node.args = [self.visit(argument) for argument in node.args]
         node.keywords = [self.visit(word) for word in node.keywords if word.arg != "out"]
         if isinstance(function, ast.Attribute):

@@ -55,7 +55,7 @@ ADAM = Task(
         "v_t": "beta_2 * v + (1 - beta_2) * g**2",
         "m_hat": "m_t / (1 - beta_1**t)",
         "v_hat": "v_t / (1 - beta_2**t)",
-        **either_way({"theta": STEP}),
+        **either_way(f"theta -> {STEP}"),
     },
     cases=CASES,
     mistakes={
@@ -96,35 +96,33 @@ ADAM = Task(
                 the sign is turned round: without maximize it is to go down
                     -> theta - {STEP} if maximize else theta + {STEP}
             """),
-            **either_way(
-                table("""
-                    eps stands inside of the root -> lr * m_hat / np.sqrt(v_hat + eps)
-                    the root is forgotten -> lr * m_hat / (v_hat + eps)
-                    eps is forgotten -> lr * m_hat / np.sqrt(v_hat)
-                    the parentheses around the root and eps are missing
-                        -> (lr * m_hat / np.sqrt(v_hat) + eps)
-                    bias correction is forgotten: m_t and v_t are used, not m_hat and v_hat
-                        -> lr * m_t / (np.sqrt(v_t) + eps)
-                    bias correction is forgotten: m_t is used where m_hat belongs
-                        -> lr * m_t / (np.sqrt(v_hat) + eps)
-                    bias correction is forgotten: v_t is used where v_hat belongs
-                        -> lr * m_hat / (np.sqrt(v_t) + eps)
-                    bias correction is applied twice: m_hat and v_hat have it already
-                        -> lr * m_hat / (1 - beta_1**t) / (np.sqrt(v_hat / (1 - beta_2**t)) + eps)
-                    bias correction is applied twice: lr has the factor
-                        sqrt(1 - beta_2**t) / (1 - beta_1**t), too
-                        -> lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-                        * m_hat / (np.sqrt(v_hat) + eps)
-                    eps is added to the root of v_t, not corrected, as TensorFlow does
-                        -> lr * m_hat / (np.sqrt(v_hat) + eps / np.sqrt(1 - beta_2**t))
-                    g is used where m_hat belongs -> lr * g / (np.sqrt(v_hat) + eps)
-                    lr is missing -> m_hat / (np.sqrt(v_hat) + eps)
-                    it is multiplied by the root, where it is divided
-                        -> lr * m_hat * (np.sqrt(v_hat) + eps)
-                    m_hat and v_hat are swapped -> lr * v_hat / (np.sqrt(m_hat) + eps)
-                    the step is not divided by anything: v_hat is not used -> lr * m_hat
-                """)
-            ),
+            **either_way("""
+                eps stands inside of the root -> lr * m_hat / np.sqrt(v_hat + eps)
+                the root is forgotten -> lr * m_hat / (v_hat + eps)
+                eps is forgotten -> lr * m_hat / np.sqrt(v_hat)
+                the parentheses around the root and eps are missing
+                    -> (lr * m_hat / np.sqrt(v_hat) + eps)
+                bias correction is forgotten: m_t and v_t are used, not m_hat and v_hat
+                    -> lr * m_t / (np.sqrt(v_t) + eps)
+                bias correction is forgotten: m_t is used where m_hat belongs
+                    -> lr * m_t / (np.sqrt(v_hat) + eps)
+                bias correction is forgotten: v_t is used where v_hat belongs
+                    -> lr * m_hat / (np.sqrt(v_t) + eps)
+                bias correction is applied twice: m_hat and v_hat have it already
+                    -> lr * m_hat / (1 - beta_1**t) / (np.sqrt(v_hat / (1 - beta_2**t)) + eps)
+                bias correction is applied twice: lr has the factor
+                    sqrt(1 - beta_2**t) / (1 - beta_1**t), too
+                    -> lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+                    * m_hat / (np.sqrt(v_hat) + eps)
+                eps is added to the root of v_t, not corrected, as TensorFlow does
+                    -> lr * m_hat / (np.sqrt(v_hat) + eps / np.sqrt(1 - beta_2**t))
+                g is used where m_hat belongs -> lr * g / (np.sqrt(v_hat) + eps)
+                lr is missing -> m_hat / (np.sqrt(v_hat) + eps)
+                it is multiplied by the root, where it is divided
+                    -> lr * m_hat * (np.sqrt(v_hat) + eps)
+                m_hat and v_hat are swapped -> lr * v_hat / (np.sqrt(m_hat) + eps)
+                the step is not divided by anything: v_hat is not used -> lr * m_hat
+            """),
             "only the step is there: it is to be subtracted from theta": STEP,
             "theta is returned as it came": "theta",
         },

@@ -1,7 +1,5 @@
 """RMSProp: one step of simplegrad.optimizers.RMSProp."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from simplegrad.exercises.task import Task, table
@@ -30,11 +28,11 @@ SECOND_MOMENT = table("""
 """What goes wrong with v_t, here and in Adam."""
 
 
-def either_way(steps: Mapping[str, str]) -> dict[str, str]:
-    """The right sides of theta for these steps: down, and up where maximize is set."""
+def either_way(steps: str) -> dict[str, str]:
+    """The right sides of theta for a table of steps: down, and up where maximize is set."""
     return {
         sentence: f"theta + {step} if maximize else theta - {step}"
-        for sentence, step in steps.items()
+        for sentence, step in table(steps).items()
     }
 
 
@@ -45,7 +43,7 @@ TASKS = {
         arguments="theta, g, v, lr, beta_2, eps, maximize",
         equations={
             "v_t": "beta_2 * v + (1 - beta_2) * g**2",
-            **either_way({"theta": STEP}),
+            **either_way(f"theta -> {STEP}"),
         },
         cases={
             "two steps from the start": [
@@ -64,22 +62,19 @@ TASKS = {
                     the sign is turned round: without maximize it is to go down
                         -> theta - {STEP} if maximize else theta + {STEP}
                 """),
-                **either_way(
-                    table("""
-                        eps stands inside of the root -> lr * g / np.sqrt(v_t + eps)
-                        the root is forgotten -> lr * g / (v_t + eps)
-                        eps is forgotten -> lr * g / np.sqrt(v_t)
-                        the parentheses around the root and eps are missing
-                            -> (lr * g / np.sqrt(v_t) + eps)
-                        lr is missing -> g / (np.sqrt(v_t) + eps)
-                        g is missing, or divided by itself -> lr / (np.sqrt(v_t) + eps)
-                        it is multiplied by the root, and not divided
-                            -> lr * g * (np.sqrt(v_t) + eps)
-                        v is used where v_t belongs -> lr * g / (np.sqrt(v) + eps)
-                        g is squared here, too -> lr * g**2 / (np.sqrt(v_t) + eps)
-                        the step is not divided by anything: this is SGD -> lr * g
-                    """)
-                ),
+                **either_way("""
+                    eps stands inside of the root -> lr * g / np.sqrt(v_t + eps)
+                    the root is forgotten -> lr * g / (v_t + eps)
+                    eps is forgotten -> lr * g / np.sqrt(v_t)
+                    the parentheses around the root and eps are missing
+                        -> (lr * g / np.sqrt(v_t) + eps)
+                    lr is missing -> g / (np.sqrt(v_t) + eps)
+                    g is missing, or divided by itself -> lr / (np.sqrt(v_t) + eps)
+                    it is multiplied by the root, and not divided -> lr * g * (np.sqrt(v_t) + eps)
+                    v is used where v_t belongs -> lr * g / (np.sqrt(v) + eps)
+                    g is squared here, too -> lr * g**2 / (np.sqrt(v_t) + eps)
+                    the step is not divided by anything: this is SGD -> lr * g
+                """),
                 "only the step is there: it is to be subtracted from theta": STEP,
                 "theta is returned as it came": "theta",
             },
