@@ -12,6 +12,7 @@ import pytest
 import simplegrad as sg
 from simplegrad import optimizers as optim
 from simplegrad.__main__ import draw, main, plot, report, walk_through_adam
+from tests.helpers.limits import HANGING
 
 COMMAND = [sys.executable, "-m", "simplegrad"]
 EQUATIONS = [
@@ -24,7 +25,7 @@ EQUATIONS = [
 
 
 def run(*options):
-    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=HANGING)
 
 
 def start(*options, **settings):
@@ -179,7 +180,10 @@ def test_it_says_where_to_go_next(piped):
 # The options
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize(
+    "optimizer",
+    ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "adamw", "rmsprop"))],
+)
 def test_every_optimizer_learns_with_its_default_lr(optimizer, capsys):
     assert main(["--optimizer", optimizer, "--epochs", "20"]) == 0
     assert accuracy(capsys.readouterr().out) >= 95
@@ -307,7 +311,7 @@ def test_ctrl_c_ends_it_politely():
         while "layers.3" not in demo.stdout.readline():
             assert demo.poll() is None
         demo.send_signal(signal.SIGINT)
-        _, error = demo.communicate(timeout=30)
+        _, error = demo.communicate(timeout=HANGING)
     assert demo.returncode == 130
     assert error == "Stopped by Ctrl-C.\n"
 

@@ -4,7 +4,6 @@ import collections
 import functools
 import gc
 import threading
-import time
 import tracemalloc
 import types
 import weakref
@@ -16,6 +15,7 @@ import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
 from tests.helpers.memory import traced_growth
+from tests.helpers.work import lines_run_by
 
 
 def eager(fn):
@@ -1996,7 +1996,7 @@ def test_a_decorated_method_is_right_or_refused():
         explained(error)
 
 
-def test_a_function_that_asserts_is_recorded_and_replayed_in_no_time():
+def test_a_function_that_asserts_is_recorded_and_replayed_without_a_walk_through_pytest():
     w = leaf(6)
 
     @fast.replay
@@ -2004,9 +2004,7 @@ def test_a_function_that_asserts_is_recorded_and_replayed_in_no_time():
         assert x.shape == (5, 6)  # pytest makes calls of a module of its own of this
         return (x * w).exp().sum()
 
-    start = time.perf_counter()
-    steady(fn)
-    assert time.perf_counter() - start < 1
+    assert lines_run_by(lambda: steady(fn)) < 10_000
 
 
 def test_two_replays_of_one_function_are_apart():
