@@ -216,6 +216,7 @@ def test_plot_saves_a_png(tmp_path, capsys):
     assert "The plot is saved." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_plot_needs_no_mistakes(tmp_path):
     digits = sg.datasets.load_digits()
     plot(str(tmp_path / "digits.png"), [1.0], digits, digits.y_test)

@@ -27,13 +27,27 @@ NAMES = [name for name in ("Adam", "AdamW", "SGD", "RMSProp") if hasattr(fast, n
 every_optimizer = pytest.mark.parametrize("name", NAMES)
 
 
+# By default a part of what follows is tried; `pytest -m slow` tries the rest
+
+
 def slow(*values):
-    """A row of parameters that only `pytest -m slow` tries."""
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
-def adam_or_every(key, values):
-    """All values with Adam; with the others the first of them, and all by `pytest -m slow`."""
+adam_or_every_optimizer = pytest.mark.parametrize("name", ["Adam", *map(slow, NAMES[1:])])
+WORKERS = {"Adam": 2, "AdamW": 3, "SGD": 1, "RMSProp": 2}
+every_optimizer_and_workers = pytest.mark.parametrize(
+    ("name", "workers"),
+    [
+        (name, workers) if WORKERS[name] == workers else slow(name, workers)
+        for name in NAMES
+        for workers in (1, 2, 3)
+    ],
+)
+
+
+def every_optimizer_and(key, values):
+    """By default all of the values with Adam, and the first of them with the others."""
     return pytest.mark.parametrize(
         ("name", key),
         [
@@ -44,15 +58,6 @@ def adam_or_every(key, values):
     )
 
 
-WORKERS = {"Adam": 2, "AdamW": 3, "SGD": 1, "RMSProp": 2}
-every_optimizer_and_workers = pytest.mark.parametrize(
-    ("name", "workers"),
-    [
-        (name, workers) if WORKERS[name] == workers else slow(name, workers)
-        for name in NAMES
-        for workers in (1, 2, 3)
-    ],
-)
 OPTIONS = {
     "Adam": {"lr": 0.01, "beta_1": 0.8, "beta_2": 0.99, "eps": 1e-6},
     "AdamW": {"lr": 0.01, "beta_1": 0.8, "weight_decay": 0.5},
@@ -316,13 +321,13 @@ def test_200_steps_of_many_small_parameters_have_the_same_bits(name, workers):
     Twins(name, mixed(), workers, **OPTIONS[name]).train(200)
 
 
-@every_optimizer
+@adam_or_every_optimizer
 def test_200_steps_with_the_defaults_have_the_same_bits(name):
     Twins(name, mixed()).train(200, how="in place")
 
 
 @pytest.mark.parametrize("workers", [2, slow(1), slow(3)])
-@pytest.mark.parametrize("name", [slow(name) if name != "Adam" else name for name in NAMES])
+@adam_or_every_optimizer
 def test_200_steps_of_parameters_that_span_blocks_have_the_same_bits(name, workers):
     params = arrays((150_001,), (), (3, 5)) | arrays((257, 5), (1,), dtype=np.float64)
     twins = Twins(name, [(params, {})], workers, **OPTIONS[name])
@@ -396,7 +401,7 @@ def test_parameters_of_no_elements_are_taken(name):
         Twins(name, [(params, {})], **OPTIONS[name]).train(3)
 
 
-@adam_or_every("how", ASSIGNED)
+@every_optimizer_and("how", ASSIGNED)
 def test_a_gradient_may_be_given_in_any_way(name, how):
     twins = Twins(name, [*mixed(), (arrays((300, 301)), {"label": "large"})], **OPTIONS[name])
     twins.train(1, seed=1)
@@ -485,7 +490,7 @@ def assert_same_models(a, b):
         assert_same_bits(x, y)
 
 
-@adam_or_every("clearing", ["after", "before", "None", "never"])
+@every_optimizer_and("clearing", ["after", "before", "None", "never"])
 def test_a_model_trains_to_the_same_bits(name, clearing):
     models = mlp(), mlp()
     opts = getattr(optim, name)(models[0]), getattr(fast, name)(models[1])

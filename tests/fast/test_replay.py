@@ -241,7 +241,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("optimizer", [optim.Adam, fast.Adam])
+@pytest.mark.parametrize("optimizer", [optim.Adam, pytest.param(fast.Adam, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_100_steps_of_every_layer_have_the_same_bits(layer, optimizer):
     make, batch = LAYERS[layer]
@@ -253,7 +253,7 @@ def test_every_layer_is_among_them():
     assert {name for name in nn.__all__ if isinstance(getattr(nn, name), type)} <= covered
 
 
-@pytest.mark.parametrize("optimizer", [optim.SGD, optim.RMSProp, optim.AdamW])
+@pytest.mark.parametrize("optimizer", [optim.SGD, optim.RMSProp, optim.AdamW, fast.Adam])
 def test_other_optimizers_train_alike(optimizer):
     make, batch = LAYERS["ReLU"]
     assert_trains_alike(make, batch, optimizer)
@@ -382,8 +382,15 @@ def made_with(fn, dtype=np.float32):
     return make
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", KINDS_OF_INPUT)
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        ("array", np.float32),
+        pytest.param("Tensor", np.float32, marks=pytest.mark.slow),
+        pytest.param("array", np.float64, marks=pytest.mark.slow),
+        ("Tensor", np.float64),
+    ],
+)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_train_alike(name, kind, dtype):
     def batch(step):

@@ -378,7 +378,10 @@ def bits(model, opt):
 
 
 @every_schedule
-@pytest.mark.parametrize("optimizer", [optim.Adam, optim.SGD, fast.Adam])
+@pytest.mark.parametrize(
+    "optimizer",
+    [optim.Adam, *(pytest.param(c, marks=pytest.mark.slow) for c in (optim.SGD, fast.Adam))],
+)
 def test_training_resumed_at_any_step_is_the_training_not_interrupted(tmp_path, make, optimizer):
     steps = 11
     model, opt, schedule = run(optimizer, make)
