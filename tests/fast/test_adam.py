@@ -22,6 +22,7 @@ from simplegrad import optimizers as optim
 from simplegrad.fast.in_place import BLOCK_BYTES
 from tests.helpers.limits import HANGING
 from tests.helpers.memory import traced_growth
+from tests.helpers.oracles import assert_same_bits
 
 NAMES = [name for name in ("Adam", "AdamW", "SGD", "RMSProp") if hasattr(fast, name)]
 every_optimizer = pytest.mark.parametrize("name", NAMES)
@@ -75,15 +76,6 @@ VALUES = {
     "maximize": [True, False],
 }
 BLOCK = BLOCK_BYTES // 4  # elements, of float32
-
-
-def assert_same_bits(actual, expected, what=""):
-    """The same numbers, the sign of zeros included; NaN is NaN, whatever its payload."""
-    assert type(actual) is type(expected) is np.ndarray
-    assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
-    assert np.array_equal(actual, expected, equal_nan=True), what
-    numbers = ~np.isnan(expected)
-    assert np.array_equal(np.signbit(actual)[numbers], np.signbit(expected)[numbers]), what
 
 
 def assert_same_state(actual, expected):

@@ -15,19 +15,12 @@ import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
 from tests.helpers.memory import traced_growth
+from tests.helpers.oracles import assert_same_bits
 from tests.helpers.work import lines_run_by
 
 
 def eager(fn):
     return fn
-
-
-def assert_same_bits(actual, expected, what=""):
-    assert type(actual) is type(expected) is np.ndarray
-    assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype), what
-    assert np.array_equal(actual, expected, equal_nan=True), what
-    numbers = ~np.isnan(expected)
-    assert np.array_equal(np.signbit(actual)[numbers], np.signbit(expected)[numbers]), what
 
 
 def assert_same_history(actual, expected):
