@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import simplegrad as sg
 from simplegrad import optimizers as optim
@@ -305,6 +306,26 @@ def test_a_missing_package_shows_how_to_install_it(missing, options, capsys, mon
     assert f"the demo needs {missing}" in captured.err
     assert captured.err.endswith('python -m pip install "simplegrad[demo]"\n')
     assert captured.out == ""
+
+
+def threads():
+    """How many threads each library may start that multiplies matrices."""
+    return {library["num_threads"] for library in threadpoolctl.threadpool_info()}
+
+
+def test_it_computes_in_one_thread(monkeypatch):
+    seen = []
+    monkeypatch.setattr("simplegrad.__main__.run", lambda args: seen.append(threads()))
+    with threadpoolctl.threadpool_limits(2):
+        main([])
+        assert threads() <= {2}  # as before
+    assert seen[0] <= {1}
+
+
+def test_without_threadpoolctl_it_does_the_same(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert main(["--epochs", "1", "--batch-size", "512"]) == 0
+    assert "4. Where to go next" in capsys.readouterr().out
 
 
 # Ends before the end
