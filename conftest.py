@@ -1,4 +1,11 @@
-"""What the examples in the docstrings may take for granted."""
+"""What the tests, and the examples in the docstrings, may take for granted."""
+
+import os
+
+# More threads gain nothing with arrays of this size, and on a busy machine they wait for a core.
+# NumPy reads the variables when it is imported; so do the processes that tests start.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 import numpy as np
 import pytest
@@ -8,7 +15,7 @@ from simplegrad import nn
 from simplegrad import optimizers as optim
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _names_in_examples(doctest_namespace):
     doctest_namespace.update(sg=sg, np=np, nn=nn, optim=optim)
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import simplegrad as sg
 from simplegrad import optimizers as optim
 from simplegrad.__main__ import draw, main, plot, report, walk_through_adam
+from tests.helpers.limits import HANGING
 
 COMMAND = [sys.executable, "-m", "simplegrad"]
 EQUATIONS = [
@@ -24,7 +26,7 @@ EQUATIONS = [
 
 
 def run(*options):
-    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=HANGING)
 
 
 def start(*options, **settings):
@@ -36,10 +38,16 @@ def accuracy(output):
     return float(re.search(r"Test accuracy: ([\d.]+)%", output)[1])
 
 
+@pytest.fixture(scope="module", params=[20, pytest.param(60, marks=pytest.mark.slow)])
+def total(request):
+    """A number of epochs, and the default."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def piped():
-    """The default run, its output piped."""
-    return run()
+def piped(total):
+    """A run of so many epochs, its output piped."""
+    return run() if total == 60 else run("--epochs", str(total))
 
 
 # Part 1: two steps of Adam
@@ -102,16 +110,17 @@ def test_what_is_shown_is_what_has_run(monkeypatch, capsys):
 # Parts 2 and 3: training and testing
 
 
-def test_the_default_run_reads_97_percent_of_the_test_digits(piped):
+def test_it_reads_97_percent_of_the_test_digits(piped):
     assert piped.returncode == 0
     assert accuracy(piped.stdout) >= 97
 
 
-def test_piped_progress_is_a_few_lines_on_stderr(piped):
+def test_piped_progress_is_a_few_lines_on_stderr(piped, total):
     lines = piped.stderr.splitlines()
     assert "\r" not in piped.stderr
     assert len(lines) == 10
-    assert all(re.search(r"epoch \d+ of 60, loss [\d.]+, accuracy [\d.]+%", x) for x in lines)
+    line = rf"epoch \d+ of {total}, loss [\d.]+, accuracy [\d.]+%"
+    assert all(re.search(line, x) for x in lines)
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 11])
@@ -179,7 +188,10 @@ def test_it_says_where_to_go_next(piped):
 # The options
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize(
+    "optimizer",
+    ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "adamw", "rmsprop"))],
+)
 def test_every_optimizer_learns_with_its_default_lr(optimizer, capsys):
     assert main(["--optimizer", optimizer, "--epochs", "20"]) == 0
     assert accuracy(capsys.readouterr().out) >= 95
@@ -212,6 +224,7 @@ def test_plot_saves_a_png(tmp_path, capsys):
     assert "The plot is saved." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_plot_needs_no_mistakes(tmp_path):
     digits = sg.datasets.load_digits()
     plot(str(tmp_path / "digits.png"), [1.0], digits, digits.y_test)
@@ -295,6 +308,26 @@ def test_a_missing_package_shows_how_to_install_it(missing, options, capsys, mon
     assert captured.out == ""
 
 
+def threads():
+    """How many threads each library may start that multiplies matrices."""
+    return {library["num_threads"] for library in threadpoolctl.threadpool_info()}
+
+
+def test_it_computes_in_one_thread(monkeypatch):
+    seen = []
+    monkeypatch.setattr("simplegrad.__main__.run", lambda args: seen.append(threads()))
+    with threadpoolctl.threadpool_limits(2):
+        main([])
+        assert threads() <= {2}  # as before
+    assert seen[0] <= {1}
+
+
+def test_without_threadpoolctl_it_does_the_same(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert main(["--epochs", "1", "--batch-size", "512"]) == 0
+    assert "4. Where to go next" in capsys.readouterr().out
+
+
 # Ends before the end
 
 
@@ -307,7 +340,7 @@ def test_ctrl_c_ends_it_politely():
         while "layers.3" not in demo.stdout.readline():
             assert demo.poll() is None
         demo.send_signal(signal.SIGINT)
-        _, error = demo.communicate(timeout=30)
+        _, error = demo.communicate(timeout=HANGING)
     assert demo.returncode == 130
     assert error == "Stopped by Ctrl-C.\n"
 

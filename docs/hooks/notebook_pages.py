@@ -20,7 +20,7 @@ from pair import ROOT, notebook_of
 HOOKS = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache" / "pages"
 SOURCES = {".py", ".npz", ".txt"}
-LIMIT = 180  # seconds for one cell
+LIMIT = 600  # seconds for one cell: longer, and it hangs
 ERROR_WANTED = "raises-exception"  # the tag of a cell that shows an error
 
 # Pictures are SVG, with letters drawn as curves: no font is needed to see them as they are
@@ -93,6 +93,7 @@ def run(script: Path) -> NotebookNode:
     client = NotebookClient(
         notebook,
         timeout=LIMIT,
+        startup_timeout=LIMIT,
         kernel_name="python3",
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": ROOT}},

@@ -21,6 +21,7 @@ import pytest
 import simplegrad as sg
 from simplegrad import fast, nn, optimizers
 from tests.helpers.chromium import needed
+from tests.helpers.limits import MISSING
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +100,7 @@ def visit(browser, address, trouble):
             **{"viewport": DESKTOP, "reduced_motion": "reduce", **options}
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(MISSING * 1000)
         context.route(re.compile(rf"^(?!{address}|data:|blob:)"), refuse)
         listen(context, trouble)
         page = context.new_page()
@@ -189,7 +190,7 @@ OUT_OF_REACH = """async () => {
     && element.scrollWidth > element.clientWidth + 1)
   const unreached = () => wide.filter(element =>
     element.tabIndex < 0 && !element.querySelector("a[href], [tabindex='0']"))
-  for (let i = 0; i < 40 && unreached().length; i++)  // a script sets tabindex where it is needed
+  for (let i = 0; i < 600 && unreached().length; i++)  // a script sets tabindex where it is needed
     await new Promise(done => setTimeout(done, 100))
   return unreached().map(element => element.outerHTML.replace(/\\s+/g, " ").slice(0, 150))
 }"""

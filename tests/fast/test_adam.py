@@ -20,10 +20,45 @@ import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
 from simplegrad.fast.in_place import BLOCK_BYTES
+from tests.helpers.limits import HANGING
 from tests.helpers.memory import traced_growth
+from tests.helpers.oracles import assert_same_bits
 
 NAMES = [name for name in ("Adam", "AdamW", "SGD", "RMSProp") if hasattr(fast, name)]
 every_optimizer = pytest.mark.parametrize("name", NAMES)
+
+
+# By default a part of what follows is tried; `pytest -m slow` tries the rest
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+adam_or_every_optimizer = pytest.mark.parametrize("name", ["Adam", *map(slow, NAMES[1:])])
+WORKERS = {"Adam": 2, "AdamW": 3, "SGD": 1, "RMSProp": 2}
+every_optimizer_and_workers = pytest.mark.parametrize(
+    ("name", "workers"),
+    [
+        (name, workers) if WORKERS[name] == workers else slow(name, workers)
+        for name in NAMES
+        for workers in (1, 2, 3)
+    ],
+)
+
+
+def every_optimizer_and(key, values):
+    """By default all of the values with Adam, and the first of them with the others."""
+    return pytest.mark.parametrize(
+        ("name", key),
+        [
+            (name, value) if name == "Adam" or value == values[0] else slow(name, value)
+            for name in NAMES
+            for value in values
+        ],
+    )
+
+
 OPTIONS = {
     "Adam": {"lr": 0.01, "beta_1": 0.8, "beta_2": 0.99, "eps": 1e-6},
     "AdamW": {"lr": 0.01, "beta_1": 0.8, "weight_decay": 0.5},
@@ -41,15 +76,6 @@ VALUES = {
     "maximize": [True, False],
 }
 BLOCK = BLOCK_BYTES // 4  # elements, of float32
-
-
-def assert_same_bits(actual, expected, what=""):
-    """The same numbers, the sign of zeros included; NaN is NaN, whatever its payload."""
-    assert type(actual) is type(expected) is np.ndarray
-    assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
-    assert np.array_equal(actual, expected, equal_nan=True), what
-    numbers = ~np.isnan(expected)
-    assert np.array_equal(np.signbit(actual)[numbers], np.signbit(expected)[numbers]), what
 
 
 def assert_same_state(actual, expected):
@@ -282,19 +308,18 @@ def test_drawn_trainings_have_the_same_bits_step_by_step(name, for_all):
 # The same bits, in cases chosen
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-@every_optimizer
+@every_optimizer_and_workers
 def test_200_steps_of_many_small_parameters_have_the_same_bits(name, workers):
     Twins(name, mixed(), workers, **OPTIONS[name]).train(200)
 
 
-@every_optimizer
+@adam_or_every_optimizer
 def test_200_steps_with_the_defaults_have_the_same_bits(name):
     Twins(name, mixed()).train(200, how="in place")
 
 
-@pytest.mark.parametrize("workers", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
-@every_optimizer
+@pytest.mark.parametrize("workers", [2, slow(1), slow(3)])
+@adam_or_every_optimizer
 def test_200_steps_of_parameters_that_span_blocks_have_the_same_bits(name, workers):
     params = arrays((150_001,), (), (3, 5)) | arrays((257, 5), (1,), dtype=np.float64)
     twins = Twins(name, [(params, {})], workers, **OPTIONS[name])
@@ -309,8 +334,7 @@ def test_200_steps_of_parameters_that_span_blocks_have_the_same_bits(name, worke
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("workers", [1, 2, 3])
-@every_optimizer
+@every_optimizer_and_workers
 def test_nothing_is_lost_or_done_twice_at_the_ends_of_blocks(name, workers, dtype):
     sizes = [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 1, 1, 7, BLOCK // 2]
     Twins(name, [(arrays(*sizes, dtype=dtype), {})], workers, **OPTIONS[name]).train(2)
@@ -323,8 +347,7 @@ def test_each_large_parameter_alone_has_the_same_bits(name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("workers", [1, 2])
-@every_optimizer
+@every_optimizer_and_workers
 def test_denormal_huge_infinite_and_nan_gradients_have_the_same_bits(name, workers, kind):
     specs = [*mixed(), (arrays((70_003,)), {"label": "large"})]
     with np.errstate(all="ignore"):  # in the worker threads, too
@@ -370,8 +393,7 @@ def test_parameters_of_no_elements_are_taken(name):
         Twins(name, [(params, {})], **OPTIONS[name]).train(3)
 
 
-@pytest.mark.parametrize("how", ASSIGNED)
-@every_optimizer
+@every_optimizer_and("how", ASSIGNED)
 def test_a_gradient_may_be_given_in_any_way(name, how):
     twins = Twins(name, [*mixed(), (arrays((300, 301)), {"label": "large"})], **OPTIONS[name])
     twins.train(1, seed=1)
@@ -460,8 +482,7 @@ def assert_same_models(a, b):
         assert_same_bits(x, y)
 
 
-@pytest.mark.parametrize("clearing", ["after", "before", "None", "never"])
-@every_optimizer
+@every_optimizer_and("clearing", ["after", "before", "None", "never"])
 def test_a_model_trains_to_the_same_bits(name, clearing):
     models = mlp(), mlp()
     opts = getattr(optim, name)(models[0]), getattr(fast, name)(models[1])
@@ -966,7 +987,7 @@ def test_a_step_in_threads_works_in_a_forked_process():
         [sys.executable, "-W", "ignore", "-c", IN_A_FORK], start_new_session=True
     )
     try:
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=HANGING) == 0
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.helpers.limits import HANGING
+
 CHROMIUM = "chromium", "chromium-browser", "google-chrome"
 OPTIONS = [
     "--no-sandbox",
@@ -35,6 +37,8 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found[0], args=OPTIONS)
+        chromium = playwright.chromium.launch(
+            executable_path=found[0], args=OPTIONS, timeout=HANGING * 1000
+        )
         yield chromium
         chromium.close()

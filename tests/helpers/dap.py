@@ -17,9 +17,10 @@ import threading
 from pathlib import Path
 
 import simplegrad as sg
+from tests.helpers.limits import HANGING
 
 ROOT = Path(sg.__file__).parents[1]
-LIMIT = 60  # seconds for a session: then it is ended, whatever it waits for
+LIMIT = HANGING  # for a session: then it is ended, whatever it waits for
 
 LAUNCH = json.loads((ROOT / ".vscode" / "launch.json").read_text(encoding="utf-8"))
 CONFIGURATIONS = {entry["name"]: entry for entry in LAUNCH["configurations"]}

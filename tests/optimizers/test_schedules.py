@@ -11,7 +11,6 @@ import textwrap
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simplegrad as sg
@@ -126,29 +125,32 @@ def schedules(draw):
     return kind(opt, draw(counts), draw(shares))
 
 
-@given(schedules(), st.integers(0, 2 * 10**6))
-def test_every_factor_is_from_0_to_1_and_after_the_warm_up_none_is_larger(schedule, t):
-    f_t, f_next = schedule.factor(t), schedule.factor(t + 1)
-    assert 0 <= f_t <= 1
-    if t < getattr(schedule, "warmup_steps", 0):
-        assert f_next >= f_t
-    else:
-        assert f_next <= f_t + 2**-52  # the cosine is rounded
+def test_every_factor_is_from_0_to_1_and_after_the_warm_up_none_is_larger(for_all):
+    @for_all(schedules(), st.integers(0, 2 * 10**6))
+    def check(schedule, t):
+        f_t, f_next = schedule.factor(t), schedule.factor(t + 1)
+        assert 0 <= f_t <= 1
+        if t < getattr(schedule, "warmup_steps", 0):
+            assert f_next >= f_t
+        else:
+            assert f_next <= f_t + 2**-52  # the cosine is rounded
 
 
-@given(schedules(), st.integers(0, 10))
-def test_the_peak_is_the_rate_that_was_given_and_the_end_is_the_end_factor(schedule, later):
-    assert schedule.factor(getattr(schedule, "warmup_steps", 0)) == 1
-    if hasattr(schedule, "total_steps"):
-        assert schedule.factor(schedule.total_steps + later) == schedule.end_factor
+def test_the_peak_is_the_rate_that_was_given_and_the_end_is_the_end_factor(for_all):
+    @for_all(schedules(), st.integers(0, 10))
+    def check(schedule, later):
+        assert schedule.factor(getattr(schedule, "warmup_steps", 0)) == 1
+        if hasattr(schedule, "total_steps"):
+            assert schedule.factor(schedule.total_steps + later) == schedule.end_factor
 
 
-@given(schedules(), st.integers(0, 30))
-def test_the_rate_of_the_optimizer_is_the_base_rate_times_the_factor(schedule, t):
-    for _ in range(t):
-        schedule.step()
-    assert schedule.step_count == t
-    assert schedule.optimizer.lr == schedule.base_lr * schedule.factor(t)
+def test_the_rate_of_the_optimizer_is_the_base_rate_times_the_factor(for_all):
+    @for_all(schedules(), st.integers(0, 30))
+    def check(schedule, t):
+        for _ in range(t):
+            schedule.step()
+        assert schedule.step_count == t
+        assert schedule.optimizer.lr == schedule.base_lr * schedule.factor(t)
 
 
 # The equations
@@ -372,7 +374,10 @@ def bits(model, opt):
 
 
 @every_schedule
-@pytest.mark.parametrize("optimizer", [optim.Adam, optim.SGD, fast.Adam])
+@pytest.mark.parametrize(
+    "optimizer",
+    [optim.Adam, *(pytest.param(c, marks=pytest.mark.slow) for c in (optim.SGD, fast.Adam))],
+)
 def test_training_resumed_at_any_step_is_the_training_not_interrupted(tmp_path, make, optimizer):
     steps = 11
     model, opt, schedule = run(optimizer, make)
@@ -389,20 +394,21 @@ def test_training_resumed_at_any_step_is_the_training_not_interrupted(tmp_path, 
         assert bits(model, opt) == expected
 
 
-@given(schedules(), st.integers(0, 50))
-def test_a_state_survives_json_and_gives_the_same_rates(schedule, t):
-    for _ in range(t):
-        schedule.step()
-    state = json.loads(json.dumps(schedule.state()))
-    assert state == schedule.state()
-    resumed = copy.deepcopy(schedule)
-    for _ in range(3):
-        resumed.step()
-    resumed.optimizer.lr = 7.0
-    resumed.load_state(state)
-    assert resumed.optimizer.lr == schedule.optimizer.lr
-    assert resumed.state() == state
-    assert trajectory(resumed, 5) == trajectory(schedule, 5)
+def test_a_state_survives_json_and_gives_the_same_rates(for_all):
+    @for_all(schedules(), st.integers(0, 50))
+    def check(schedule, t):
+        for _ in range(t):
+            schedule.step()
+        state = json.loads(json.dumps(schedule.state()))
+        assert state == schedule.state()
+        resumed = copy.deepcopy(schedule)
+        for _ in range(3):
+            resumed.step()
+        resumed.optimizer.lr = 7.0
+        resumed.load_state(state)
+        assert resumed.optimizer.lr == schedule.optimizer.lr
+        assert resumed.state() == state
+        assert trajectory(resumed, 5) == trajectory(schedule, 5)
 
 
 def test_a_state_is_a_copy_and_its_numbers_are_pythons():
@@ -543,20 +549,20 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=100)
-@given(st.data())
-def test_any_state_is_taken_whole_or_refused_with_nothing_changed(data):
-    schedule = Cosine(two_groups(), 10, warmup_steps=2)
-    state = Cosine(two_groups(), 20).state()
-    for key in data.draw(st.lists(st.sampled_from([*state]), min_size=1, max_size=3)):
-        state[key] = data.draw(json_values)
-    before = schedule.state(), rates_of(schedule.optimizer), schedule.optimizer.lr
-    try:
-        schedule.load_state(state)
-    except (TypeError, ValueError):
-        assert (schedule.state(), rates_of(schedule.optimizer), schedule.optimizer.lr) == before
-    else:
-        assert schedule.state() == state
+def test_any_state_is_taken_whole_or_refused_with_nothing_changed(for_all):
+    @for_all(st.data())
+    def check(data):
+        schedule = Cosine(two_groups(), 10, warmup_steps=2)
+        state = Cosine(two_groups(), 20).state()
+        for key in data.draw(st.lists(st.sampled_from([*state]), min_size=1, max_size=3)):
+            state[key] = data.draw(json_values)
+        before = schedule.state(), rates_of(schedule.optimizer), schedule.optimizer.lr
+        try:
+            schedule.load_state(state)
+        except (TypeError, ValueError):
+            assert (schedule.state(), rates_of(schedule.optimizer), schedule.optimizer.lr) == before
+        else:
+            assert schedule.state() == state
 
 
 # What is refused when a schedule is made
