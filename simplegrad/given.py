@@ -1,7 +1,7 @@
 """What a user gave, checked: numbers, sizes, dtypes and arrays, and the sentences about shapes.
 
 The ground floor: it knows NumPy only. A condition stands where it matters, among the mathematics;
-the sentence that explains it is a function here, which returns the error to raise.
+the sentence that explains it is a function here, without a docstring, which returns the error.
 """
 
 from __future__ import annotations
@@ -201,7 +201,6 @@ def array(data: Any) -> np.ndarray:
 
 
 def no_real_numbers(data: Any, array: np.ndarray) -> TypeError:
-    """The error for data of which there is no Tensor."""
     return TypeError(
         f"a Tensor holds floats, integers or booleans, but got {type(data).__name__} of dtype "
         f"{array.dtype}. Write sg.Tensor(2.0), sg.Tensor([1, 2, 3]) or sg.Tensor(array)."
@@ -209,7 +208,6 @@ def no_real_numbers(data: Any, array: np.ndarray) -> TypeError:
 
 
 def list_of_tensors(data: Sequence[Any]) -> TypeError:
-    """The error for a list that is to be one tensor, and whose graphs would be lost."""
     return TypeError(
         f"a list of {len(data)} tensors would lose their graphs in one new tensor. Write "
         "sg.stack(tensors) for a new axis or sg.concatenate(tensors) for a longer one."
@@ -217,7 +215,6 @@ def list_of_tensors(data: Sequence[Any]) -> TypeError:
 
 
 def other_shape(what: str, t: Any, array: np.ndarray) -> ValueError:
-    """The error for an array of another shape that is assigned to `t.data` or `t.grad`."""
     return ValueError(
         f".{what} of {t!r} must have its shape {t.shape}, but got {array.shape}. "
         f"Write t.{what} = array.reshape({t.shape}), or make a new sg.Tensor."
@@ -225,7 +222,6 @@ def other_shape(what: str, t: Any, array: np.ndarray) -> ValueError:
 
 
 def other_dtype(what: str, t: Any, array: np.ndarray) -> TypeError:
-    """The error for an array of another dtype that is assigned to `t.data` or `t.grad`."""
     return TypeError(
         f".{what} of {t!r} must be of {t.dtype}, but got {array.dtype}. Write "
         f"t.{what} = array.astype(np.{t.dtype}), or make a new sg.Tensor."
@@ -233,7 +229,6 @@ def other_dtype(what: str, t: Any, array: np.ndarray) -> TypeError:
 
 
 def no_floats(t: Any) -> TypeError:
-    """The error for a tensor of integers that is to require gradients."""
     return TypeError(
         f"only floats can require gradients, but this tensor is of {t.dtype}: a derivative takes "
         "small changes. Write sg.Tensor(data, dtype=np.float32, requires_grad=True)."
@@ -241,7 +236,6 @@ def no_floats(t: Any) -> TypeError:
 
 
 def not_one_element(what: str, t: Any, write: str) -> ValueError:
-    """The error for a tensor that has not exactly one element."""
     return ValueError(f"{what}, but {t!r} has {t.size}{write}")
 
 
@@ -259,7 +253,6 @@ def broadcast(a: Shape, b: Shape) -> bool:
 
 
 def no_broadcast(a: Shape, b: Shape) -> ValueError:
-    """The error for operands whose shapes do not broadcast."""
     hint = "Write t.reshape(...) to give one of them sizes of 1 where it is to be repeated."
     if len(a) > len(b) and broadcast(a, (*b, 1)):
         hint = "To repeat the second along the last axis, write b.unsqueeze(-1)."
@@ -272,7 +265,6 @@ def no_broadcast(a: Shape, b: Shape) -> ValueError:
 
 
 def no_matrices(a: Shape, b: Shape) -> ValueError:
-    """The error for a matrix product with a single number."""
     return ValueError(
         f"a @ b is a matrix product, but the shapes are {a} and {b}: neither may be a single "
         "number. Write a * b to scale."
@@ -280,7 +272,6 @@ def no_matrices(a: Shape, b: Shape) -> ValueError:
 
 
 def no_product(a: Shape, b: Shape) -> ValueError:
-    """The error for a matrix product whose inner sizes differ."""
     return ValueError(
         f"a @ b of shapes {a} and {b}: a row of a has {a[-1]} elements and a column of b has "
         f"{b[-2:][0]}, but they must be equally long. Write a @ b.T, a.T @ b or a.reshape(...) @ b "
@@ -289,7 +280,6 @@ def no_product(a: Shape, b: Shape) -> ValueError:
 
 
 def no_batches(a: Shape, b: Shape) -> ValueError:
-    """The error for batches of matrices that do not broadcast."""
     return ValueError(
         f"a @ b of shapes {a} and {b}: the axes before the last two count matrices and must "
         f"broadcast, but {a[:-2]} and {b[:-2]} do not. Write a.unsqueeze(0) @ b or "
@@ -298,7 +288,6 @@ def no_batches(a: Shape, b: Shape) -> ValueError:
 
 
 def no_reshape(a: Any, shape: Any) -> ValueError:
-    """The error for a shape that has not the elements of the tensor `a`."""
     return ValueError(
         f"a tensor of shape {a.shape} has {a.size} elements and cannot become {shape}: the sizes "
         f"must multiply to {a.size}. Write t.reshape(-1) for one axis of all."
@@ -306,7 +295,6 @@ def no_reshape(a: Any, shape: Any) -> ValueError:
 
 
 def no_transpose(a: Any, axes: Any) -> ValueError:
-    """The error for axes that are not those of the tensor `a`, each once."""
     return ValueError(
         f"transpose() of a tensor of shape {a.shape} takes each of its {a.ndim} axes once, but got "
         f"{axes}. Write t.transpose{tuple(range(a.ndim))[::-1]} to reverse them."
@@ -314,7 +302,6 @@ def no_transpose(a: Any, axes: Any) -> ValueError:
 
 
 def no_squeeze(a: Any, axis: Any) -> ValueError:
-    """The error for an axis that is not of size 1."""
     return ValueError(
         f"squeeze() takes out axes of size 1, and axis {axis} of shape {a.shape} is none. Write "
         "t.squeeze() for all that are, or t.reshape(...) for another shape."

@@ -18,7 +18,6 @@ from typing import Any
 
 
 def given_to_numpy(t: Any) -> TypeError:
-    """The error for a function of NumPy that is given a tensor which requires gradients."""
     return TypeError(
         f"a function of NumPy was given {t!r}, which requires gradients. NumPy computes numbers "
         "and remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
@@ -43,7 +42,6 @@ def check_that_math_is_not_asked(frame: FrameType) -> None:
 
 
 def element_assigned(t: Any) -> TypeError:
-    """The error for `t[index] = value`."""
     if t.rule is None:
         write = "t.data[index] = value before t is used, to change the numbers of a leaf"
     else:
@@ -55,7 +53,6 @@ def element_assigned(t: Any) -> TypeError:
 
 
 def data_changed(t: Any) -> RuntimeError:
-    """The error for data that was assigned between forward and backward."""
     return RuntimeError(
         f"the data of {t!r} was assigned between forward and backward(), so its gradients would "
         "be those of another computation. Call backward() first and change the data after it, "
@@ -64,7 +61,6 @@ def data_changed(t: Any) -> RuntimeError:
 
 
 def result_made_constant(t: Any) -> RuntimeError:
-    """The error for `t.requires_grad = False` of a result."""
     return RuntimeError(
         f"{t!r} was computed from tensors that require gradients, so it does, too. "
         "Write t.detach() for a tensor of the same data that does not."
@@ -72,7 +68,6 @@ def result_made_constant(t: Any) -> RuntimeError:
 
 
 def result_copied(t: Any) -> TypeError:
-    """The error for `copy.copy(t)` of a result."""
     return TypeError(
         f"{t!r} is a result and belongs to its graph, so it cannot be copied. Write "
         "copy.deepcopy(t.detach()), or copy the leaves and compute it again."
@@ -80,7 +75,6 @@ def result_copied(t: Any) -> TypeError:
 
 
 def many_asked(t: Any) -> ValueError:
-    """The error for `if t:` of several elements."""
     return ValueError(
         f"an `if`, `while`, `and` or `not` asks one question, but {t!r} has {t.size} elements. "
         "Write (t > 0).any() or (t > 0).all(), with what you want to know of them, or "
@@ -110,15 +104,19 @@ def warn_within_forward() -> None:
     ):
         frame = caller
     module = type(running.module).__name__
-    warnings.warn_explicit(
+    warn_at(
+        frame,
         f"{module} makes a parameter in its forward pass. It is a new one in each call, with new "
         f"numbers, and no optimizer has it, so it is never trained. Make it once, in __init__ of "
         f"{module}, as self.layer = nn.Linear(2, 1), and use it in forward.",
-        UserWarning,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
+
+
+def warn_at(frame: FrameType, message: str) -> None:
+    """Warns at the line of a frame, once for each line as Python does."""
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    place = frame.f_code.co_filename, frame.f_lineno
+    warnings.warn_explicit(message, UserWarning, *place, registry=registry)
 
 
 # Optimizers of another model than the one that is trained

@@ -7,10 +7,4 @@ from simplegrad.nn.layers import *
 from simplegrad.nn.losses import *
 from simplegrad.nn.module import Module
 
-__all__ = [
-    "Module",
-    "clip_grad_norm",
-    *activations.__all__,
-    *layers.__all__,
-    *losses.__all__,
-]
+__all__ = ["Module", "clip_grad_norm", *activations.__all__, *layers.__all__, *losses.__all__]

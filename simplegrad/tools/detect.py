@@ -11,7 +11,6 @@ import itertools
 import linecache
 import os
 import sys
-import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from simplegrad import autograd, tensor
+from simplegrad import autograd, mistakes, tensor
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
 
@@ -108,8 +107,7 @@ def detect_accumulation() -> Iterator[None]:
         RuntimeError: Another profiler, such as cProfile, is at work.
 
     Examples:
-        >>> import warnings
-        >>> w = sg.Tensor(1.0, requires_grad=True, name="w")
+        >>>         >>> w = sg.Tensor(1.0, requires_grad=True, name="w")
         >>> opt = optim.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
         >>> with warnings.catch_warnings(record=True) as caught, sg.detect_accumulation():
         ...     warnings.simplefilter("always")
@@ -236,12 +234,9 @@ def _line(filename: str, number: int) -> str:
 
 def _warn_of_accumulation(t: Tensor, frame: FrameType) -> None:
     frame = _users_frame(frame)
-    warnings.warn_explicit(
+    mistakes.warn_at(
+        frame,
         f"backward() adds to a gradient that step() has used already, of {t!r}: it becomes the sum "
         "over more than one step, and the steps grow too long. Write opt.zero_grad() after "
         "opt.step().",
-        UserWarning,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )

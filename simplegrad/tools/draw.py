@@ -372,11 +372,7 @@ def _edge(edge: Edge, line: list[tuple[float, float]], down: bool) -> str:
 
 
 def _box(
-    number: int,
-    kind: str,
-    lines: list[str],
-    size: tuple[float, float],
-    center: tuple[float, float],
+    number: int, kind: str, lines: list[str], size: tuple[float, float], center: tuple[float, float]
 ) -> str:
     """A node: a box with lines of text, the first of them bold."""
     (width, height), (x, y) = size, center

@@ -41,10 +41,7 @@ STEP = "lr * g / (np.sqrt(v_t) + eps)"
 TASKS = {
     "rmsprop_step": Task(
         arguments="theta, g, v, lr, beta_2, eps, maximize",
-        equations={
-            "v_t": "beta_2 * v + (1 - beta_2) * g**2",
-            **either_way(f"theta -> {STEP}"),
-        },
+        equations={"v_t": "beta_2 * v + (1 - beta_2) * g**2", **either_way(f"theta -> {STEP}")},
         cases={
             "two steps from the start": [
                 {"theta": THETA[0], "g": G[0], "v": np.zeros(3), **VALUES},

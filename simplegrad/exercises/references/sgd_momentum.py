@@ -27,7 +27,7 @@ TASKS = {
             ],
             "a step on the way": [{"theta": THETA, "grad": GRAD, "b": B, "t": 7, **VALUES}],
             "maximize": [
-                {"theta": THETA, "grad": GRAD, "b": B, "t": 7, **VALUES, "maximize": True},
+                {"theta": THETA, "grad": GRAD, "b": B, "t": 7, **VALUES, "maximize": True}
             ],
         },
         mistakes={

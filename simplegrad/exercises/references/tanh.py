@@ -39,9 +39,7 @@ TASKS = {
         equations={"da": "dc * (1 - c**2)"},
         cases={
             "small numbers": [{"dc": np.array([10.0, 7.0]), "c": np.tanh(A), "a": A}],
-            "a matrix": [
-                {"dc": np.arange(1.0, 7.0).reshape(2, 3), "c": np.tanh(A_2D), "a": A_2D},
-            ],
+            "a matrix": [{"dc": np.arange(1.0, 7.0).reshape(2, 3), "c": np.tanh(A_2D), "a": A_2D}],
         },
         mistakes={
             "da": {
