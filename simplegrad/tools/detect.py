@@ -107,7 +107,8 @@ def detect_accumulation() -> Iterator[None]:
         RuntimeError: Another profiler, such as cProfile, is at work.
 
     Examples:
-        >>>         >>> w = sg.Tensor(1.0, requires_grad=True, name="w")
+        >>> import warnings
+        >>> w = sg.Tensor(1.0, requires_grad=True, name="w")
         >>> opt = optim.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
         >>> with warnings.catch_warnings(record=True) as caught, sg.detect_accumulation():
         ...     warnings.simplefilter("always")
