@@ -89,14 +89,14 @@ class Tensor:
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> None:
-        array = data if isinstance(data, np.ndarray) else _array_from(data)
+        a = data if isinstance(data, np.ndarray) else _array_from(data)
         if dtype is None:
-            dtype = array.dtype if isinstance(data, np.ndarray | np.generic | Tensor) else np.float32
+            dtype = a.dtype if isinstance(data, np.ndarray | np.generic | Tensor) else np.float32
         else:
             dtype = given.dtype(dtype)
-        if array.dtype.kind not in given.REAL:
-            raise given.no_real_numbers(data, array)
-        self._data = array.astype(dtype, subok=False)
+        if a.dtype.kind not in given.REAL:
+            raise given.no_real_numbers(data, a)
+        self._data = a.astype(dtype, subok=False)
         self._grad, self._requires_grad, self.name = None, False, name
         self.rule, self.inputs, self.params = None, (), {}
         self.index, self.version, self.input_versions = next(_creation_order), 0, ()
