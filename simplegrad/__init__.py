@@ -13,7 +13,7 @@ from simplegrad.tools.gradcheck import gradcheck
 
 __version__ = "0.1.0"
 
-# A file that offers several names lists them itself, in its own __all__
+# creation and functional list their own names
 __all__ = [
     "Tensor",
     "__version__",

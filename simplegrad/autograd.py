@@ -37,7 +37,7 @@ def tape_of(root: Tensor) -> list[Tensor]:
         ['a', 'Mul', 'Add']
     """
     found, tape = {root}, [root]
-    for c in tape:  # which grows on the way
+    for c in tape:  # it grows meanwhile
         new = set(filter(requires_grad_of, c.inputs)) - found
         found |= new
         tape += new
@@ -45,7 +45,7 @@ def tape_of(root: Tensor) -> list[Tensor]:
 
 
 def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = False) -> None:
-    r"""Adds $\partial L / \partial t$ to `t.grad` of every leaf `t` that `root` depends on.
+    r"""Adds the gradient of `root` to `t.grad` of every leaf `t` that it was computed from.
 
     For each rule $c = f(a, b, \ldots)$, the last first, with $dc = \partial L / \partial c$:
 

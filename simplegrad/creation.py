@@ -163,10 +163,12 @@ def arange(
             f"arange takes numbers, but got start={start!r:.40}, stop={stop!r:.40}, "
             f"step={step!r:.40}. Write sg.arange(0, 10, 2)."
         )
+    # as Python's numbers, which do not overflow
+    start, stop, step = (x.item() if isinstance(x, np.generic) else x for x in (start, stop, step))
     if step == 0:
         raise ValueError("a step of 0 in arange leads nowhere. Write sg.arange(0, 10, 2).")
     if dtype is None:
-        all_ints = all(isinstance(x, given.INTS) for x in (start, stop, step))
+        all_ints = all(isinstance(x, int) for x in (start, stop, step))
         dtype = np.int64 if all_ints else np.float32
     numbers = np.arange(start, stop, step, dtype=given.dtype(dtype))
     return Tensor(numbers, requires_grad, name=name)
@@ -188,8 +190,11 @@ def eye(
         array([[1., 0.],
                [0., 1.]], dtype=float32)
     """
-    rows, columns = given.shape((n, n if m is None else m))
-    return Tensor(np.eye(rows, columns, dtype=given.dtype(dtype)), requires_grad, name=name)
+    m = n if m is None else m
+    for size in n, m:
+        given.checked_number(given.COUNT, size, "a side of eye is", "Write sg.eye(3, 4).")
+    n, m = given.shape((n, m))
+    return Tensor(np.eye(n, m, dtype=given.dtype(dtype)), requires_grad, name=name)
 
 
 def normal(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REAL = "fiub"  # the kinds of dtypes that a Tensor may have: floats, integers and booleans
 
-Shape: TypeAlias = tuple[int, ...]
+Sizes: TypeAlias = tuple[int, ...]  # along each axis
 
 
 # Numbers
@@ -45,6 +45,7 @@ NUMBER = Kind(NUMBERS, lambda x: True, "a number", example=1.0)
 POSITIVE = Kind(NUMBERS, lambda x: x > 0, "a number above 0", example=1.0)
 FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
 PROBABILITY = FRACTION._replace(allowed="a probability p with 0 <= p < 1", example=0.5)
+INT = Kind(INTS, lambda n: True, "an int", example=0)
 COUNT = Kind(INTS, lambda n: n >= 0, "an int of at least 0", example=0)
 SIZE = Kind(INTS, lambda n: n >= 1, "an int of at least 1", example=1)
 FLAG = Kind(BOOLS, lambda x: True, "True or False", example=True)
@@ -53,7 +54,7 @@ FLAG = Kind(BOOLS, lambda x: True, "True or False", example=True)
 def is_a(kind: Kind, value: Any) -> bool:
     """Whether `value` is of the types of its kind: Python's and NumPy's alike, of whatever size.
 
-    True is an int to Python, and a time span to NumPy, but neither is a number here.
+    To Python True is an int, and to NumPy a time span is an integer; neither is a number here.
 
     Examples:
         >>> [sg.given.is_a(sg.given.COUNT, n) for n in (3, np.int8(3), -1, True, np.True_, 3.0)]
@@ -105,7 +106,7 @@ def checked_number(
         raise (ValueError if is_a(kind, value) else wrong_type)(
             f"{what} {kind.allowed}, but got {value!r:.80}. {write}"
         )
-    return plain(kind, value)
+    return type(kind.example)(plain(kind, value))
 
 
 def checked(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def shape(value: Any) -> Any:
 # Dtypes and arrays
 
 
-def dtype(given: DTypeLike) -> np.dtype[Any]:
+def dtype(wanted: DTypeLike) -> np.dtype[Any]:
     """A dtype that a Tensor may have; a TypeError for any other, and for what is none.
 
     Examples:
@@ -178,12 +179,12 @@ def dtype(given: DTypeLike) -> np.dtype[Any]:
         dtype('float64')
     """
     try:
-        found = np.dtype(given)
+        found = np.dtype(wanted)
     except Exception:  # NumPy has a TypeError for some, for others a KeyError or a SyntaxError
         found = np.dtype(object)  # refused as that is
     if found.kind not in REAL:
         raise TypeError(
-            f"a Tensor holds floats, integers or booleans, but got dtype={given!r:.80}. Write "
+            f"a Tensor holds floats, integers or booleans, but got dtype={wanted!r:.80}. Write "
             "dtype=np.float32, np.float64, np.int64 or np.bool_."
         )
     return found
@@ -235,14 +236,10 @@ def no_floats(t: Any) -> TypeError:
     )
 
 
-def not_one_element(what: str, t: Any, write: str) -> ValueError:
-    return ValueError(f"{what}, but {t!r} has {t.size}{write}")
-
-
 # Shapes
 
 
-def broadcast(a: Shape, b: Shape) -> bool:
+def broadcast(a: Sizes, b: Sizes) -> bool:
     """Whether NumPy broadcasts arrays of these shapes.
 
     Examples:
@@ -252,7 +249,7 @@ def broadcast(a: Shape, b: Shape) -> bool:
     return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
 
 
-def no_broadcast(a: Shape, b: Shape) -> ValueError:
+def no_broadcast(a: Sizes, b: Sizes) -> ValueError:
     hint = "Write t.reshape(...) to give one of them sizes of 1 where it is to be repeated."
     if len(a) > len(b) and broadcast(a, (*b, 1)):
         hint = "To repeat the second along the last axis, write b.unsqueeze(-1)."
@@ -264,14 +261,14 @@ def no_broadcast(a: Shape, b: Shape) -> ValueError:
     )
 
 
-def no_matrices(a: Shape, b: Shape) -> ValueError:
+def no_matrices(a: Sizes, b: Sizes) -> ValueError:
     return ValueError(
         f"a @ b is a matrix product, but the shapes are {a} and {b}: neither may be a single "
         "number. Write a * b to scale."
     )
 
 
-def no_product(a: Shape, b: Shape) -> ValueError:
+def no_product(a: Sizes, b: Sizes) -> ValueError:
     return ValueError(
         f"a @ b of shapes {a} and {b}: a row of a has {a[-1]} elements and a column of b has "
         f"{b[-2:][0]}, but they must be equally long. Write a @ b.T, a.T @ b or a.reshape(...) @ b "
@@ -279,7 +276,7 @@ def no_product(a: Shape, b: Shape) -> ValueError:
     )
 
 
-def no_batches(a: Shape, b: Shape) -> ValueError:
+def no_batches(a: Sizes, b: Sizes) -> ValueError:
     return ValueError(
         f"a @ b of shapes {a} and {b}: the axes before the last two count matrices and must "
         f"broadcast, but {a[:-2]} and {b[:-2]} do not. Write a.unsqueeze(0) @ b or "

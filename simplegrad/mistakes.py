@@ -1,6 +1,6 @@
-"""What users do by mistake, and what is said of it: the rest of the library calls this in one line.
+"""What users do by mistake, and what is said of it: each is one call elsewhere.
 
-The ground floor, like `given`: it is told of tensors and modules, and imports none.
+The ground floor, like `given`: it is handed tensors and modules, and imports neither.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def given_to_numpy(t: Any) -> TypeError:
     )
 
 
-def check_that_math_is_not_asked(frame: FrameType) -> None:
-    """Raises a TypeError if the line that asks for a float is one of math.exp(t) and the like."""
+def check_no_math() -> None:
+    """Raises a TypeError if the line that asks for float(t) is one of math.exp(t) and the like."""
+    frame = sys._getframe(2)
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
     found = re.search(r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(", line)
     if found and "float(" not in line and "item(" not in line:
@@ -74,7 +75,7 @@ def result_copied(t: Any) -> TypeError:
     )
 
 
-def many_asked(t: Any) -> ValueError:
+def truth_of_many(t: Any) -> ValueError:
     return ValueError(
         f"an `if`, `while`, `and` or `not` asks one question, but {t!r} has {t.size} elements. "
         "Write (t > 0).any() or (t > 0).all(), with what you want to know of them, or "

@@ -7,7 +7,6 @@ forward equation. Two step-ins of a debugger lead from `c = a * b` to the line t
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
@@ -74,7 +73,7 @@ class Tensor:
     _grad: np.ndarray | None
     _requires_grad: bool
     copied_from: Any
-    index: int  # by it tensors are in the order of their creation
+    index: int  # the order of creation
     input_versions: tuple[int, ...]  # the version of each input when it was used
     inputs: tuple[Tensor, ...]
     name: str | None
@@ -277,7 +276,7 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise mistakes.many_asked(self)
+            raise mistakes.truth_of_many(self)
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -288,7 +287,7 @@ class Tensor:
                 "t[0].item() for one."
             )
         if self.requires_grad:
-            mistakes.check_that_math_is_not_asked(sys._getframe(1))
+            mistakes.check_no_math()
         return float(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -685,7 +684,7 @@ def constant(x: TensorLike, beside: TensorLike) -> Tensor:
     if isinstance(x, np.ndarray | np.generic) or not isinstance(beside, Tensor):
         return Tensor(x)
     dtype = np.result_type(beside.dtype, x if isinstance(x, int | float) else np.float32)
-    if isinstance(x, int | float) and abs(x) < 2**63:
+    if isinstance(x, int | float) and abs(x) < 2**63:  # as an array, fewer steps of a debugger
         return Tensor(np.array(x).astype(dtype))
     return Tensor(x, dtype=dtype)
 
@@ -695,7 +694,7 @@ def _array_of(b: Any) -> Any:
 
 
 def _array_from(data: Any) -> np.ndarray:
-    """The array of what is no array: of a Tensor, of a number, of a list."""
+    """A Tensor, a number or a list as an array."""
     if isinstance(data, list | tuple) and any(issubclass(c, Tensor) for c in set(map(type, data))):
         raise given.list_of_tensors(data)
     return data.data if isinstance(data, Tensor) else given.array(data)

@@ -54,6 +54,9 @@ WHOLE = {
     "workers": lambda n: fast.Adam(line(), workers=n),
     "max_tapes": lambda n: fast.replay(lambda x: x.sum(), max_tapes=n),
     "step_count": resumed,
+    "step_size": lambda n: optim.schedules.Step(optimizer(), n),
+    "total_steps": lambda n: optim.schedules.Linear(optimizer(), n),
+    "warmup_steps": lambda n: optim.schedules.Cosine(optimizer(), 2, warmup_steps=n),
     "index of explain": lambda n: sg.explain(lambda a: a * a, sg.ones(2), index=n),
 }
 REAL = {
@@ -116,6 +119,8 @@ def test_nan_is_no_size_and_in_no_range(place):
 def test_integers_make_a_range_of_integers_whoever_made_them():
     assert sg.arange(np.int8(3)).dtype == sg.arange(3).dtype == np.int64
     assert sg.arange(0, np.float32(3)).dtype == sg.arange(0, 3.0).dtype == np.float32
+    small = np.int8(-128), np.int8(127), np.int8(100)
+    assert sg.arange(*small).numpy().tolist() == [-128, -28, 72]
 
 
 def test_a_number_becomes_one_of_python():

@@ -217,7 +217,7 @@ def test_the_core_is_short():
     code = sum(counts()[room].code for room in CORE)
     assert code <= CORE_CODE, (
         f"{' and '.join(CORE)} have {code} lines of code, and {CORE_CODE} are the most. What "
-        "serves the reader belongs into tools/, and what is given is checked in given.py."
+        "serves the reader belongs in tools/, and what is given is checked in given.py."
     )
 
 

@@ -213,7 +213,7 @@ assert np.isclose(Delta_L, g * delta, rtol=0.01)
 
 # %%
 lr, eps = 3e-3, 1e-8
-opt = optim.Adam(lr=lr, eps=eps, model=fresh)
+opt = optim.Adam(model=fresh, lr=lr, eps=eps)
 
 before = bias.numpy()
 opt.step()

@@ -4,7 +4,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from simplegrad import autograd, functional, nn, optimizers, rules
 from simplegrad.optimizers import schedules
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes
 from simplegrad.tools import gradcheck
-from simplegrad.tools.equations import definition_of, equations_in, functions_of, statements_of
+from simplegrad.tools.equations import definition_of, equations_in, statements_of
 
 SECTIONS: dict[str, list[Any]] = {
     "optimizers": [
@@ -43,6 +43,13 @@ SECTIONS: dict[str, list[Any]] = {
         ]
         for module in (arithmetic, elementwise, reductions, shapes)
     },
+}
+
+# Whose equations another function computes, and which
+COMPUTED_IN: dict[Any, list[Callable[..., Any]]] = {
+    autograd.backward: [autograd.chain_rule],
+    schedules.Schedule: [schedules.Schedule._set_rates],
+    gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
 }
 
 # What a tutorial has the equations of
@@ -120,6 +127,17 @@ def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
         first, last = statements[0].lineno, statements[-1].end_lineno
         lines = textwrap.dedent("\n".join(source.split("\n")[first - 1 : last]))
         yield str(Path(code.co_filename).relative_to(ROOT)), first, lines
+
+
+def functions_of(thing: Any) -> list[Callable[..., Any]]:
+    """The functions that compute the equations of a docstring: one for each, or one for all."""
+    if hasattr(thing, "partials"):
+        of_each_input = getattr(thing.partials, "partial", None)  # as of Stack
+        return [thing.forward, *([of_each_input] if of_each_input else thing.partials)]
+    for method in ("update", "forward", "factor"):  # of an optimizer, a layer, a schedule
+        if thing not in COMPUTED_IN and hasattr(thing, method):
+            return [getattr(thing, method)]
+    return COMPUTED_IN.get(thing, [thing])
 
 
 def body_of(definition: ast.FunctionDef) -> list[ast.stmt]:

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import traceback
 from dataclasses import asdict
@@ -154,14 +155,10 @@ def sources_of(path: Path) -> list[tuple[str, str | bytes]]:
 def does_not_run(path: Path, error: BaseException) -> str:
     """The remark on a file that cannot be run to its end."""
     if isinstance(error, SyntaxError):
-        lines = traceback.format_exception_only(error)
-        return (
-            f"{path.name} has a syntax error:\n" + "".join(f"  {line}" for line in lines).rstrip()
-        )
-    where = words.place_of(error, path.name)
-    return "\n".join(
-        [f"{path.name} stops with an error:", *where, words.row("error", "", words.said(error))]
-    )
+        lines = "".join(traceback.format_exception_only(error))
+        return f"{path.name} has a syntax error:\n" + textwrap.indent(lines, "  ").rstrip()
+    rows = [*words.place_of(error, path.name), words.row("error", "", words.said(error))]
+    return "\n".join([f"{path.name} stops with an error:", *rows])
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Task(NamedTuple):
 def table(text: str) -> dict[str, str]:
     """Mistakes written as a text: in each row a sentence, `->` and the right side it stands for.
 
-    What stands further in goes on with the row above it.
+    An indented line continues the row above.
     """
     rows = re.sub(r"\n +", " ", textwrap.dedent(text).strip()).split("\n")
     return dict(row.split(" -> ") for row in rows)

@@ -141,7 +141,7 @@ def _store(out: np.ndarray, function: Any, args: Any, kwargs: Any) -> None:
 
 
 # Functions of NumPy that only call ufuncs and methods of their argument: these get recorded
-TRANSPARENT = {*(np.all, np.any, np.clip, np.max, np.mean, np.min, np.prod, np.std, np.sum, np.var)}
+TRANSPARENT = {np.all, np.any, np.clip, np.max, np.mean, np.min, np.prod, np.std, np.sum, np.var}
 WITH_OUT = {np.concatenate, np.stack, np.take}
 SHAPED_BY_VALUES = {np.argwhere, np.compress, np.extract, np.flatnonzero, np.nonzero, np.unique}
 

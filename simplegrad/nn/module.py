@@ -44,6 +44,7 @@ class Module:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # for the warning of a parameter that forward makes
         before, mistakes.running.module = mistakes.running.module, self
         try:
             return self.forward(*args, **kwargs)

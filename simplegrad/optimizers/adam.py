@@ -80,8 +80,8 @@ class Adam(Optimizer):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        given = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "maximize": maximize}
-        super().__init__(model=model, lr=lr, **given, param_groups=param_groups)
+        options = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "maximize": maximize}
+        super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         """The five equations, for one parameter; returns the moments $m_t$ and $v_t$."""

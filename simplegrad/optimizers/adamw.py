@@ -49,9 +49,9 @@ class AdamW(Adam):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        given = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "weight_decay": weight_decay}
-        given["maximize"] = maximize
-        Optimizer.__init__(self, model=model, lr=lr, **given, param_groups=param_groups)
+        options = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "maximize": maximize}
+        options |= {"weight_decay": weight_decay}
+        Optimizer.__init__(self, model=model, lr=lr, **options, param_groups=param_groups)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         """Decays, then does what Adam does."""

@@ -60,8 +60,8 @@ class RMSProp(Optimizer):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        given = {"beta_2": beta_2, "eps": eps, "maximize": maximize}
-        super().__init__(model=model, lr=lr, **given, param_groups=param_groups)
+        options = {"beta_2": beta_2, "eps": eps, "maximize": maximize}
+        super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         beta_2, eps = group["beta_2"], group["eps"]

@@ -68,9 +68,9 @@ class SGD(Optimizer):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        given = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        flags = {"nesterov": nesterov, "maximize": maximize}
-        super().__init__(model=model, lr=lr, **given, **flags, param_groups=param_groups)
+        options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        options |= {"nesterov": nesterov, "maximize": maximize}
+        super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
 
     def check_group(self, group: Mapping[str, Any]) -> None:
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):

@@ -10,7 +10,7 @@ A rule is a static class, never instantiated, and knows only NumPy arrays:
 Names mean the same in every rule: `a`, `b` are inputs, `c` is the result, `n` is the number of
 elements that were reduced. A partial is a pure function: it may be called, and checked against
 finite differences, without any engine. Where an input was broadcast, its partial has the shape of
-`c`; `autograd.unbroadcast` sums it back.
+`c`, and `autograd.unbroadcast` sums it back, unless the partial has done so, as that of `MatMul`.
 """
 
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes

@@ -7,11 +7,6 @@ import numpy as np
 __all__ = ["Add", "Div", "MatMul", "Mul", "Neg", "Pow", "Sub"]
 
 
-def _rows(x):
-    """The rows of all matrices of a batch, as one matrix."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-
-
 class Add:
     r"""Sum.
 
@@ -133,6 +128,12 @@ class Pow:
     partials = da, db
 
 
+def _rows(x):
+    """The rows of all matrices of a batch, as one matrix."""
+    n = math.prod(x.shape[:-1])  # -1 would fail where there are no elements
+    return x.reshape(n, x.shape[-1])
+
+
 class MatMul:
     r"""Matrix product; leading axes are batches and broadcast.
 
@@ -163,7 +164,9 @@ class MatMul:
             return a[:, None] * dc[..., None, :]
         if b.ndim == 1:  # db_k = sum_i a_ik dc_i
             return _rows(a).T @ dc.reshape(-1)
-        if a.ndim > 2 and b.ndim == 2:  # a batch times one matrix: one product of all rows
+        if (
+            a.ndim > 2 and b.ndim == 2
+        ):  # a batch times one matrix: one product of all rows sums over the batch
             return _rows(a).T @ _rows(dc)
         return a.mT @ dc
 

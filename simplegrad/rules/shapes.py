@@ -18,15 +18,6 @@ class EachInput:
         return (functools.partial(self.partial, i=i) for i in itertools.count())
 
 
-_BASIC = int, np.integer, slice, type(None), type(...)
-
-
-def _is_basic(index):
-    """Whether an index is made of ints, slices, None and ... alone: it takes no element twice."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(i, _BASIC) and not isinstance(i, bool) for i in parts)
-
-
 class Reshape:
     r"""The same elements, in the same order, in another shape.
 
@@ -90,6 +81,15 @@ class Unsqueeze:
         return np.reshape(dc, a.shape)
 
     partials = (da,)
+
+
+_BASIC = int, np.integer, slice, type(None), type(...)
+
+
+def _is_basic(index):
+    """Whether an index is made of ints, slices, None and ... alone: it takes no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(i, _BASIC) and not isinstance(i, bool) for i in parts)
 
 
 class Index:

@@ -11,21 +11,9 @@ import contextlib
 import inspect
 import linecache
 import re
-from collections.abc import Callable
 from tokenize import TokenError
 from types import CodeType
 from typing import Any, NamedTuple
-
-from simplegrad import autograd
-from simplegrad.optimizers.schedules import Schedule
-from simplegrad.tools import gradcheck
-
-# The lines of each equation are in another function than that whose docstring it is
-COMPUTED_IN: dict[Any, list[Callable[..., Any]]] = {
-    autograd.backward: [autograd.chain_rule],
-    Schedule: [Schedule._set_rates],
-    gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
-}
 
 
 def equations_in(text: str | None) -> list[str]:
@@ -38,17 +26,6 @@ def left_side(tex: str) -> str:
     left = re.split(r"=|\\mathrel|\\leftarrow|\\gets", tex)[0]
     left = re.sub(r"\\(hat|bar|tilde)\s*\{?(\w+)\}?", r"\2_\1", left)
     return re.sub(r"[\\{}\s]", "", left)
-
-
-def functions_of(thing: Any) -> list[Callable[..., Any]]:
-    """The functions that compute the equations of a docstring: one for each, or one for all."""
-    if hasattr(thing, "partials"):
-        of_each_input = getattr(thing.partials, "partial", None)  # as of Stack
-        return [thing.forward, *([of_each_input] if of_each_input else thing.partials)]
-    for method in ("update", "forward", "factor"):  # of an optimizer, a layer, a schedule
-        if thing not in COMPUTED_IN and hasattr(thing, method):
-            return [getattr(thing, method)]
-    return COMPUTED_IN.get(thing, [thing])
 
 
 def definition_of(code: CodeType, names: dict[str, Any]) -> tuple[ast.FunctionDef | None, str]:

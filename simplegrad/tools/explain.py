@@ -228,7 +228,7 @@ def _checked_index(
     if index is None:
         return None
     index = index if isinstance(index, tuple) else (index,)
-    if not all(given.is_a(given.COUNT, i) for i in index):  # negative ones count from the end
+    if not all(given.is_a(given.INT, i) for i in index):
         raise TypeError(
             f"index says which one element to show, an int for each axis, but got {index!r}. Write "
             "index=(0, 3)."

@@ -15,7 +15,7 @@ CODE, NUMBERS = 74, 60  # columns of a table: for the code, and of these for the
 DECIMAL = r"(?<![\w.])(?:\d+\.\d*|\d+(?=e))(?:e[-+]?\d+)?"
 
 Index = tuple[int, ...]
-# Gives the chosen element of an array, or None; where it is None itself, no element is chosen
+# Gives the chosen element of an array, or None; a Pick that is None picks nothing
 Pick = Callable[[np.ndarray], Any] | None
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
-from simplegrad import fast, nn, optimizers, rules
+from simplegrad import autograd, fast, nn, optimizers, rules
+from simplegrad.tools import gradcheck
 from simplegrad.tools.equations import equations_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -297,3 +298,17 @@ def test_the_rule_of_the_page_about_rules_works():
 
     assert sg.gradcheck(sin, a)
     assert "sg.gradcheck(sg.sin, a)" in trial
+
+
+def test_the_functions_of_a_thing_are_in_the_order_of_its_equations():
+    functions_of = equation_page.functions_of
+    mul, schedules = rules.Mul, optimizers.schedules
+    assert functions_of(mul) == [mul.forward, mul.da, mul.db]
+    assert functions_of(rules.Stack) == [rules.Stack.forward, rules.Stack.partials.partial]
+    assert functions_of(optimizers.SGD) == [optimizers.SGD.update]
+    assert functions_of(nn.Linear) == [nn.Linear.forward]
+    assert functions_of(schedules.Step) == [schedules.Step.factor]
+    assert functions_of(schedules.Schedule) == [schedules.Schedule._set_rates]
+    assert functions_of(sg.softmax) == [sg.softmax]
+    assert functions_of(autograd.backward) == [autograd.chain_rule]
+    assert len(functions_of(gradcheck.gradcheck)) == 2

@@ -6,15 +6,11 @@ import linecache
 import numpy as np
 import pytest
 
-import simplegrad as sg
-from simplegrad import autograd, nn, rules
 from simplegrad import optimizers as optim
-from simplegrad.optimizers import schedules
-from simplegrad.tools import gradcheck
+from simplegrad import rules
 from simplegrad.tools.equations import (
     definition_of,
     equations_in,
-    functions_of,
     left_side,
     statements_of,
 )
@@ -50,19 +46,6 @@ def test_the_equations_of_a_text_are_those_that_stand_alone():
 )
 def test_a_left_side_is_written_as_in_code(tex, left):
     assert left_side(tex) == left
-
-
-def test_the_functions_are_in_the_order_of_the_equations():
-    mul = rules.Mul
-    assert functions_of(mul) == [mul.forward, mul.da, mul.db]
-    assert functions_of(rules.Stack) == [rules.Stack.forward, rules.Stack.partials.partial]
-    assert functions_of(optim.SGD) == [optim.SGD.update]
-    assert functions_of(nn.Linear) == [nn.Linear.forward]
-    assert functions_of(schedules.Step) == [schedules.Step.factor]
-    assert functions_of(schedules.Schedule) == [schedules.Schedule._set_rates]
-    assert functions_of(sg.softmax) == [sg.softmax]
-    assert functions_of(autograd.backward) == [autograd.chain_rule]
-    assert len(functions_of(gradcheck.gradcheck)) == 2
 
 
 def test_a_rule_has_its_equations_at_the_returns_that_they_name():

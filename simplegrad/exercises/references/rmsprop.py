@@ -21,7 +21,7 @@ SECOND_MOMENT = table("""
     v is squared, too -> beta_2 * v**2 + (1 - beta_2) * g**2
     v is overwritten: what it has collected is lost -> (1 - beta_2) * g**2
     v is overwritten by g**2: what it has collected is lost -> g**2
-    the root is taken too early: it belongs into the last equation
+    the root is taken too early: it belongs in the last equation
         -> np.sqrt(beta_2 * v + (1 - beta_2) * g**2)
     v is returned as it came -> v
 """)

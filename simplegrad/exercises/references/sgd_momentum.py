@@ -65,7 +65,7 @@ TASKS = {
                     -> b + mu * (1 - tau) * g if t > 1 else g
                 the gradient is subtracted: theta -= ... does that
                     -> mu * b - (1 - tau) * g if t > 1 else -g
-                lr belongs into the last equation
+                lr belongs in the last equation
                     -> mu * b + lr * (1 - tau) * g if t > 1 else lr * g
                 grad is used where g belongs: the decay and maximize are lost
                     -> mu * b + (1 - tau) * grad if t > 1 else grad
