@@ -32,6 +32,11 @@ def graph():
     return (sg.Tensor([1.0, 2.0], requires_grad=True) * 2).sum()
 
 
+def checked_line(**options):
+    x = sg.Tensor(1.0, requires_grad=True, dtype=np.float64)
+    sg.gradcheck(lambda x: x * 2, x, **options)
+
+
 def resumed(step_count):
     opt = optim.Adam(line())
     opt.load_state({**opt.state(), "step_count": step_count})
@@ -76,6 +81,9 @@ REAL = {
     "low": lambda x: sg.uniform(2, low=x),
     "high": lambda x: sg.uniform(2, high=x),
     "mean of normal_like": lambda x: sg.normal_like(sg.ones(2), mean=x),
+    "h of gradcheck": lambda x: checked_line(h=x),
+    "rtol of gradcheck": lambda x: checked_line(rtol=x),
+    "atol of gradcheck": lambda x: checked_line(atol=x),
     "start of arange": lambda x: sg.arange(x, 2),
     "stop of arange": lambda x: sg.arange(0, x),
     "step of arange": lambda x: sg.arange(0, 2, x),

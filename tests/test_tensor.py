@@ -625,3 +625,11 @@ def test_reductions_to_no_elements_have_gradients_without_elements(method):
     t = w(np.zeros((2, 0)))
     getattr(t, method)(axis=0).backward(np.zeros(0))
     assert t.grad.shape == (2, 0)
+
+
+def test_a_tensor_may_have_as_many_axes_as_numpy_allows():
+    t = sg.Tensor(np.full((1,) * 64, 3.0), requires_grad=True)
+    for result in (t * 2.0, 2.0 - t, t + np.ones((1,) * 64), sg.maximum(t, 0), t * np.ones(2)):
+        assert result.ndim == 64
+    (t * 2.0).sum().backward()
+    assert t.grad.item() == 2

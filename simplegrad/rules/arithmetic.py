@@ -163,7 +163,7 @@ class MatMul:
         if a.ndim == 1:  # db_kj = a_k dc_j
             return a[:, None] * dc[..., None, :]
         if b.ndim == 1:  # db_k = sum_i a_ik dc_i
-            return _rows(a).T @ dc.reshape(-1)
+            return (a.mT @ dc[..., :, None])[..., 0]
         if (
             a.ndim > 2 and b.ndim == 2
         ):  # a batch times one matrix: one product of all rows sums over the batch

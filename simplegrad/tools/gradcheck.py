@@ -11,6 +11,7 @@ import numpy as np
 from simplegrad import rules
 from simplegrad.autograd import chain_rule, no_grad, tape_of, unbroadcast
 from simplegrad.creation import generator, manual_seed, set_generator
+from simplegrad.given import NON_NEGATIVE, POSITIVE, checked_number
 from simplegrad.rules.shapes import EachInput
 from simplegrad.tensor import Tensor, record
 
@@ -90,9 +91,10 @@ def gradcheck(
         AssertionError: Gradients differ, or a number is not finite. The report has a row for each
             element, the worst first: what `backward()` gives, what differences give, and whether it
             is wrong or the function has a kink or a jump there. It names the partial that is wrong.
-        TypeError: An input or a result is not a Tensor of float64.
-        ValueError: No input requires gradients, the result does not depend on them by its graph, or
-            `fn` gives different results for the same inputs.
+        TypeError: An input or a result is not a Tensor of float64, or `h`, `rtol` or `atol` is no
+            number.
+        ValueError: One of these is out of range, no input requires gradients, the result does not
+            depend on them by its graph, or `fn` gives different results for the same inputs.
 
     Examples:
         >>> x = sg.Tensor(np.array([1.0, 2.0]), requires_grad=True)
@@ -109,6 +111,10 @@ def gradcheck(
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     _check_inputs(inputs)
+    write = "Write sg.gradcheck(fn, inputs, h=1e-6, rtol=1e-5, atol=1e-7)."
+    h = checked_number(POSITIVE, h, "h is", write)
+    rtol = checked_number(NON_NEGATIVE, rtol, "rtol is", write)
+    atol = checked_number(NON_NEGATIVE, atol, "atol is", write)
     generator_before = generator()
     try:
         with np.errstate(all="ignore"):  # what is not finite is reported
