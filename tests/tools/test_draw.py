@@ -506,7 +506,9 @@ every_folded = pytest.mark.parametrize("make", FOLDED.values(), ids=FOLDED)
 
 
 @every_folded
-@pytest.mark.parametrize("max_nodes", [1, 2, 7, 20, 60])
+@pytest.mark.parametrize(
+    "max_nodes", [1, 7, 20, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 60))]
+)
 def test_what_is_folded_adds_up_to_all_tensors(make, max_nodes, capsys):
     root = make()
     lines = printed(root, capsys, max_nodes=max_nodes)
