@@ -347,7 +347,7 @@ def test_each_large_parameter_alone_has_the_same_bits(name):
 
 
 @pytest.mark.parametrize("workers", [1, 2, slow(3)])
-@every_optimizer_and("kind", ["special", "normal", "denormal", "huge", "zero"])
+@every_optimizer_and("kind", KINDS[::-1])
 def test_denormal_huge_infinite_and_nan_gradients_have_the_same_bits(name, workers, kind):
     specs = [*mixed(), (arrays((70_003,)), {"label": "large"})]
     with np.errstate(all="ignore"):  # in the worker threads, too
