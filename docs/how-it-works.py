@@ -6,10 +6,12 @@
 #
 # ## The house
 #
-# Imports run one way, upwards in this picture: no file knows those above it. Rules know NumPy and
-# nothing else. Nothing in the core branches for speed, and nothing knows `fast`.
+# Imports run one way, upwards in this picture: no file knows those above it. Below the dashed line is
+# what you read to understand: rules know NumPy and nothing else, tensors know rules, and layers and
+# optimizers are written with tensors. Above it is what serves you while you do. Nothing below knows of
+# it, and nothing there branches for speed.
 
-# %% jupyter={"source_hidden": true} alt="A map of the files, each drawn as a box, with an arrow from each to those that use it. From the bottom: rules; above it tensor and autograd, which belong together; then functional, creation and gradcheck; nn; optimizers; at the top checkpoint, fast and detect. show and exercises stand on tensor, autograd and rules, and datasets stands alone."
+# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules, given and mistakes; above them, in one box, tensor and autograd, which belong together; then creation and functional; nn; optimizers; and datasets, which stands alone. A dashed line separates them from tools, exercises and fast, which stand above."
 import ast
 import inspect
 from pathlib import Path
@@ -18,51 +20,53 @@ import matplotlib.pyplot as plt
 
 import simplegrad as sg
 
+TOGETHER = {"tensor": "tensor, autograd", "autograd": "tensor, autograd"}
 PLACES = {
-    "rules": (1, 0),
-    "tensor": (1, 1),
-    "autograd": (2.2, 1),
-    "exercises": (4, 1.5),
+    "rules": (0.6, 0),
+    "given": (1.6, 0),
+    "mistakes": (2.7, 0),
+    "tensor, autograd": (1.6, 1),
     "functional": (0, 2),
-    "creation": (1, 2),
-    "gradcheck": (3.2, 2),
-    "nn": (0.5, 3),
-    "show": (2.6, 3),
-    "optimizers": (0.5, 4),
-    "datasets": (3.8, 4),
-    "checkpoint": (-0.2, 5),
-    "fast": (1.2, 5),
-    "detect": (2.4, 5),
+    "creation": (1.2, 2),
+    "nn": (0.6, 3),
+    "optimizers": (0.6, 4),
+    "datasets": (3.2, 2),
+    "tools": (0, 5.4),
+    "fast": (1.3, 5.4),
+    "exercises": (2.9, 5.4),
 }
 package = Path(sg.__file__).parent
-uses = {part: set() for part in PLACES}
+uses = {}
 for path in package.rglob("*.py"):
     part = path.relative_to(package).parts[0].removesuffix(".py")
+    used = uses.setdefault(TOGETHER.get(part, part), set())
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if part in PLACES and isinstance(node, ast.ImportFrom) and "simplegrad" in node.module:
+        if isinstance(node, ast.ImportFrom) and "simplegrad" in node.module:
             modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            used = {module.split(".")[1] for module in modules if "." in module}
-            uses[part] |= used & set(PLACES) - {part}
-parts = {path.stem for path in package.iterdir() if path.suffix == ".py" or path.is_dir()}
-assert parts - {"__init__", "__main__", "__pycache__"} == set(PLACES), "a part is not on the map"
+            names = {module.split(".")[1] for module in modules if "." in module}
+            used |= {TOGETHER.get(name, name) for name in names}
+parts = set(uses) - {"__init__", "__main__"}
+assert parts <= set(PLACES), "a part is not on the map"
 
-figure, axes = plt.subplots(figsize=(7, 5))
+figure, axes = plt.subplots(figsize=(7, 5.4))
 style = {"boxstyle": "round,pad=0.5", "facecolor": "none", "edgecolor": "C0", "linewidth": 1.5}
 center = {"ha": "center", "va": "center"}
 texts = {
-    part: axes.text(*place, part, family="monospace", size=11, bbox=style, **center)
-    for part, place in PLACES.items()
+    part: axes.text(*PLACES[part], part, family="monospace", size=11, bbox=style, **center)
+    for part in parts
 }
-for part in PLACES:
-    for used in uses[part]:
-        below = PLACES[used][1]
-        between = [other for other in uses[part] if PLACES[other][1] > below]
-        if any(used in uses[other] for other in between):
+for part in parts:
+    known = uses[part] & parts - {part}
+    for used in known:
+        if any(used in uses[other] for other in known - {used}):
             continue  # part knows it by way of another one, to which an arrow is drawn
         ends = {"patchA": texts[used].get_bbox_patch(), "patchB": texts[part].get_bbox_patch()}
         arrow = {"arrowstyle": "-|>", "color": "C7", "shrinkA": 2, "shrinkB": 2, **ends}
         axes.annotate("", PLACES[part], PLACES[used], arrowprops=arrow)
-axes.set(xlim=(-0.7, 4.5), ylim=(-0.4, 5.4))
+axes.axhline(4.7, color="C7", linestyle="--")
+axes.text(3.9, 4.8, "what serves you", ha="right", size=9)
+axes.text(3.9, 4.6, "what you read", ha="right", va="top", size=9)
+axes.set(xlim=(-0.6, 3.9), ylim=(-0.4, 5.8))
 axes.set_axis_off()
 plt.show()
 
@@ -70,19 +74,24 @@ plt.show()
 # | file | what it holds |
 # |---|---|
 # | `rules/` | every differentiable rule: one equation forward, and one for each partial |
+# | `given.py` | what a user gave, checked: numbers, sizes, dtypes, shapes, and the sentences |
+# | `mistakes.py` | what is watched for: a parameter made in `forward`, `math.exp` of a Tensor, an optimizer of a copy |
 # | `tensor.py` | Tensor: an array, its gradient and the recipe that made it; the operators |
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
 # | `creation.py` | tensors from a shape, and the random generator |
 # | `functional.py` | what is composed of rules: softmax, losses |
 # | `nn/` | `Module`, layers, activations, losses, `clip_grad_norm` |
 # | `optimizers/` | groups and state in `optimizer.py`; one file for each optimizer; `schedules.py` |
-# | `fast/` | the same equations in place, and the recorder of NumPy calls |
-# | `gradcheck.py` | gradients against complex steps and central differences |
-# | `detect.py` | a watch for the first NaN, and for gradients that were not cleared |
-# | `show/` | `explain`: the lines that a call runs; `draw` and `print_graph`: its graph |
-# | `exercises/` | the check of the exercises: references and mistakes as data |
-# | `checkpoint.py` | saving and loading |
 # | `datasets/` | the digits and the names |
+# | **above the line** | **what serves the reader** |
+# | `tools/gradcheck.py` | gradients against complex steps and central differences |
+# | `tools/detect.py` | a watch for the first NaN, and for gradients that were not cleared |
+# | `tools/explain.py` | the lines that a call runs; `trace.py` follows them, `lines.py` writes them down |
+# | `tools/equations.py` | the equations of docstrings, and the statements that compute them |
+# | `tools/draw.py` | the graph of a result; `folding.py` and `layout.py` say what is shown, and where |
+# | `tools/checkpoint.py` | saving and loading |
+# | `exercises/` | the check of the exercises: references and mistakes as data |
+# | `fast/` | the same equations in place, and the recorder of NumPy calls |
 #
 # ## A rule is two or three equations
 #

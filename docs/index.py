@@ -31,7 +31,7 @@ import simplegrad.optimizers as optim
 sg.manual_seed(0)
 digits = sg.datasets.load_digits()
 model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
-opt = optim.Adam(lr=3e-3, model=model)
+opt = optim.Adam(model=model, lr=3e-3)
 
 for step in range(200):
     loss = sg.cross_entropy(model(digits.x_train), digits.y_train)

@@ -5,12 +5,22 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simplegrad import mistakes
+
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from simplegrad.tensor import Tensor
+
+# for `map` and `filter`, which are one step of a debugger
+index_of = attrgetter("index")
+requires_grad_of = attrgetter("_requires_grad")
+version_of = attrgetter("version")
 
 
 def tape_of(root: Tensor) -> list[Tensor]:
@@ -26,18 +36,16 @@ def tape_of(root: Tensor) -> list[Tensor]:
         >>> [t.name or t.rule.__name__ for t in tape_of(c)]
         ['a', 'Mul', 'Add']
     """
-    found = {root.index: root}
-    stack = [root]
-    while stack:
-        for t in stack.pop().inputs:
-            if t.requires_grad and t.index not in found:
-                found[t.index] = t
-                stack.append(t)
-    return [found[index] for index in sorted(found)]
+    found, tape = {root}, [root]
+    for c in tape:  # it grows meanwhile
+        new = set(filter(requires_grad_of, c.inputs)) - found
+        found |= new
+        tape += new
+    return sorted(tape, key=index_of)
 
 
-def backward(root: Tensor, grad: object = None, retain_grads: bool = False) -> None:
-    r"""Adds $\partial L / \partial t$ to `t.grad` of every leaf `t` that `root` depends on.
+def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = False) -> None:
+    r"""Adds the gradient of `root` to `t.grad` of every leaf `t` that it was computed from.
 
     For each rule $c = f(a, b, \ldots)$, the last first, with $dc = \partial L / \partial c$:
 
@@ -57,6 +65,13 @@ def backward(root: Tensor, grad: object = None, retain_grads: bool = False) -> N
             shape.
 
     Nothing is added to any `.grad` unless everything could be computed.
+
+    Examples:
+        >>> import simplegrad as sg
+        >>> a = sg.Tensor(3.0, requires_grad=True)
+        >>> (a**2).backward()
+        >>> a.grad
+        array(6., dtype=float32)
     """
     d_root = _first_gradient(root, grad)
     tape = tape_of(root)
@@ -79,7 +94,8 @@ def chain_rule(
         >>> print(chain_rule(tape, np.float32(1))[a.index])
         6.0
     """
-    grads = {tape[-1].index: d_root}  # dL/d(tensor), as far as it is summed up
+    # dL/d(tensor) by the index of the tensor, as far as it is summed up
+    grads = {tape[-1].index: d_root}
     for c in reversed(tape):
         if c.rule is None:
             continue  # a leaf: its gradient stays in grads
@@ -106,7 +122,7 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return grad.sum(axis=(*range(new), *stretched)).reshape(shape)
 
 
-def _first_gradient(root: Tensor, grad: object) -> np.ndarray:
+def _first_gradient(root: Tensor, grad: ArrayLike | None) -> np.ndarray:
     """dL/d(root), checked."""
     if not root.requires_grad:
         raise RuntimeError(
@@ -121,7 +137,7 @@ def _first_gradient(root: Tensor, grad: object) -> np.ndarray:
                 "first, as in t.sum().backward() or t.mean().backward(), or say how much each "
                 f"element counts: t.backward(grad=np.ones({root.shape}))."
             )
-        return np.ones_like(root.data)
+        return np.array(1, dtype=root.dtype, ndmin=root.ndim)
     grad = np.array(grad, dtype=root.dtype)
     if grad.shape != root.shape:
         raise ValueError(
@@ -134,19 +150,9 @@ def _first_gradient(root: Tensor, grad: object) -> np.ndarray:
 def _check_data_unchanged(tape: list[Tensor]) -> None:
     """Partials read the data that forward has seen: it must still be there."""
     for c in tape:
-        for t, version in zip(c.inputs, c.input_versions, strict=True):
-            if t.version != version:
-                raise _data_changed(t)
-        if c.rule is not None and c.version != 0:
-            raise _data_changed(c)
-
-
-def _data_changed(t: Tensor) -> RuntimeError:
-    return RuntimeError(
-        f"the data of {t!r} was assigned between forward and backward(), so its gradients would "
-        "be those of another computation. Call backward() first and change the data after it, "
-        "or make a new tensor instead: u = t * 2 in place of t.data *= 2."
-    )
+        if tuple(map(version_of, c.inputs)) != c.input_versions or (c.rule and c.version):
+            changed = [t for t, n in zip(c.inputs, c.input_versions, strict=True) if t.version != n]
+            raise mistakes.data_changed([*changed, c][0])
 
 
 class _GradMode(threading.local):
@@ -155,12 +161,12 @@ class _GradMode(threading.local):
     enabled = True
 
 
-_grad_mode = _GradMode()
+grad_mode = _GradMode()
 
 
 def is_grad_enabled() -> bool:
     """Whether new tensors remember the rule that made them: not so under `no_grad()`."""
-    return _grad_mode.enabled
+    return grad_mode.enabled
 
 
 @contextlib.contextmanager
@@ -174,9 +180,9 @@ def no_grad() -> Iterator[None]:
         ...     print((w * 3).requires_grad)
         False
     """
-    before = _grad_mode.enabled
-    _grad_mode.enabled = False
+    before = grad_mode.enabled
+    grad_mode.enabled = False
     try:
         yield
     finally:
-        _grad_mode.enabled = before
+        grad_mode.enabled = before

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simplegrad.tensor import Tensor, TensorLike, as_tensor, checked_dtype
+from simplegrad import given
+from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+__all__ = [
+    "arange",
+    "eye",
+    "full",
+    "full_like",
+    "generator",
+    "manual_seed",
+    "normal",
+    "normal_like",
+    "ones",
+    "ones_like",
+    "uniform",
+    "uniform_like",
+    "zeros",
+    "zeros_like",
+]
 
 Shape = int | tuple[int, ...]
 
@@ -47,8 +64,10 @@ def manual_seed(seed: int) -> None:
         >>> (sg.normal(3) == first).all()
         np.True_
     """
-    if not is_count(seed):
-        raise ValueError(f"a seed is an integer of at least 0, but got {seed!r}: manual_seed(0).")
+    if not given.fits(given.COUNT, seed):
+        raise ValueError(
+            f"a seed is an integer of at least 0, but got {seed!r:.80}. Write sg.manual_seed(0)."
+        )
     set_generator(np.random.default_rng(seed))
 
 
@@ -82,8 +101,8 @@ def full(
         >>> sg.full(2, 0.5).numpy()
         array([0.5, 0.5], dtype=float32)
     """
-    _check_real(value=value)
-    return Tensor(np.full(_checked(shape), value, checked_dtype(dtype)), requires_grad, name=name)
+    given.real_numbers("{}=1.0", booleans=True, value=value)
+    return Tensor(np.full(given.shape(shape), value, given.dtype(dtype)), requires_grad, name=name)
 
 
 def zeros(
@@ -92,11 +111,7 @@ def zeros(
     dtype: DTypeLike = np.float32,
     name: str | None = None,
 ) -> Tensor:
-    """A tensor of `shape`, filled with zeros.
-
-    Raises:
-        ValueError: `shape` is not made of ints of at least 0.
-        TypeError: `dtype` is not one of floats, integers or booleans.
+    """A tensor of `shape`, filled with zeros. The errors are those of `full`.
 
     Examples:
         >>> sg.zeros((1, 2)).numpy()
@@ -111,11 +126,7 @@ def ones(
     dtype: DTypeLike = np.float32,
     name: str | None = None,
 ) -> Tensor:
-    """A tensor of `shape`, filled with ones.
-
-    Raises:
-        ValueError: `shape` is not made of ints of at least 0.
-        TypeError: `dtype` is not one of floats, integers or booleans.
+    """A tensor of `shape`, filled with ones. The errors are those of `full`.
 
     Examples:
         >>> sg.ones((1, 2)).numpy()
@@ -147,20 +158,19 @@ def arange(
         array([0, 1, 2])
     """
     start, stop = (0, start) if stop is None else (start, stop)
-    real = int | float | np.integer | np.floating
-    if not all(
-        isinstance(x, real) and not isinstance(x, np.timedelta64) for x in (start, stop, step)
-    ):
+    if not all(given.is_a(given.NUMBER, x) for x in (start, stop, step)):
         raise TypeError(
             f"arange takes numbers, but got start={start!r:.40}, stop={stop!r:.40}, "
             f"step={step!r:.40}. Write sg.arange(0, 10, 2)."
         )
+    # as Python's numbers, which do not overflow
+    start, stop, step = (x.item() if isinstance(x, np.generic) else x for x in (start, stop, step))
     if step == 0:
         raise ValueError("a step of 0 in arange leads nowhere. Write sg.arange(0, 10, 2).")
     if dtype is None:
         all_ints = all(isinstance(x, int) for x in (start, stop, step))
         dtype = np.int64 if all_ints else np.float32
-    numbers = np.arange(start, stop, step, dtype=checked_dtype(dtype))
+    numbers = np.arange(start, stop, step, dtype=given.dtype(dtype))
     return Tensor(numbers, requires_grad, name=name)
 
 
@@ -173,17 +183,18 @@ def eye(
 ) -> Tensor:
     """The matrix of `n` rows and `m` columns (`n`, if not given) with ones on its diagonal.
 
-    Raises:
-        ValueError: A number is out of range.
-        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
-        OverflowError: A number is too large for a float.
+    The errors are those of `full`.
 
     Examples:
         >>> sg.eye(2).numpy()
         array([[1., 0.],
                [0., 1.]], dtype=float32)
     """
-    return Tensor(np.eye(n, m, dtype=checked_dtype(dtype)), requires_grad, name=name)
+    m = n if m is None else m
+    for size in n, m:
+        given.checked_number(given.COUNT, size, "a side of eye is", "Write sg.eye(3, 4).")
+    n, m = given.shape((n, m))
+    return Tensor(np.eye(n, m, dtype=given.dtype(dtype)), requires_grad, name=name)
 
 
 def normal(
@@ -194,19 +205,14 @@ def normal(
     dtype: DTypeLike = np.float32,
     name: str | None = None,
 ) -> Tensor:
-    """Random numbers of the normal distribution N(mean, std²).
-
-    Raises:
-        ValueError: `shape` is not made of ints of at least 0, or a value is out of range.
-        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
-        OverflowError: A number is too large for a float.
+    """Random numbers of the normal distribution N(mean, std²). The errors are those of `full`.
 
     Examples:
         >>> sg.normal((2, 3), std=0.1).shape
         (2, 3)
     """
-    _check_real(mean=mean, std=std)
-    values = generator().normal(mean, std, _checked(shape))
+    given.real_numbers("{}=1.0", mean=mean, std=std)
+    values = generator().normal(mean, std, given.shape(shape))
     return Tensor(values, requires_grad, dtype, name)
 
 
@@ -218,28 +224,19 @@ def uniform(
     dtype: DTypeLike = np.float32,
     name: str | None = None,
 ) -> Tensor:
-    """Random numbers of the uniform distribution U[low, high).
-
-    Raises:
-        ValueError: `shape` is not made of ints of at least 0, or a value is out of range.
-        TypeError: A value is no number, or `dtype` is not one of floats, integers or booleans.
-        OverflowError: A number is too large for a float.
+    """Random numbers of the uniform distribution U[low, high). The errors are those of `full`.
 
     Examples:
         >>> sg.uniform((2, 3), -1, 1).shape
         (2, 3)
     """
-    _check_real(low=low, high=high)
-    values = generator().uniform(low, high, _checked(shape))
+    given.real_numbers("{}=1.0", low=low, high=high)
+    values = generator().uniform(low, high, given.shape(shape))
     return Tensor(values, requires_grad, dtype, name)
 
 
 def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
-    """`zeros` in the shape and dtype of `t`.
-
-    Raises:
-        ValueError: `t` is a ragged list.
-        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
+    """`zeros` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
     Examples:
         >>> sg.zeros_like(sg.ones(2)).numpy()
@@ -250,11 +247,7 @@ def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
 
 
 def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
-    """`ones` in the shape and dtype of `t`.
-
-    Raises:
-        ValueError: `t` is a ragged list.
-        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
+    """`ones` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
     Examples:
         >>> sg.ones_like(sg.zeros(2)).numpy()
@@ -265,12 +258,7 @@ def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
 
 
 def full_like(t: TensorLike, value: float, requires_grad: bool = False) -> Tensor:
-    """`full` in the shape and dtype of `t`.
-
-    Raises:
-        ValueError: `t` is a ragged list, or a value is out of range.
-        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
-        OverflowError: A number is too large for a float.
+    """`full` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
     Examples:
         >>> sg.full_like(sg.zeros(2), 3).numpy()
@@ -283,12 +271,7 @@ def full_like(t: TensorLike, value: float, requires_grad: bool = False) -> Tenso
 def normal_like(
     t: TensorLike, mean: float = 0.0, std: float = 1.0, requires_grad: bool = False
 ) -> Tensor:
-    """`normal` in the shape and dtype of `t`.
-
-    Raises:
-        ValueError: `t` is a ragged list, or a value is out of range.
-        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
-        OverflowError: A number is too large for a float.
+    """`normal` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
     Examples:
         >>> sg.normal_like(sg.zeros((2, 3))).shape
@@ -301,12 +284,7 @@ def normal_like(
 def uniform_like(
     t: TensorLike, low: float = 0.0, high: float = 1.0, requires_grad: bool = False
 ) -> Tensor:
-    """`uniform` in the shape and dtype of `t`.
-
-    Raises:
-        ValueError: `t` is a ragged list, or a value is out of range.
-        TypeError: `t` is not made of real numbers, or is not of floats and requires gradients.
-        OverflowError: A number is too large for a float.
+    """`uniform` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
     Examples:
         >>> sg.uniform_like(sg.zeros((2, 3))).shape
@@ -314,32 +292,3 @@ def uniform_like(
     """
     t = as_tensor(t)
     return uniform(t.shape, low, high, requires_grad=requires_grad, dtype=t.dtype)
-
-
-def _checked(shape: Shape) -> Shape:
-    sizes = shape if isinstance(shape, tuple | list) else (shape,)
-    are_sizes = len(sizes) <= 32 and all(map(is_count, sizes))
-    if not are_sizes or math.prod(int(n) or 1 for n in sizes) >= 2**48:  # as NumPy counts them
-        raise ValueError(
-            f"a shape is an int or a tuple of ints of at least 0, which fit into memory, but got "
-            f"{shape!r:.80}. Write 3 for a vector of three elements, (2, 3) for a matrix, () for a "
-            "single number."
-        )
-    return shape
-
-
-def is_count(n: Any) -> bool:
-    """Whether `n` is an int of at least 0: neither True nor a time, which NumPy takes for ints.
-
-    Examples:
-        >>> [sg.creation.is_count(n) for n in (3, np.int64(3), -1, True, 3.0)]
-        [True, True, False, False, False]
-    """
-    is_int = isinstance(n, int | np.integer) and not isinstance(n, bool | np.timedelta64)
-    return is_int and int(n) >= 0
-
-
-def _check_real(**numbers: Any) -> None:
-    for name, x in numbers.items():
-        if np.asarray(x).dtype.kind not in "fiub":
-            raise TypeError(f"{name} is a real number, but got {x!r:.80}. Write {name}=1.0.")

@@ -10,11 +10,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simplegrad.rules import Concatenate, Stack, Where
+from simplegrad import rules
 from simplegrad.tensor import Tensor, TensorLike, as_tensor, operands, record
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+__all__ = [
+    "abs",
+    "clip",
+    "concatenate",
+    "cross_entropy",
+    "exp",
+    "gelu",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "maximum",
+    "minimum",
+    "mse_loss",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "sqrt",
+    "stack",
+    "tanh",
+    "where",
+]
 
 abs = Tensor.abs
 clip = Tensor.clip
@@ -42,7 +64,7 @@ def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
         array([0., 3.], dtype=float32)
     """
     a, b = operands(a, b)
-    return record(Where.forward(a.data, b.data, condition), Where, a, b, s=condition)
+    return record(rules.Where.forward(a.data, b.data, condition), rules.Where, a, b, s=condition)
 
 
 def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
@@ -57,9 +79,8 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """
     a = [as_tensor(t) for t in tensors]
     try:
-        return record(
-            Concatenate.forward(*[t.data for t in a], axis=axis), Concatenate, *a, axis=axis
-        )
+        c = rules.Concatenate.forward(*[t.data for t in a], axis=axis)
+        return record(c, rules.Concatenate, *a, axis=axis)
     except ValueError as error:
         raise ValueError(
             f"concatenate() joins one or more tensors that agree in every size but that of axis "
@@ -80,7 +101,8 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """
     a = [as_tensor(t) for t in tensors]
     try:
-        return record(Stack.forward(*[t.data for t in a], axis=axis), Stack, *a, axis=axis)
+        c = rules.Stack.forward(*[t.data for t in a], axis=axis)
+        return record(c, rules.Stack, *a, axis=axis)
     except ValueError as error:
         raise ValueError(
             f"stack() takes one or more tensors of one shape, but got shapes "

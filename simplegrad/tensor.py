@@ -7,50 +7,13 @@ forward equation. Two step-ins of a debugger lead from `c = a * b` to the line t
 from __future__ import annotations
 
 import itertools
-import linecache
-import re
-import sys
-import warnings
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from operator import attrgetter
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 
 import numpy as np
 
-from simplegrad import autograd
-from simplegrad.rules import (
-    GELU,
-    Abs,
-    Add,
-    Clip,
-    Div,
-    Exp,
-    Index,
-    Log,
-    LogSumExp,
-    MatMul,
-    Max,
-    Maximum,
-    Mean,
-    Min,
-    Minimum,
-    Mul,
-    Neg,
-    Pow,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Sqrt,
-    Squeeze,
-    Sub,
-    Sum,
-    Tanh,
-    Transpose,
-    Unsqueeze,
-    Var,
-)
+from simplegrad import autograd, given, mistakes, rules
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -58,11 +21,7 @@ if TYPE_CHECKING:
 TensorLike: TypeAlias = Union["Tensor", "ArrayLike"]
 Axis: TypeAlias = int | tuple[int, ...] | None
 
-MODULE = "simplegrad.nn.module"  # whose __call__ runs forward passes
-
 _creation_order = itertools.count()
-_requires_grad_of = attrgetter("_requires_grad")  # for `map`, which is one step of a debugger
-_version_of = attrgetter("version")
 
 
 class Tensor:
@@ -110,6 +69,18 @@ class Tensor:
 
     __array_priority__ = 1000  # ndarray * Tensor leaves the product to Tensor.__rmul__
 
+    _data: np.ndarray
+    _grad: np.ndarray | None
+    _requires_grad: bool
+    copied_from: Any
+    index: int  # the order of creation
+    input_versions: tuple[int, ...]  # the version of each input when it was used
+    inputs: tuple[Tensor, ...]
+    name: str | None
+    params: dict[str, Any]
+    rule: Any
+    version: int  # how often .data was assigned
+
     def __init__(
         self,
         data: TensorLike,
@@ -117,17 +88,19 @@ class Tensor:
         dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> None:
-        self._data = _leaf_array(data, dtype)
-        self._grad: np.ndarray | None = None
-        self._requires_grad = False
-        self.name = name
-        self.rule: Any = None
-        self.inputs: tuple[Tensor, ...] = ()
-        self.params: dict[str, Any] = {}
-        self.index = next(_creation_order)
-        self.version = 0  # how often .data was assigned
-        self.input_versions: tuple[int, ...] = ()  # the version of each input when it was used
-        self.requires_grad = requires_grad
+        a = data if isinstance(data, np.ndarray) else _array_from(data)
+        if dtype is None:
+            dtype = a.dtype if isinstance(data, np.ndarray | np.generic | Tensor) else np.float32
+        else:
+            dtype = given.dtype(dtype)
+        if a.dtype.kind not in given.REAL:
+            raise given.no_real_numbers(data, a)
+        self._data = a.astype(dtype, subok=False)
+        self._grad, self._requires_grad, self.name = None, False, name
+        self.rule, self.inputs, self.params = None, (), {}
+        self.index, self.version, self.input_versions = next(_creation_order), 0, ()
+        if requires_grad:
+            self.requires_grad = True
 
     # Reading these is no step for a debugger: the getters are attrgetters, in C.
 
@@ -143,33 +116,20 @@ class Tensor:
 
     def _set_requires_grad(self, requires_grad: bool) -> None:
         if requires_grad and self.dtype.kind != "f":
-            raise TypeError(
-                f"only floats can require gradients, but this tensor is of {self.dtype}: a "
-                "derivative takes small changes. Write "
-                "sg.Tensor(data, dtype=np.float32, requires_grad=True)."
-            )
+            raise given.no_floats(self)
         if requires_grad and self.rule is None:
-            _warn_within_forward()
+            mistakes.warn_within_forward()
         if not requires_grad and self.rule is not None:
-            raise RuntimeError(
-                f"{self!r} was computed from tensors that require gradients, so it does, too. "
-                "Write t.detach() for a tensor of the same data that does not."
-            )
+            raise mistakes.result_made_constant(self)
         self._requires_grad = bool(requires_grad)
 
     def _array_like_mine(self, what: str, value: TensorLike) -> np.ndarray:
         """A copy of `value` in this tensor's dtype, which must have this tensor's shape."""
         array = np.asarray(_array_of(value))
         if array.shape != self.shape:
-            raise ValueError(
-                f".{what} of {self!r} must have its shape {self.shape}, but got {array.shape}. "
-                f"Write t.{what} = array.reshape({self.shape}), or make a new sg.Tensor."
-            )
+            raise given.other_shape(what, self, array)
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
-            raise TypeError(
-                f".{what} of {self!r} must be of {self.dtype}, but got {array.dtype}. Write "
-                f"t.{what} = array.astype(np.{self.dtype}), or make a new sg.Tensor."
-            )
+            raise given.other_dtype(what, self, array)
         return array.astype(self.dtype)
 
     data = property(
@@ -196,26 +156,7 @@ class Tensor:
 
     # Gradients
 
-    def backward(self, grad: ArrayLike | None = None, retain_grads: bool = False) -> None:
-        """Adds the gradient of this tensor to `.grad` of every leaf it was computed from.
-
-        Args:
-            grad: The gradient to start from, an array of this shape; 1 for a scalar if not given.
-            retain_grads: Whether the tensors on the way get a `.grad`, too.
-
-        Raises:
-            RuntimeError: This tensor requires no gradient, or `.data` of a tensor was assigned
-                after the tensor had been used.
-            ValueError: This tensor has several elements and no `grad` was given, or `grad` has
-                another shape.
-
-        Examples:
-            >>> a = sg.Tensor(3.0, requires_grad=True)
-            >>> (a**2).backward()
-            >>> a.grad
-            array(6., dtype=float32)
-        """
-        autograd.backward(self, grad, retain_grads)
+    backward = autograd.backward
 
     def accumulate_grad(self, grad: ArrayLike) -> None:
         """Adds `grad` to `.grad`, in place once that exists.
@@ -301,28 +242,18 @@ class Tensor:
     def __reduce__(self) -> tuple[Any, ...]:
         """How `copy` makes another leaf of the same data; its gradient starts as None."""
         if self.rule is not None:
-            raise TypeError(
-                f"{self!r} is a result and belongs to its graph, so it cannot be copied. Write "
-                "copy.deepcopy(t.detach()), or copy the leaves and compute it again."
-            )
+            raise mistakes.result_copied(self)
         return Tensor, (self.data, self.requires_grad, None, self.name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         """Another leaf, which knows its original: an optimizer may be given the wrong one."""
         make, args = self.__reduce__()
-        t = make(*args)
-        t.copied_from = weakref.ref(self)
-        return t
+        return mistakes.remember_original(make(*args), self)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """What NumPy makes of a Tensor that it is given: an array, if no gradient is lost by it."""
         if self.requires_grad:
-            raise TypeError(
-                f"a function of NumPy was given {self!r}, which requires gradients. NumPy computes "
-                "numbers and remembers nothing, so this part of the gradient would be lost. Write "
-                "sg.exp(t) for np.exp(t), a @ b for np.dot(a, b) and so on, or t.numpy() where "
-                "only the numbers matter."
-            )
+            raise mistakes.given_to_numpy(self)
         dtypes = () if dtype is None else (dtype,)  # None would be float64 to NumPy 2.2
         return self.data.__array__(*dtypes, copy=copy)
 
@@ -341,22 +272,11 @@ class Tensor:
         return self.data.__array_function__(function, (), args, kwargs)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        if self.rule is None:
-            write = "t.data[index] = value before t is used, to change the numbers of a leaf"
-        else:
-            write = "sg.where(condition, value, t) or sg.concatenate([...]) for a new tensor"
-        raise TypeError(
-            f"the elements of {self!r} cannot be assigned one by one: rules that have used them "
-            f"need them unchanged to compute gradients. Write {write}."
-        )
+        raise mistakes.element_assigned(self)
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(
-                f"an `if`, `while`, `and` or `not` asks one question, but {self!r} has {self.size} "
-                "elements. Write (t > 0).any() or (t > 0).all(), with what you want to know of "
-                "them, or sg.where(t > 0, a, b) to choose for each of them."
-            )
+            raise mistakes.truth_of_many(self)
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -367,7 +287,7 @@ class Tensor:
                 "t[0].item() for one."
             )
         if self.requires_grad:
-            _check_that_math_is_not_asked(sys._getframe(1))
+            mistakes.check_no_math()
         return float(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -404,58 +324,58 @@ class Tensor:
 
     def __add__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Add.forward(a.data, b.data), Add, a, b)
+        return record(rules.Add.forward(a.data, b.data), rules.Add, a, b)
 
     def __radd__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Add.forward(a.data, b.data), Add, a, b)
+        return record(rules.Add.forward(a.data, b.data), rules.Add, a, b)
 
     def __sub__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Sub.forward(a.data, b.data), Sub, a, b)
+        return record(rules.Sub.forward(a.data, b.data), rules.Sub, a, b)
 
     def __rsub__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Sub.forward(a.data, b.data), Sub, a, b)
+        return record(rules.Sub.forward(a.data, b.data), rules.Sub, a, b)
 
     def __mul__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Mul.forward(a.data, b.data), Mul, a, b)
+        return record(rules.Mul.forward(a.data, b.data), rules.Mul, a, b)
 
     def __rmul__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Mul.forward(a.data, b.data), Mul, a, b)
+        return record(rules.Mul.forward(a.data, b.data), rules.Mul, a, b)
 
     def __truediv__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Div.forward(a.data, b.data), Div, a, b)
+        return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __rtruediv__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Div.forward(a.data, b.data), Div, a, b)
+        return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __pow__(a, b: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Pow.forward(a.data, b.data), Pow, a, b)
+        return record(rules.Pow.forward(a.data, b.data), rules.Pow, a, b)
 
     def __rpow__(b, a: TensorLike) -> Tensor:
         a, b = operands(a, b)
-        return record(Pow.forward(a.data, b.data), Pow, a, b)
+        return record(rules.Pow.forward(a.data, b.data), rules.Pow, a, b)
 
     def __matmul__(a, b: TensorLike) -> Tensor:
         a, b = matmul_operands(a, b)
-        return record(MatMul.forward(a.data, b.data), MatMul, a, b)
+        return record(rules.MatMul.forward(a.data, b.data), rules.MatMul, a, b)
 
     def __rmatmul__(b, a: TensorLike) -> Tensor:
         a, b = matmul_operands(a, b)
-        return record(MatMul.forward(a.data, b.data), MatMul, a, b)
+        return record(rules.MatMul.forward(a.data, b.data), rules.MatMul, a, b)
 
     def __neg__(a) -> Tensor:
-        return record(Neg.forward(a.data), Neg, a)
+        return record(rules.Neg.forward(a.data), rules.Neg, a)
 
     def __getitem__(a, index: Any) -> Tensor:
         index = index.data if isinstance(index, Tensor) else index
-        return record(Index.forward(a.data, index), Index, a, index=index)
+        return record(rules.Index.forward(a.data, index), rules.Index, a, index=index)
 
     # Functions of one rule: `sg.exp(t)` is this `t.exp()`, and takes what `sg.Tensor` takes.
 
@@ -467,7 +387,7 @@ class Tensor:
             array([1.   , 2.718], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Exp.forward(a.data), Exp, a)
+        return record(rules.Exp.forward(a.data), rules.Exp, a)
 
     def log(a: TensorLike) -> Tensor:
         """The natural logarithm, elementwise.
@@ -477,7 +397,7 @@ class Tensor:
             array([0.   , 0.693], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Log.forward(a.data), Log, a)
+        return record(rules.Log.forward(a.data), rules.Log, a)
 
     def sqrt(a: TensorLike) -> Tensor:
         """The square root, elementwise.
@@ -487,7 +407,7 @@ class Tensor:
             array([2., 3.], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Sqrt.forward(a.data), Sqrt, a)
+        return record(rules.Sqrt.forward(a.data), rules.Sqrt, a)
 
     def abs(a: TensorLike) -> Tensor:
         """The absolute value, elementwise; its gradient at 0 is 0.
@@ -497,7 +417,7 @@ class Tensor:
             array([2., 3.], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Abs.forward(a.data), Abs, a)
+        return record(rules.Abs.forward(a.data), rules.Abs, a)
 
     __abs__ = abs
 
@@ -509,7 +429,7 @@ class Tensor:
             array([0.   , 0.762], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Tanh.forward(a.data), Tanh, a)
+        return record(rules.Tanh.forward(a.data), rules.Tanh, a)
 
     def sigmoid(a: TensorLike) -> Tensor:
         """The logistic function 1 / (1 + exp(-a)), elementwise, without overflow.
@@ -519,7 +439,7 @@ class Tensor:
             array([0. , 0.5, 1. ], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Sigmoid.forward(a.data), Sigmoid, a)
+        return record(rules.Sigmoid.forward(a.data), rules.Sigmoid, a)
 
     def relu(a: TensorLike) -> Tensor:
         """The larger of `a` and 0, elementwise; its gradient at 0 is 0.
@@ -529,7 +449,7 @@ class Tensor:
             array([0., 3.], dtype=float32)
         """
         a = as_tensor(a)
-        return record(ReLU.forward(a.data), ReLU, a)
+        return record(rules.ReLU.forward(a.data), rules.ReLU, a)
 
     def gelu(a: TensorLike) -> Tensor:
         """The Gaussian error linear unit in its tanh form, elementwise.
@@ -539,7 +459,7 @@ class Tensor:
             array([0.   , 0.841], dtype=float32)
         """
         a = as_tensor(a)
-        return record(GELU.forward(a.data), GELU, a)
+        return record(rules.GELU.forward(a.data), rules.GELU, a)
 
     def maximum(a: TensorLike, b: TensorLike) -> Tensor:
         """The larger of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
@@ -549,7 +469,7 @@ class Tensor:
             array([2., 5.], dtype=float32)
         """
         a, b = operands(a, b)
-        return record(Maximum.forward(a.data, b.data), Maximum, a, b)
+        return record(rules.Maximum.forward(a.data, b.data), rules.Maximum, a, b)
 
     def minimum(a: TensorLike, b: TensorLike) -> Tensor:
         """The smaller of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
@@ -559,7 +479,7 @@ class Tensor:
             array([1., 2.], dtype=float32)
         """
         a, b = operands(a, b)
-        return record(Minimum.forward(a.data, b.data), Minimum, a, b)
+        return record(rules.Minimum.forward(a.data, b.data), rules.Minimum, a, b)
 
     def clip(a: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
         """Limits the elements to [min, max]; None is no limit.
@@ -569,7 +489,7 @@ class Tensor:
             array([0. , 0.5, 1. ], dtype=float32)
         """
         a = as_tensor(a)
-        return record(Clip.forward(a.data, min, max), Clip, a, min=min, max=max)
+        return record(rules.Clip.forward(a.data, min, max), rules.Clip, a, min=min, max=max)
 
     def logsumexp(a: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """log(sum(exp(a))) along `axis`, without overflow.
@@ -579,7 +499,7 @@ class Tensor:
             np.float32(1000.693)
         """
         a, params = as_tensor(a), {"axis": axis, "keepdims": keepdims}
-        return record(LogSumExp.forward(a.data, **params), LogSumExp, a, **params)
+        return record(rules.LogSumExp.forward(a.data, **params), rules.LogSumExp, a, **params)
 
     # Reductions: `axis` is None (all axes), an int or a tuple of ints.
 
@@ -590,7 +510,8 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).sum(axis=0).numpy()
             array([4., 6.], dtype=float32)
         """
-        return record(Sum.forward(a.data, axis, keepdims), Sum, a, axis=axis, keepdims=keepdims)
+        params = {"axis": axis, "keepdims": keepdims}
+        return record(rules.Sum.forward(a.data, **params), rules.Sum, a, **params)
 
     def mean(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The mean along `axis`.
@@ -599,7 +520,8 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
             array([2., 3.], dtype=float32)
         """
-        return record(Mean.forward(a.data, axis, keepdims), Mean, a, axis=axis, keepdims=keepdims)
+        params = {"axis": axis, "keepdims": keepdims}
+        return record(rules.Mean.forward(a.data, **params), rules.Mean, a, **params)
 
     def max(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The largest element along `axis`; those that tie share the gradient evenly.
@@ -608,7 +530,8 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).max(axis=0).numpy()
             array([3., 4.], dtype=float32)
         """
-        return record(Max.forward(a.data, axis, keepdims), Max, a, axis=axis, keepdims=keepdims)
+        params = {"axis": axis, "keepdims": keepdims}
+        return record(rules.Max.forward(a.data, **params), rules.Max, a, **params)
 
     def min(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The smallest element along `axis`; those that tie share the gradient evenly.
@@ -617,7 +540,8 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).min(axis=0).numpy()
             array([1., 2.], dtype=float32)
         """
-        return record(Min.forward(a.data, axis, keepdims), Min, a, axis=axis, keepdims=keepdims)
+        params = {"axis": axis, "keepdims": keepdims}
+        return record(rules.Min.forward(a.data, **params), rules.Min, a, **params)
 
     def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """The variance along `axis`, its divisor n - ddof as in NumPy (PyTorch's default is n - 1).
@@ -626,14 +550,8 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).var(axis=0).numpy()
             array([1., 1.], dtype=float32)
         """
-        return record(
-            Var.forward(a.data, axis, ddof, keepdims),
-            Var,
-            a,
-            axis=axis,
-            ddof=ddof,
-            keepdims=keepdims,
-        )
+        params = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
+        return record(rules.Var.forward(a.data, **params), rules.Var, a, **params)
 
     # Shapes
 
@@ -645,12 +563,9 @@ class Tensor:
             (2, 3)
         """
         try:
-            return record(Reshape.forward(a.data, shape), Reshape, a, shape=shape)
+            return record(rules.Reshape.forward(a.data, shape), rules.Reshape, a, shape=shape)
         except ValueError as error:
-            raise ValueError(
-                f"a tensor of shape {a.shape} has {a.size} elements and cannot become {shape}: the "
-                f"sizes must multiply to {a.size}. Write t.reshape(-1) for one axis of all."
-            ) from error
+            raise given.no_reshape(a, shape) from error
 
     def transpose(a, *axes: Any) -> Tensor:
         """The axes in another order, given as ints or as one tuple; reversed if not given.
@@ -664,17 +579,14 @@ class Tensor:
         """
         order = axes[0] if len(axes) == 1 and not np.isscalar(axes[0]) else axes or None
         try:
-            return record(Transpose.forward(a.data, order), Transpose, a, axes=order)
+            return record(rules.Transpose.forward(a.data, order), rules.Transpose, a, axes=order)
         except ValueError as error:
-            raise ValueError(
-                f"transpose() of a tensor of shape {a.shape} takes each of its {a.ndim} axes once, "
-                f"but got {order}. Write t.transpose{tuple(range(a.ndim))[::-1]} to reverse them."
-            ) from error
+            raise given.no_transpose(a, order) from error
 
     @property
     def T(a) -> Tensor:
         """The axes in reverse order: of a matrix, its transpose."""
-        return record(Transpose.forward(a.data, None), Transpose, a, axes=None)
+        return record(rules.Transpose.forward(a.data, None), rules.Transpose, a, axes=None)
 
     def squeeze(a, axis: Axis = None) -> Tensor:
         """Takes out axes of size 1: all of them, or those named.
@@ -684,12 +596,9 @@ class Tensor:
             (2, 3)
         """
         try:
-            return record(Squeeze.forward(a.data, axis), Squeeze, a, axis=axis)
+            return record(rules.Squeeze.forward(a.data, axis), rules.Squeeze, a, axis=axis)
         except ValueError as error:
-            raise ValueError(
-                f"squeeze() takes out axes of size 1, and axis {axis} of shape {a.shape} is none. "
-                "Write t.squeeze() for all that are, or t.reshape(...) for another shape."
-            ) from error
+            raise given.no_squeeze(a, axis) from error
 
     def unsqueeze(a, axis: int) -> Tensor:
         """Puts in an axis of size 1.
@@ -698,7 +607,7 @@ class Tensor:
             >>> sg.ones((2, 3)).unsqueeze(1).shape
             (2, 1, 3)
         """
-        return record(Unsqueeze.forward(a.data, axis), Unsqueeze, a, axis=axis)
+        return record(rules.Unsqueeze.forward(a.data, axis), rules.Unsqueeze, a, axis=axis)
 
     # Functions composed of these: simplegrad.functional defines them and makes them methods.
 
@@ -722,18 +631,12 @@ NUMPYS_REDUCTIONS: dict[Any, Callable[..., Tensor]] = {
 
 def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
-    needs_grad = autograd.is_grad_enabled() and True in map(_requires_grad_of, inputs)
+    needs_grad = autograd.grad_mode.enabled and True in map(autograd.requires_grad_of, inputs)
     c = Tensor.__new__(Tensor)
-    c._data = np.asanyarray(data)
-    c._grad = None
-    c._requires_grad = needs_grad
-    c.name = None
-    c.rule = rule if needs_grad else None
-    c.inputs = inputs if needs_grad else ()
-    c.params = params if needs_grad else {}
-    c.index = next(_creation_order)
-    c.version = 0
-    c.input_versions = tuple(map(_version_of, c.inputs))
+    c._data, c._grad, c.name = np.asanyarray(data), None, None
+    c.rule, c.inputs, c.params = (rule, inputs, params) if needs_grad else (None, (), {})
+    c._requires_grad, c.index, c.version = needs_grad, next(_creation_order), 0
+    c.input_versions = tuple(map(autograd.version_of, c.inputs))
     return c
 
 
@@ -749,62 +652,40 @@ def operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 def matmul_operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors whose matrix product exists; the usual case is one line for a debugger."""
-    return (a, b) if type(a) is type(b) and a.shape[-1:] == b.shape[:-1] != () else chain(a, b)
+    return (a, b) if type(a) is type(b) and a.shape[-1:] == b.shape[:-1] != () else conform(a, b)
 
 
 def fit(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
     """Both as Tensors, or a ValueError that explains why their shapes do not broadcast."""
-    a, b = _constant(a, beside=b), _constant(b, beside=a)
-    if not _broadcast(a.shape, b.shape):
-        hint = "Write t.reshape(...) to give one of them sizes of 1 where it is to be repeated."
-        if a.ndim > b.ndim and _broadcast(a.shape, (*b.shape, 1)):
-            hint = "To repeat the second along the last axis, write b.unsqueeze(-1)."
-        elif a.ndim < b.ndim and _broadcast((*a.shape, 1), b.shape):
-            hint = "To repeat the first along the last axis, write a.unsqueeze(-1)."
-        raise ValueError(
-            f"shapes {a.shape} and {b.shape} do not broadcast: aligned at the right, two sizes "
-            f"must be equal, or one of them 1. {hint}"
-        )
+    a = a if isinstance(a, Tensor) else constant(a, beside=b)
+    b = b if isinstance(b, Tensor) else constant(b, beside=a)
+    try:
+        np.broadcast(a.data, b.data)
+    except ValueError:
+        raise given.no_broadcast(a.shape, b.shape) from None
     return a, b
 
 
-def chain(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
+def conform(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
     """Both as Tensors, or a ValueError that explains why there is no product of their shapes."""
-    a, b = _constant(a, beside=b), _constant(b, beside=a)
+    a = a if isinstance(a, Tensor) else constant(a, beside=b)
+    b = b if isinstance(b, Tensor) else constant(b, beside=a)
     if a.ndim == 0 or b.ndim == 0:
-        raise ValueError(
-            f"a @ b is a matrix product, but the shapes are {a.shape} and {b.shape}: neither may "
-            "be a single number. Write a * b to scale."
-        )
-    rows_of_b = b.shape[max(b.ndim - 2, 0)]
-    if a.shape[-1] != rows_of_b:
-        raise ValueError(
-            f"a @ b of shapes {a.shape} and {b.shape}: a row of a has {a.shape[-1]} elements and a "
-            f"column of b has {rows_of_b}, but they must be equally long. Write a @ b.T, a.T @ b "
-            "or a.reshape(...) @ b so that the inner sizes agree."
-        )
-    if not _broadcast(a.shape[:-2], b.shape[:-2]):
-        raise ValueError(
-            f"a @ b of shapes {a.shape} and {b.shape}: the axes before the last two count matrices "
-            f"and must broadcast, but {a.shape[:-2]} and {b.shape[:-2]} do not. Write "
-            "a.unsqueeze(0) @ b or a.reshape(...) @ b so that they do."
-        )
+        raise given.no_matrices(a.shape, b.shape)
+    if a.shape[-1] != b.shape[-2:][0]:
+        raise given.no_product(a.shape, b.shape)
+    if not given.broadcast(a.shape[:-2], b.shape[:-2]):
+        raise given.no_batches(a.shape, b.shape)
     return a, b
 
 
-def _broadcast(a_shape: Sequence[int], b_shape: Sequence[int]) -> bool:
-    """Whether NumPy broadcasts arrays of these shapes."""
-    return all(m == n or 1 in (m, n) for m, n in zip(a_shape[::-1], b_shape[::-1], strict=False))
-
-
-def _constant(x: TensorLike, beside: TensorLike) -> Tensor:
+def constant(x: TensorLike, beside: TensorLike) -> Tensor:
     """`x` as a Tensor; Python numbers and lists take the dtype of the Tensor `beside` them."""
-    if isinstance(x, Tensor):
-        return x
-    dtype = None
-    if isinstance(beside, Tensor) and not isinstance(x, np.ndarray | np.generic):
-        is_number = isinstance(x, int | float)
-        dtype = np.result_type(beside.dtype, x if is_number else np.float32)
+    if isinstance(x, np.ndarray | np.generic) or not isinstance(beside, Tensor):
+        return Tensor(x)
+    dtype = np.result_type(beside.dtype, x if isinstance(x, int | float) else np.float32)
+    if isinstance(x, int | float) and abs(x) < 2**63:  # as an array, fewer steps of a debugger
+        return Tensor(np.array(x).astype(dtype))
     return Tensor(x, dtype=dtype)
 
 
@@ -812,81 +693,11 @@ def _array_of(b: Any) -> Any:
     return b.data if isinstance(b, Tensor) else b
 
 
-def _leaf_array(data: TensorLike, dtype: DTypeLike | None) -> np.ndarray:
-    """A copy of `data` as an array of floats, integers or booleans."""
-    if isinstance(data, list | tuple) and any(isinstance(x, Tensor) for x in data):
-        raise TypeError(
-            f"a list of {len(data)} tensors would lose their graphs in one new tensor. Write "
-            "sg.stack(tensors) for a new axis or sg.concatenate(tensors) for a longer one."
-        )
-    if isinstance(data, Tensor):
-        data = data.data
-    if dtype is None and not isinstance(data, np.ndarray | np.generic):
-        dtype = np.float32
-    try:
-        array = np.array(data)
-    except ValueError as error:
-        raise ValueError(
-            f"the rows of {data!r} differ in length, but a tensor has one size along each axis. "
-            "Write sg.Tensor([[1, 2], [3, 4]]), every row with as many numbers."
-        ) from error
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"a Tensor holds floats, integers or booleans, but got {type(data).__name__} of dtype "
-            f"{array.dtype}. Write sg.Tensor(2.0), sg.Tensor([1, 2, 3]) or sg.Tensor(array)."
-        )
-    return array.astype(checked_dtype(dtype or array.dtype), copy=False)
-
-
-def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """A dtype that a Tensor may have; a TypeError for any other, and for what is none.
-
-    Examples:
-        >>> sg.tensor.checked_dtype(float)
-        dtype('float64')
-    """
-    try:
-        found = np.dtype(dtype)
-    except Exception:  # NumPy has a TypeError for some, for others a KeyError or a SyntaxError
-        found = np.dtype(object)  # refused as that is
-    if found.kind not in "fiub":
-        raise TypeError(
-            f"a Tensor holds floats, integers or booleans, but got dtype={dtype!r:.80}. Write "
-            "dtype=np.float32, np.float64, np.int64 or np.bool_."
-        )
-    return found
-
-
-def _warn_within_forward() -> None:
-    """Warns of a parameter that is made while the forward pass of a module runs."""
-    frame = sys._getframe(1)
-    while caller := frame.f_back:
-        if caller.f_code.co_name == "__call__" and caller.f_globals.get("__name__") == MODULE:
-            module = type(caller.f_locals["self"]).__name__
-            warnings.warn_explicit(
-                f"{module} makes a parameter in its forward pass. It is a new one in each call, "
-                f"with new numbers, and no optimizer has it, so it is never trained. Make it once, "
-                f"in __init__ of {module}, as self.layer = nn.Linear(2, 1), and use it in forward.",
-                UserWarning,
-                frame.f_code.co_filename,
-                frame.f_lineno,
-                registry=frame.f_globals.setdefault("__warningregistry__", {}),
-            )
-            return
-        frame = caller
-
-
-def _check_that_math_is_not_asked(frame: FrameType) -> None:
-    """Raises a TypeError if the line that asks for a float is one of math.exp(t) and the like."""
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
-    found = re.search(r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(", line)
-    if found and "float(" not in line and "item(" not in line:
-        name = found[1]
-        raise TypeError(
-            f"math.{name} was given a Tensor that requires gradients. It computes a number and "
-            f"remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
-            f"math.exp(t), and so on, or math.{name}(t.item()) where only the number matters."
-        )
+def _array_from(data: Any) -> np.ndarray:
+    """A Tensor, a number or a list as an array."""
+    if isinstance(data, list | tuple) and any(issubclass(c, Tensor) for c in set(map(type, data))):
+        raise given.list_of_tensors(data)
+    return data.data if isinstance(data, Tensor) else given.array(data)
 
 
 def _first_values(array: np.ndarray) -> str:

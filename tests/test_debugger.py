@@ -51,6 +51,23 @@ def lines_of(call):
     return lines
 
 
+def frames_of(call):
+    """How many functions of simplegrad `call` enters."""
+    entered = []
+
+    def trace(frame, event, arg):
+        if frame.f_code.co_filename.startswith(PACKAGE):
+            entered.append(frame.f_code.co_name)
+
+    old = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(old)
+    return len(entered)
+
+
 def a():
     return sg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
 
@@ -110,6 +127,43 @@ def test_two_step_ins_and_at_most_three_lines_lead_to_the_numpy_line(name):
     assert first <= 3, lines[: first + 1]
 
 
+W, ARRAY = a(), np.ones((2, 2), dtype=np.float32)
+
+WITH_CONSTANTS = {
+    "w - 3": lambda: W - 3,
+    "w * 0.5": lambda: W * 0.5,
+    "w ** 2": lambda: W**2,
+    "2 / w": lambda: 2 / W,
+    "w * array": lambda: W * ARRAY,
+    "array - w": lambda: ARRAY - W,
+    "maximum": lambda: sg.maximum(W, 0.5),
+    "where": lambda: sg.where(ARRAY > 0, W, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", WITH_CONSTANTS)
+def test_numbers_and_arrays_beside_a_tensor_take_at_most_30_lines_and_7_frames(name):
+    student = WITH_CONSTANTS[name]
+    lines = lines_of(student)
+    assert len(lines) <= 30, lines
+    assert frames_of(student) <= 7
+    forward = next(line for line in lines if line[0] == "rules")
+    assert forward[2] <= 3
+
+
+def test_a_parameter_is_made_in_at_most_26_lines_wherever_it_is_made():
+    def student(depth=0):
+        if depth > 0:
+            student(depth - 1)
+        else:
+            sg.Tensor(2.0, requires_grad=True)
+
+    assert len(lines_of(student)) <= 26
+    assert lines_of(lambda: student(20)) == [
+        (file, function, depth + 21, number) for file, function, depth, number in lines_of(student)
+    ]
+
+
 @pytest.mark.parametrize("join", [sg.concatenate, sg.stack])
 def test_joining_takes_a_list_and_so_a_few_lines_more(join):
     tensors = [a(), a()]
@@ -122,7 +176,7 @@ def test_joining_takes_a_list_and_so_a_few_lines_more(join):
     assert lines[first][2] <= 2
 
 
-def test_a_step_of_adam_reaches_its_equations_in_20_lines_and_two_frames():
+def test_a_step_of_adam_reaches_its_equations_in_17_lines_and_two_frames():
     theta = a()
     opt = Adam(param_groups=[{"params": {"theta": theta}}])
     theta.sum().backward()
@@ -134,7 +188,7 @@ def test_a_step_of_adam_reaches_its_equations_in_20_lines_and_two_frames():
     _, m_t_line = place_of(Adam.update, "m_t =")
     first = next(i for i, line in enumerate(lines) if line[1] == "update" and line[3] == m_t_line)
     assert lines[first][2] <= 2, lines[: first + 1]
-    assert first + 1 <= 20, lines[: first + 1]
+    assert first + 1 <= 17, lines[: first + 1]
     equations = [line[3] for line in lines[first:] if line[1] == "update"][:5]
     assert equations == list(range(m_t_line, m_t_line + 5))
 
@@ -329,6 +383,27 @@ def test_two_step_ins_lead_from_an_operator_to_the_line_of_numpy(debug):
 
 # Inside backward()
 
+A_LOSS = """
+import simplegrad as sg
+a = sg.Tensor([1.0, 2.0], requires_grad=True)
+b = sg.Tensor(3.0, requires_grad=True)
+loss = ((a * b) ** 2).sum()
+loss.backward()
+"""
+
+
+def test_plain_steps_reach_the_first_partial_in_70_stops(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(A_LOSS)
+    with Pdb(script, place_of(script, "loss.backward()")) as debugger:
+        stops = ""
+        for _ in range(70):
+            debugger.at = debugger.type("step")
+            stops += debugger.at
+            if "da()\n" in debugger.at and "--Call--" not in debugger.at:
+                break
+        assert (debugger.function, debugger.line) == ("da", "dc = keep(dc, axis, keepdims)"), stops
+
 
 def test_a_partial_shows_dc_c_a_and_b_and_the_chain_rule_what_becomes_of_it(debug):
     script = """
@@ -495,14 +570,25 @@ def test_pdb_takes_every_breakpoint_of_the_page(script):
             assert debugger.type(command).startswith("Breakpoint "), command
 
 
-def test_the_steps_of_the_page_lead_to_the_line_of_numpy(script):
-    go = {"step into": Pdb.step_in, "run this line": Pdb.next}
-    *steps, last = rows_of("Two step-ins to NumPy")
-    assert [key for _, _, key in steps].count("step into") == 2
-    with Pdb(script, place_of(script, "c = a * b")) as debugger:
+@pytest.mark.parametrize(
+    ("heading", "step_ins", "keys"),
+    [("Two step-ins to NumPy", 2, 5), ("From backward() to the first partial", 3, 12)],
+)
+def test_the_steps_of_the_page_lead_to_the_mathematics(script, heading, step_ins, keys):
+    *steps, last = rows_of(heading)
+    assert [key for _, _, key in steps].count("step into") == step_ins
+    assert len(steps) + step_ins <= keys  # in pdb, to step into a call takes two keys
+    with Pdb(script, place_of(script, steps[0][0].strip("`"))) as debugger:
         for line, _, key in steps:
             assert debugger.line == line.strip("`")
-            go[key](debugger)
+            if key == "step into":
+                debugger.step_in()
+            elif key == "run this line":
+                debugger.next()
+            else:
+                below = re.fullmatch("run to `(.*)`", key)[1]
+                number = place_of(autograd.chain_rule, below)[1]
+                debugger.at = debugger.type(f"until {number}")
         assert debugger.line == last[0].strip("`")
 
 

@@ -209,6 +209,8 @@ def documented(thing):
     for text in texts:
         raises = re.split(r"\n\s*\n", (text or "").partition("Raises:\n")[2])[0]
         found |= set(re.findall(r"^ +(\w+(?:Error|Warning)): ", raises, re.MULTILINE))
+        for name in re.findall(r"errors are those of `(\w+)`", text or ""):
+            found |= documented(getattr(sg, name, None) or getattr(optim, name))
     return found
 
 

@@ -7,7 +7,6 @@ is drawn, its values are kept small and away from kinks: there, no two ways to d
 import functools
 import gc
 import math
-import operator
 from collections import Counter
 
 import numpy as np
@@ -19,7 +18,9 @@ from hypothesis.extra.numpy import array_shapes
 import simplegrad as sg
 from simplegrad import rules
 from simplegrad.autograd import tape_of
+from tests.helpers.drawn import positive_axes
 from tests.helpers.oracles import LAYOUTS, central_differences, in_layout
+from tests.helpers.rules_table import RULES
 
 MAX_RULES = 60
 MAX_SIZE = 100
@@ -38,39 +39,17 @@ leaf_shapes = array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4).filte
 OURS = {
     "leaf": lambda data, requires_grad: sg.Tensor(data, requires_grad),
     "constant": lambda value: value,
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "**": operator.pow,
-    "@": operator.matmul,
-    "neg": operator.neg,
-    "exp": sg.exp,
-    "log": sg.log,
-    "sqrt": sg.sqrt,
-    "abs": abs,
-    "tanh": sg.tanh,
-    "sigmoid": sg.sigmoid,
-    "relu": sg.relu,
-    "gelu": sg.gelu,
-    "maximum": sg.maximum,
-    "minimum": sg.minimum,
-    "where": lambda a, b, condition: sg.where(condition, a, b),
-    "clip": sg.clip,
-    "sum": sg.Tensor.sum,
-    "mean": sg.Tensor.mean,
-    "max": sg.Tensor.max,
-    "min": sg.Tensor.min,
-    "var": sg.Tensor.var,
-    "logsumexp": sg.logsumexp,
-    "reshape": lambda a, shape: a.reshape(*shape),
-    "transpose": lambda a, axes: a.T if axes is None else a.transpose(*axes),
-    "squeeze": sg.Tensor.squeeze,
-    "unsqueeze": sg.Tensor.unsqueeze,
-    "index": lambda a, index: a[index],
-    "concatenate": lambda *a, axis: sg.concatenate(a, axis),
-    "stack": lambda *a, axis: sg.stack(a, axis),
+    **{name: row.ours for name, row in RULES.items()},
 }
+
+
+def torch_library(torch):
+    """OURS, in torch."""
+    return {
+        "leaf": lambda data, requires_grad: torch.tensor(data.copy(), requires_grad=requires_grad),
+        "constant": lambda value: torch.tensor(value, dtype=torch.float64),
+        **{name: row.theirs(torch) for name, row in RULES.items()},
+    }
 
 
 def run(steps, library, order=None, given=None):
@@ -104,7 +83,7 @@ class Writer:
         largest = largest_value(self.values[number])
         if largest <= MAX_VALUE:
             return number
-        return self.add("/", number, self.constant(2.0 ** np.ceil(np.log2(largest) - 1)))
+        return self.add("Div", number, self.constant(2.0 ** np.ceil(np.log2(largest) - 1)))
 
     def choose(self, options):
         return options[self.draw(below(len(options)))]
@@ -159,7 +138,7 @@ class Writer:
     def positive(self, a):
         if np.min(self.array(a), initial=1) >= 0.2:
             return a
-        return self.add("+", self.add("sigmoid", a), self.constant(0.25))
+        return self.add("Add", self.add("Sigmoid", a), self.constant(0.25))
 
     def axis(self, shape):
         """None, an axis or several, also counted from the end."""
@@ -191,31 +170,37 @@ def near_kink(distances):
 # Each of these adds a step, or none where nothing fits.
 
 
-def unary(name, kink=None, positive=False):
-    def write(w):
+def elementwise(name, row):
+    """The writer of a rule that treats every element by itself."""
+
+    def write_unary(w):
         a = w.pick()
-        if kink is not None and near_kink(w.array(a) - kink):
+        if row.kink is not None and near_kink(w.array(a) - row.kink):
             return
-        w.add(name, w.positive(a) if positive else a)
+        w.add(name, w.positive(a) if row.positive else a, **row.params)
 
-    return write
-
-
-def binary(name, kink=False):
-    def write(w):
+    def write_binary(w):
         a = w.pick()
         b = w.beside(a)
-        if kink and near_kink(w.array(a) - w.array(b)):
+        if row.kink is not None and near_kink(w.array(a) - w.array(b) - row.kink):
             return
         if w.draw(booleans):
             a, b = b, a
-        if name == "/" and np.min(np.abs(w.array(b)), initial=1) < 0.2:
-            if not isinstance(w.values[b], sg.Tensor):
-                return
-            b = w.positive(b)
-        w.add(name, a, b)
+        w.add(name, w.positive(a) if row.positive else a, b, **row.params)
 
-    return write
+    return write_unary if len(row.arrays) == 1 else write_binary
+
+
+def quotient(w):
+    a = w.pick()
+    b = w.beside(a)
+    if w.draw(booleans):
+        a, b = b, a
+    if np.min(np.abs(w.array(b)), initial=1) < 0.2:
+        if not isinstance(w.values[b], sg.Tensor):
+            return
+        b = w.positive(b)
+    w.add("Div", a, b)
 
 
 def power(w):
@@ -223,12 +208,12 @@ def power(w):
     kind = w.choose(["exponent", "base", "both"])
     if kind == "exponent":
         exponent = w.choose([0, 1, 2, 3, -1, 0.5])
-        w.add("**", a if exponent in (0, 1, 2, 3) else w.positive(a), w.constant(exponent))
+        w.add("Pow", a if exponent in (0, 1, 2, 3) else w.positive(a), w.constant(exponent))
     elif kind == "base":
-        w.add("**", w.constant(w.choose([0.5, 2, 1.5])), a)
+        w.add("Pow", w.constant(w.choose([0.5, 2, 1.5])), a)
     else:
         b = w.pick(lambda t: fits_beside(w.values[a].shape, t.shape))
-        w.add("**", w.positive(a), b)
+        w.add("Pow", w.positive(a), b)
 
 
 def matmul(w):
@@ -243,15 +228,15 @@ def matmul(w):
     if math.prod(batch) * (m or 1) * size * math.prod(shape[:-2]) > MAX_SIZE:
         return
     if w.values[a].ndim == 2 and shape == (n, m) and w.draw(booleans):
-        b = w.add("transpose", a, axes=None)
+        b = w.add("Transpose", a, axes=None)
     elif w.draw(booleans):
         b = w.leaf(shape, w.draw(booleans))
     else:
         b = w.constant(np.random.default_rng(w.draw(seeds)).uniform(-2, 2, shape))
-    w.add("@", a, b)
+    w.add("MatMul", a, b)
     if m is not None and math.prod(batch) * n * size <= MAX_SIZE and w.draw(booleans):
         left = w.choose([(m,), (size, m)])
-        w.add("@", w.constant(np.random.default_rng(w.draw(seeds)).uniform(-2, 2, left)), a)
+        w.add("MatMul", w.constant(np.random.default_rng(w.draw(seeds)).uniform(-2, 2, left)), a)
 
 
 def where(w):
@@ -259,15 +244,15 @@ def where(w):
     b = w.beside(a)
     shape = np.broadcast_shapes(w.array(a).shape, w.array(b).shape)
     shape = tuple(w.choose([1, n]) for n in shape)
-    condition = np.random.default_rng(w.draw(seeds)).random(shape) < 0.5
-    w.add("where", a, b, condition=condition)
+    s = np.random.default_rng(w.draw(seeds)).random(shape) < 0.5
+    w.add("Where", a, b, s=s)
 
 
 def clip(w):
     a = w.pick()
     limits = w.choose([(-0.5, None), (None, 0.75), (-1.0, 0.5), (0, 1)])
     if not any(near_kink(w.array(a) - x) for x in limits if x is not None):
-        w.add("clip", a, min=limits[0], max=limits[1])
+        w.add("Clip", a, min=limits[0], max=limits[1])
 
 
 def reduction(name):
@@ -277,22 +262,17 @@ def reduction(name):
         axis = w.axis(x.shape)
         n = math.prod(x.shape[i] for i in positive_axes(axis, x.ndim))
         params = {"axis": axis, "keepdims": w.draw(booleans)}
-        if name == "var":
+        if name == "Var":
             params["ddof"] = w.choose([0, 1])
-        if n - params.get("ddof", 0) <= 0 and name != "sum":
+        if n - params.get("ddof", 0) <= 0 and name != "Sum":
             return
-        if name in ("max", "min"):
-            extreme = getattr(np, name)(x, axis=axis, keepdims=True)
+        if name in ("Max", "Min"):
+            extreme = getattr(np, name.lower())(x, axis=axis, keepdims=True)
             if near_kink(x - extreme):
                 return
         w.add(name, a, **params)
 
     return write
-
-
-def positive_axes(axis, ndim):
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    return [i % ndim for i in axes]
 
 
 def reshape(w):
@@ -302,7 +282,7 @@ def reshape(w):
     if size:
         options += [(-1,), (-1, shape[-1] if shape else 1), ((1, -1),)]
         options += [(n, size // n) for n in (2, 3) if size % n == 0]
-    w.add("reshape", a, shape=w.choose(options))
+    w.add("Reshape", a, shape=w.choose(options))
 
 
 def transpose(w):
@@ -310,7 +290,7 @@ def transpose(w):
     n = w.values[a].ndim
     axes = w.draw(st.permutations(range(n)))
     signed = tuple(axis - w.choose([0, n]) for axis in axes)
-    w.add("transpose", a, axes=w.choose([None, signed, (signed,)]))
+    w.add("Transpose", a, axes=w.choose([None, signed, (signed,)]))
 
 
 def squeeze(w):
@@ -318,14 +298,14 @@ def squeeze(w):
     shape = w.values[a].shape
     ones = [i for i, n in enumerate(shape) if n == 1]
     options = [None, tuple(ones), *ones, *[i - len(shape) for i in ones]]
-    w.add("squeeze", a, axis=w.choose(options))
+    w.add("Squeeze", a, axis=w.choose(options))
 
 
 def unsqueeze(w):
     a = w.pick(lambda t: t.ndim < 4)
     if a is not None:
         n = w.values[a].ndim
-        w.add("unsqueeze", a, axis=w.draw(st.integers(-n - 1, n)))
+        w.add("Unsqueeze", a, axis=w.draw(st.integers(-n - 1, n)))
 
 
 def index(w):
@@ -356,14 +336,9 @@ def index(w):
         parts.insert(0, None)
     single = len(parts) == 1 and w.draw(booleans)
     chosen = parts[0] if single else tuple(parts)
-    if isinstance(chosen, np.ndarray) and w.draw(booleans):
-        chosen = sg.Tensor(chosen)
-    if np.empty(shape)[np_index(chosen)].size <= MAX_SIZE:
-        w.add("index", a, index=chosen)
-
-
-def np_index(index):
-    return index.data if isinstance(index, sg.Tensor) else index
+    if np.empty(shape)[chosen].size <= MAX_SIZE:
+        is_array = isinstance(chosen, np.ndarray)
+        w.add("Index", a, index=sg.Tensor(chosen) if is_array and w.draw(booleans) else chosen)
 
 
 def concatenate(w):
@@ -380,7 +355,7 @@ def concatenate(w):
     for _ in range(w.draw(st.integers(0, 3))):
         parts.append(w.pick(lambda t: t.ndim == len(shape) and rest(t.shape) == rest(shape)))
     if sum(w.values[i].size for i in parts) <= MAX_SIZE:
-        w.add("concatenate", *w.draw(st.permutations(parts)), axis=axis)
+        w.add("Concatenate", *w.draw(st.permutations(parts)), axis=axis)
 
 
 def stack(w):
@@ -393,38 +368,33 @@ def stack(w):
         parts.append(w.pick(lambda t: t.shape == shape))
     if len(parts) * math.prod(shape) <= MAX_SIZE:
         axis = w.draw(st.integers(-len(shape) - 1, len(shape)))
-        w.add("stack", *w.draw(st.permutations(parts)), axis=axis)
+        w.add("Stack", *w.draw(st.permutations(parts)), axis=axis)
 
 
-WRITERS = [
-    binary("+"),
-    binary("-"),
-    binary("*"),
-    binary("/"),
-    power,
-    matmul,
-    unary("neg"),
-    unary("exp"),
-    unary("log", positive=True),
-    unary("sqrt", positive=True),
-    unary("abs", kink=0),
-    unary("tanh"),
-    unary("sigmoid"),
-    unary("relu", kink=0),
-    unary("gelu"),
-    binary("maximum", kink=True),
-    binary("minimum", kink=True),
-    where,
-    clip,
-    *map(reduction, ["sum", "mean", "max", "min", "var", "logsumexp"]),
-    reshape,
-    transpose,
-    squeeze,
-    unsqueeze,
-    index,
-    concatenate,
-    stack,
-]
+WRITERS = {
+    **{name: elementwise(name, row) for name, row in RULES.items() if row.elementwise},
+    "Div": quotient,
+    "Pow": power,
+    "MatMul": matmul,
+    "Where": where,
+    "Clip": clip,
+    **{name: reduction(name) for name in ("Sum", "Mean", "Max", "Min", "Var", "LogSumExp")},
+    "Reshape": reshape,
+    "Transpose": transpose,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Index": index,
+    "Concatenate": concatenate,
+    "Stack": stack,
+}
+
+
+def test_every_rule_has_a_writer():
+    missing = ", ".join(RULES.keys() - WRITERS.keys())
+    assert not missing, (
+        f"no random graph has a node of {missing}. It treats no element by itself, so write a "
+        "function here that finds tensors for it in a graph, and list it in WRITERS."
+    )
 
 
 @st.composite
@@ -434,11 +404,12 @@ def programs(draw):
     w.leaf(draw(leaf_shapes), requires_grad=True)
     for _ in range(draw(st.integers(0, 3))):
         w.leaf(draw(leaf_shapes), requires_grad=draw(st.booleans()))
-    for _ in range(draw(st.integers(1, 40))):
+    orders = st.permutations([*WRITERS.values()])  # a long program tries every rule
+    for write in (draw(orders) + draw(orders))[: draw(st.integers(1, 40) | st.just(40))]:
         if w.has_room():
-            w.choose(WRITERS)(w)
-    ends = [w.add("reshape", i, shape=(-1,)) for i in w.ends()]
-    w.add("concatenate", *ends, axis=0)
+            write(w)
+    ends = [w.add("Reshape", i, shape=(-1,)) for i in w.ends()]
+    w.add("Concatenate", *ends, axis=0)
     weights = np.random.default_rng(draw(seeds)).uniform(-1, 1, w.values[-1].shape)
     return w.steps, weights
 
@@ -580,62 +551,3 @@ def test_a_graph_is_freed_without_the_garbage_collector(for_all):
         finally:
             gc.unfreeze()
             gc.enable()
-
-
-# The same steps in torch
-
-
-def torch_library(torch):
-    """OURS, in torch. Where its names take less than NumPy's, what is missing is put around."""
-
-    def reduction(fn):
-        def reduce(a, axis, keepdims, **params):
-            axes = positive_axes(axis, a.ndim)
-            kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
-            shape = kept if keepdims else [n for i, n in enumerate(a.shape) if i not in axes]
-            # torch takes no axes for all axes, so there is one more
-            return fn(a.unsqueeze(-1), dim=[*axes, a.ndim], **params).reshape(shape)
-
-        return reduce
-
-    def taken(a, index):  # torch has no steps backwards
-        chosen = np.arange(a.numel()).reshape(a.shape)[np_index(index)]
-        return a.reshape(-1)[torch.tensor(chosen.copy())]
-
-    def transposed(a, axes):
-        return a.permute(list(range(a.ndim))[::-1] if axes is None else np.ravel(axes).tolist())
-
-    def squeezed(a, axis):
-        return a.squeeze() if axis is None else a.squeeze(axis)
-
-    def variance(a, dim, ddof):  # of no elements, torch warns
-        return torch.var(a, dim, correction=ddof) if a.numel() else a.sum(dim)
-
-    return {
-        **OURS,
-        "leaf": lambda data, requires_grad: torch.tensor(data.copy(), requires_grad=requires_grad),
-        "constant": lambda value: torch.tensor(value, dtype=torch.float64),
-        "exp": torch.exp,
-        "log": torch.log,
-        "sqrt": torch.sqrt,
-        "tanh": torch.tanh,
-        "sigmoid": torch.sigmoid,
-        "relu": torch.relu,
-        "gelu": lambda a: torch.nn.functional.gelu(a, approximate="tanh"),
-        "maximum": torch.maximum,
-        "minimum": torch.minimum,
-        "where": lambda a, b, condition: torch.where(torch.tensor(condition), a, b),
-        "clip": torch.clip,
-        "sum": reduction(torch.sum),
-        "mean": reduction(torch.mean),
-        "max": reduction(torch.amax),
-        "min": reduction(torch.amin),
-        "var": reduction(variance),
-        "logsumexp": reduction(torch.logsumexp),
-        "transpose": transposed,
-        "squeeze": squeezed,
-        "unsqueeze": torch.unsqueeze,
-        "index": taken,
-        "concatenate": lambda *a, axis: torch.cat(a, axis),
-        "stack": lambda *a, axis: torch.stack(a, axis),
-    }

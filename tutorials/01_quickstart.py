@@ -23,7 +23,7 @@ from simplegrad import nn
 sg.manual_seed(0)
 digits = sg.datasets.load_digits()
 model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
-opt = optim.Adam(lr=3e-3, model=model)
+opt = optim.Adam(model=model, lr=3e-3)
 losses = []
 
 for epoch in range(1, 11):
@@ -213,7 +213,7 @@ assert np.isclose(Delta_L, g * delta, rtol=0.01)
 
 # %%
 lr, eps = 3e-3, 1e-8
-opt = optim.Adam(lr=lr, eps=eps, model=fresh)
+opt = optim.Adam(model=fresh, lr=lr, eps=eps)
 
 before = bias.numpy()
 opt.step()
@@ -322,7 +322,7 @@ assert p_max[right].mean() > p_max[~right].mean()
 # | | how the chain rule runs through a whole program | [The backward pass](03_backward.ipynb) |
 # | `model(digits.x_train[batch])` | how one bias serves 32 images | [Broadcasting](04_broadcasting.ipynb) |
 # | `opt.step()` | descent, and what the learning rate does | [Descent](05_descent.ipynb) |
-# | `optim.Adam(lr=3e-3, model=model)` | Adam's five equations | [Adam, equation by equation](06_adam.ipynb) |
+# | `optim.Adam(model=model, lr=3e-3)` | Adam's five equations | [Adam, equation by equation](06_adam.ipynb) |
 # | | other learning rates for some parameters, saving and resuming | [Groups and state](07_groups_and_state.ipynb) |
 # | `nn.Sequential(…)` | layers, and how to write your own | [Modules](08_modules.ipynb) |
 # | `for epoch in range(1, 11):` | the same training in less time | [The fast path](09_fast.ipynb) |
@@ -356,7 +356,7 @@ assert np.allclose(g, p - is_right, atol=1e-6)
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 2
 def train(model, x, y, lr, epochs):
-    opt = optim.Adam(lr=lr, model=model)
+    opt = optim.Adam(model=model, lr=lr)
     for _ in range(epochs):
         order = sg.generator().permutation(len(x))
         for start in range(0, len(order), 32):

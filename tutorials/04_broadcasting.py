@@ -363,7 +363,7 @@ lines = {}
 for loss_of in (right_loss, wrong_loss):
     sg.manual_seed(0)
     model = nn.Linear(1, 1)
-    opt = optim.SGD(lr=0.1, model=model)
+    opt = optim.SGD(model=model, lr=0.1)
     losses = []
     for _ in range(200):
         loss = loss_of(model(x), t)

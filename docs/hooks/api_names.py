@@ -4,14 +4,17 @@ import griffe
 
 
 class ApiNames(griffe.Extension):
-    """`simplegrad.exp` is the method `Tensor.exp`."""
+    """`simplegrad.exp` is the method `Tensor.exp`, and `Tensor.backward` is that of autograd."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: object) -> None:
         """Makes an alias of each such name."""
-        methods = pkg["tensor.Tensor"].members
+        tensor = pkg["tensor.Tensor"]
         made = {}
         for name, member in pkg["functional"].members.items():
             if isinstance(member, griffe.Attribute) and str(member.value) == f"Tensor.{name}":
-                made[name] = methods[name]
+                made[name] = tensor[name]
+        tensor.members["backward"] = griffe.Alias(
+            "backward", pkg["autograd.backward"], parent=tensor
+        )
         for name, target in made.items():
             pkg.members[name] = griffe.Alias(name, target, parent=pkg)

@@ -5,7 +5,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 from pair import ROOT
@@ -15,18 +15,7 @@ from simplegrad import autograd, functional, nn, optimizers, rules
 from simplegrad.optimizers import schedules
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes
 from simplegrad.tools import gradcheck
-
-EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
-
-# How the code writes what stands left of an equation's sign
-LEFT_SIDES = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
-
-# The lines of each equation are in another function than that whose docstring it is
-COMPUTED_IN = {
-    autograd.backward: [autograd.chain_rule],
-    schedules.Schedule: [schedules.Schedule._set_rates],
-    gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
-}
+from simplegrad.tools.equations import definition_of, equations_in, statements_of
 
 SECTIONS: dict[str, list[Any]] = {
     "optimizers": [
@@ -35,7 +24,6 @@ SECTIONS: dict[str, list[Any]] = {
         optimizers.RMSProp,
         optimizers.SGD,
         schedules.Schedule,
-        schedules.Constant,
         schedules.Step,
         schedules.Linear,
         schedules.Cosine,
@@ -57,23 +45,22 @@ SECTIONS: dict[str, list[Any]] = {
     },
 }
 
-# Where a tutorial is about an equation
+# Whose equations another function computes, and which
+COMPUTED_IN: dict[Any, list[Callable[..., Any]]] = {
+    autograd.backward: [autograd.chain_rule],
+    schedules.Schedule: [schedules.Schedule._set_rates],
+    gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
+}
+
+# What a tutorial has the equations of
 TUTORIALS = {
-    optimizers.Adam: "06_adam",
-    optimizers.AdamW: "06_adam",
-    optimizers.RMSProp: "05_descent",
-    optimizers.SGD: "05_descent",
-    autograd.backward: "03_backward",
-    gradcheck.gradcheck: "02_gradients",
-    functional.softmax: "08_modules",
-    functional.cross_entropy: "08_modules",
-    nn.Linear: "08_modules",
-    nn.Dropout: "08_modules",
-    nn.LayerNorm: "11_tiny_gpt",
-    nn.Embedding: "11_tiny_gpt",
-    rules.Mul: "02_gradients",
-    rules.Add: "02_gradients",
-    rules.Sum: "04_broadcasting",
+    "02_gradients": [gradcheck.gradcheck, rules.Mul, rules.Add],
+    "03_backward": [autograd.backward],
+    "04_broadcasting": [rules.Sum],
+    "05_descent": [optimizers.RMSProp, optimizers.SGD],
+    "06_adam": [optimizers.Adam, optimizers.AdamW],
+    "08_modules": [functional.softmax, functional.cross_entropy, nn.Linear, nn.Dropout],
+    "11_tiny_gpt": [nn.LayerNorm, nn.Embedding],
 }
 
 
@@ -104,16 +91,16 @@ def entry(thing: Any) -> str:
     module = "simplegrad" if thing.__name__ in sg.__all__ else thing.__module__
     file, *_ = next(lines_of(thing))
     links = [f"`{file}`", f"[API][{module}.{thing.__name__}]"]
-    tutorial = TUTORIALS.get(thing)
-    if tutorial and (ROOT / "tutorials" / f"{tutorial}.py").exists():  # a course may leave it out
-        links.append(f"[Tutorial](tutorials/{tutorial}.md)")
+    for name, things in TUTORIALS.items():
+        if thing in things and (ROOT / "tutorials" / f"{name}.py").exists():  # a course may omit it
+            links.append(f"[Tutorial](tutorials/{name}.md)")
     summary = (inspect.getdoc(thing) or "").partition("\n")[0]
     return "\n\n".join([f"### {thing.__name__}", summary, " · ".join(links), equations(thing)])
 
 
 def equations(thing: Any) -> str:
     """The equations of its docstring, each with the lines that compute it."""
-    found = EQUATION.findall(inspect.getdoc(thing) or "")
+    found = equations_in(inspect.getdoc(thing))
     return "\n\n".join(
         '<div class="equation" markdown>\n\n'
         f"$${tex}$$\n\n"
@@ -125,32 +112,36 @@ def equations(thing: Any) -> str:
 
 def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
     """For each equation of a docstring: the file, the first line, and the lines that compute it."""
-    if thing.__module__.startswith(rules.__name__):
-        for function in functions_of(thing):
-            yield located(function, body_of(function))
-    elif inspect.isclass(thing) and issubclass(thing, optimizers.Optimizer):
-        body = body_of(thing.update)
-        for tex in EQUATION.findall(inspect.getdoc(thing) or ""):
-            left = re.split(r"=|\\mathrel", tex)[0].strip()
-            name = LEFT_SIDES.get(left, left)
-            yield located(thing.update, [s for s in body if name in targets_of(s)])
-    else:
-        for function in COMPUTED_IN.get(thing, [thing]):
-            for method in "forward", "factor":  # of a layer, and of a schedule
-                function = getattr(function, method, function)
-            yield located(function, body_of(function))
+    found, functions = equations_in(inspect.getdoc(thing)), functions_of(thing)
+    if len(functions) == 1:
+        functions = functions * len(found)
+    for tex, function in zip(found, functions, strict=True):
+        code = function.__code__
+        definition, source = definition_of(code, function.__globals__)
+        statements = body_of(definition)
+        if function.__name__ == "update":  # which computes several equations, a line each
+            pairs = statements_of(definition, thing).items()
+            statements = [s for s, c in pairs if c and c.targets and c.equation == tex]
+        if not statements:
+            raise LookupError(f"no line of {function.__qualname__} computes the equation")
+        first, last = statements[0].lineno, statements[-1].end_lineno
+        lines = textwrap.dedent("\n".join(source.split("\n")[first - 1 : last]))
+        yield str(Path(code.co_filename).relative_to(ROOT)), first, lines
 
 
-def functions_of(rule: type) -> list[Callable[..., Any]]:
-    """The forward equation and the partials of a rule, in the order of its equations."""
-    each_input = isinstance(rule.partials, shapes.EachInput)
-    partials = [rule.partials.partial] if each_input else rule.partials
-    return [rule.forward, *partials]
+def functions_of(thing: Any) -> list[Callable[..., Any]]:
+    """The functions that compute the equations of a docstring: one for each, or one for all."""
+    if hasattr(thing, "partials"):
+        of_each_input = getattr(thing.partials, "partial", None)  # as of Stack
+        return [thing.forward, *([of_each_input] if of_each_input else thing.partials)]
+    for method in ("update", "forward", "factor"):  # of an optimizer, a layer, a schedule
+        if thing not in COMPUTED_IN and hasattr(thing, method):
+            return [getattr(thing, method)]
+    return COMPUTED_IN.get(thing, [thing])
 
 
-def body_of(function: Callable[..., Any]) -> list[ast.stmt]:
+def body_of(definition: ast.FunctionDef) -> list[ast.stmt]:
     """What a function computes: its statements after its docstring and the checks of arguments."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     start = 0
     for number, statement in enumerate(definition.body, 1):
         is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -158,23 +149,3 @@ def body_of(function: Callable[..., Any]) -> list[ast.stmt]:
         if is_text or is_check:
             start = number
     return definition.body[start:]
-
-
-def targets_of(statement: ast.stmt) -> list[str]:
-    """The names that a statement assigns."""
-    if isinstance(statement, ast.AugAssign):
-        return [ast.unparse(statement.target)]
-    return [ast.unparse(t) for t in getattr(statement, "targets", [])]
-
-
-def located(function: Callable[..., Any], statements: list[ast.stmt]) -> tuple[str, int, str]:
-    """File, first line and source of the statements of a function."""
-    lines, start = inspect.getsourcelines(function)
-    if not statements:
-        raise LookupError(f"no line of {function.__qualname__} computes the equation")
-    text = textwrap.dedent("".join(lines)).splitlines()
-    numbers = range(statements[0].lineno - 1, statements[-1].end_lineno)
-    code = textwrap.dedent("\n".join(text[i] for i in numbers))
-    module: ModuleType = inspect.getmodule(function)
-    file = str(ROOT.joinpath(module.__file__).relative_to(ROOT))
-    return file, start + numbers[0], code

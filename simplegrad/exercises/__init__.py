@@ -57,6 +57,5 @@ def check(name: str, *functions: Callable[..., Any]) -> None:
             f"the exercise {name!r} has {len(tasks)} functions, {', '.join(tasks)}, and check "
             f"takes them without calling them. Write {call}."
         )
-    print(
-        text(f"{name}: {load(name).TITLE}", judge(name, dict(zip(tasks, functions, strict=True))))
-    )
+    report = judge(name, dict(zip(tasks, functions, strict=True)))
+    print(text(f"{name}: {load(name).TITLE}", report))

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from simplegrad.exercises.judge import Report
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.sandbox import PRINTED, Checked, check_file
+from simplegrad.exercises.task import Report
 from simplegrad.exercises.words import text
 
 FOLDER = Path("tutorials", "exercises")

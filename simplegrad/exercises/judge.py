@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from simplegrad.exercises import words
 from simplegrad.exercises.references import load
-from simplegrad.exercises.task import Task
-
-RIGHT, WRONG, NOT_DONE, ERROR, UNKNOWN = "right", "wrong", "not done yet", "error", "-"
+from simplegrad.exercises.task import ERROR, NOT_DONE, RIGHT, UNKNOWN, WRONG, Report, Task, Trial
 
 COMMON_MISTAKES = {
     "the sign is turned round": "-right",
@@ -30,52 +27,6 @@ COMMON_MISTAKES = {
     ),
 }
 """Mistakes that every equation is compared with, after its own."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is said about an exercise, or about a part of it.
-
-    Attributes:
-        statuses: For each result: "right", "wrong", "not done yet", "error" where the function
-            stops with one, or "-" where what it is computed from must be mended first.
-        remarks: What is to be said about it, a paragraph each.
-    """
-
-    statuses: dict[str, str] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        """How many equations are right."""
-        return [*self.statuses.values()].count(RIGHT)
-
-    @property
-    def all_right(self) -> bool:
-        """Whether the exercise is done."""
-        return set(self.statuses.values()) == {RIGHT} and not self.remarks
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nobody has tried it."""
-        return set(self.statuses.values()) == {NOT_DONE} and not self.remarks
-
-    def __add__(self, other: Report) -> Report:
-        return Report({**self.statuses, **other.statuses}, [*self.remarks, *other.remarks])
-
-
-class Trial(NamedTuple):
-    """One call of a student's function: what it got, and what came of it."""
-
-    case: str
-    given: Mapping[str, Any]
-    results: Mapping[str, Any]
-    error: BaseException | None = None
-    changed: list[str] = []
-
-    def of(self, name: str) -> Any:
-        """The student's result, or the error in its place."""
-        return self.error or self.results[name]
 
 
 def unknown(name: str, remark: str) -> Report:

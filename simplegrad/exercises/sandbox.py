@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import traceback
 from dataclasses import asdict
@@ -23,8 +24,9 @@ from typing import IO, Any, NamedTuple
 
 from simplegrad import exercises
 from simplegrad.exercises import words
-from simplegrad.exercises.judge import Report, judge, unknown
+from simplegrad.exercises.judge import judge, unknown
 from simplegrad.exercises.references import load
+from simplegrad.exercises.task import Report
 
 SECONDS = 10.0  # for the whole file
 GIGABYTES = 4
@@ -153,15 +155,10 @@ def sources_of(path: Path) -> list[tuple[str, str | bytes]]:
 def does_not_run(path: Path, error: BaseException) -> str:
     """The remark on a file that cannot be run to its end."""
     if isinstance(error, SyntaxError):
-        lines = traceback.format_exception_only(error)
-        return (
-            f"{path.name} has a syntax error:\n" + "".join(f"  {line}" for line in lines).rstrip()
-        )
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if path.name in f.filename]
-    where = [words.line_of(frame) for frame in frames[-1:]]
-    return "\n".join(
-        [f"{path.name} stops with an error:", *where, words.row("error", "", words.said(error))]
-    )
+        lines = "".join(traceback.format_exception_only(error))
+        return f"{path.name} has a syntax error:\n" + textwrap.indent(lines, "  ").rstrip()
+    rows = [*words.place_of(error, path.name), words.row("error", "", words.said(error))]
+    return "\n".join([f"{path.name} stops with an error:", *rows])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
-"""Task: a function that a student writes, and all that is known about it, as data."""
+"""What is judged, as data: a function to write, the calls of a student's, what is said of it."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+RIGHT, WRONG, NOT_DONE, ERROR, UNKNOWN = "right", "wrong", "not done yet", "error", "-"
 
 
 class Task(NamedTuple):
@@ -40,3 +45,58 @@ class Task(NamedTuple):
     kept: Mapping[str, str] = {}
     in_place: Sequence[str] = ()
     names: Mapping[str, Any] = {}
+
+
+def table(text: str) -> dict[str, str]:
+    """Mistakes written as a text: in each row a sentence, `->` and the right side it stands for.
+
+    An indented line continues the row above.
+    """
+    rows = re.sub(r"\n +", " ", textwrap.dedent(text).strip()).split("\n")
+    return dict(row.split(" -> ") for row in rows)
+
+
+class Trial(NamedTuple):
+    """One call of a student's function: what it got, and what came of it."""
+
+    case: str
+    given: Mapping[str, Any]
+    results: Mapping[str, Any]
+    error: BaseException | None = None
+    changed: list[str] = []
+
+    def of(self, name: str) -> Any:
+        """The student's result, or the error in its place."""
+        return self.error or self.results[name]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is said about an exercise, or about a part of it.
+
+    Attributes:
+        statuses: For each result: "right", "wrong", "not done yet", "error" where the function
+            stops with one, or "-" where what it is computed from must be mended first.
+        remarks: What is to be said about it, a paragraph each.
+    """
+
+    statuses: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many equations are right."""
+        return [*self.statuses.values()].count(RIGHT)
+
+    @property
+    def all_right(self) -> bool:
+        """Whether the exercise is done."""
+        return set(self.statuses.values()) == {RIGHT} and not self.remarks
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody has tried it."""
+        return set(self.statuses.values()) == {NOT_DONE} and not self.remarks
+
+    def __add__(self, other: Report) -> Report:
+        return Report({**self.statuses, **other.statuses}, [*self.remarks, *other.remarks])

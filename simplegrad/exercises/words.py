@@ -8,14 +8,11 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from traceback import FrameSummary, extract_tb
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from simplegrad.exercises.task import Task
-
-if TYPE_CHECKING:
-    from simplegrad.exercises.judge import Report, Trial
+from simplegrad.exercises.task import Report, Task, Trial
 
 WIDTH = 92
 SMALL = 12  # elements of an array that is shown
@@ -125,7 +122,7 @@ def case(task: Task, trial: Trial) -> str:
 def place_of(error: BaseException | None, filename: str) -> list[str]:
     """The row that says where in the student's file an error was raised, if it was there."""
     frames = extract_tb(error.__traceback__) if error else []
-    return [line_of(frame) for frame in frames if filename and frame.filename == filename][-1:]
+    return [line_of(frame) for frame in frames if filename and filename in frame.filename][-1:]
 
 
 def line_of(frame: FrameSummary) -> str:

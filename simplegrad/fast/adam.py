@@ -42,7 +42,7 @@ class Adam(InPlace, optimizers.Adam):
     Examples:
         >>> from simplegrad import fast
         >>> model = nn.Linear(128, 10)
-        >>> opt = fast.Adam(lr=1e-3, model=model)
+        >>> opt = fast.Adam(model=model, lr=1e-3)
         >>> loss = model(sg.ones((4, 128))).sum()
         >>> loss.backward()
         >>> opt.step()

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from simplegrad import given
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -143,23 +144,13 @@ def _laid_out(array: np.ndarray, like: np.ndarray) -> np.ndarray:
 class InPlace(Optimizer):
     """What an in-place optimizer does in place of the `update` of its reference.
 
-    It is mixed in before the reference, and defines `passes`.
-
-    Args:
-        args: The arguments of the reference.
-        workers: How many threads share the blocks of a step.
-        kwargs: The arguments of the reference by name.
-
-    Raises:
-        TypeError: `workers` is not an int, or as the reference.
-        ValueError: `workers` is less than 1, or as the reference.
+    It is mixed in before the reference, and defines `passes`. `workers` says how many threads share
+    the blocks of a step; the other arguments are those of the reference.
     """
 
     def __init__(self, *args: Any, workers: int = 1, **kwargs: Any) -> None:
-        if isinstance(workers, bool) or not isinstance(workers, int):
-            raise TypeError(f"workers is a number of threads, but got {workers!r}: workers=2.")
-        if workers < 1:
-            raise ValueError(f"workers is at least 1, one thread, but got {workers}: workers=1.")
+        what, write = "workers, the number of threads, is", "Write workers=2."
+        workers = given.checked_number(given.SIZE, workers, what, write)
         super().__init__(*args, **kwargs)
         self.workers = workers
         self._lay_out()
@@ -238,16 +229,11 @@ class InPlace(Optimizer):
 
     def _share(self, group: dict[str, Any], blocks: list[Arrays]) -> None:
         """Runs every nth block in one of n threads: each has its own scratch blocks."""
-        tasks = [
-            # NumPy's errstate belongs to the context of a thread: the workers get a copy of ours
-            _pool(self.workers).submit(
-                contextvars.copy_context().run,
-                self._run,
-                group,
-                blocks[k :: self.workers],
-            )
-            for k in range(self.workers)
-        ]
+        tasks = []
+        for k in range(self.workers):
+            run = contextvars.copy_context().run  # NumPy's errstate belongs to the context
+            blocks_of_k = blocks[k :: self.workers]
+            tasks.append(_pool(self.workers).submit(run, self._run, group, blocks_of_k))
         for task in tasks:
             task.result()
 

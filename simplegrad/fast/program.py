@@ -141,18 +141,7 @@ def _store(out: np.ndarray, function: Any, args: Any, kwargs: Any) -> None:
 
 
 # Functions of NumPy that only call ufuncs and methods of their argument: these get recorded
-TRANSPARENT = {
-    np.all,
-    np.any,
-    np.clip,
-    np.max,
-    np.mean,
-    np.min,
-    np.prod,
-    np.std,
-    np.sum,
-    np.var,
-}
+TRANSPARENT = {np.all, np.any, np.clip, np.max, np.mean, np.min, np.prod, np.std, np.sum, np.var}
 WITH_OUT = {np.concatenate, np.stack, np.take}
 SHAPED_BY_VALUES = {np.argwhere, np.compress, np.extract, np.flatnonzero, np.nonzero, np.unique}
 
@@ -292,43 +281,15 @@ def _taken_out(how: str) -> NotReplayable:
     )
 
 
-for _name in [
-    "argmax",
-    "argmin",
-    "argsort",
-    "choose",
-    "cumprod",
-    "cumsum",
-    "diagonal",
-    "dot",
-    "flatten",
-    "ravel",
-    "repeat",
-    "round",
-    "searchsorted",
-    "take",
-    "trace",
-]:
+for _name in (
+    *("argmax", "argmin", "argsort", "choose", "cumprod", "cumsum", "diagonal", "dot"),
+    *("flatten", "ravel", "repeat", "round", "searchsorted", "take", "trace"),
+):
     setattr(Traced, _name, _recorded_method(_name))
 
-for _name in [
-    "__bool__",
-    "__complex__",
-    "__contains__",
-    "__float__",
-    "__index__",
-    "__int__",
-    "byteswap",
-    "compress",
-    "fill",
-    "item",
-    "nonzero",
-    "partition",
-    "put",
-    "resize",
-    "sort",
-    "tobytes",
-    "tofile",
-    "tolist",
-]:
+for _name in (
+    *("__bool__", "__complex__", "__contains__", "__float__", "__index__", "__int__"),
+    *("byteswap", "compress", "fill", "item", "nonzero", "partition", "put", "resize", "sort"),
+    *("tobytes", "tofile", "tolist"),
+):
     setattr(Traced, _name, _refused_method(_name))

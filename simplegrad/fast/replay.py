@@ -27,6 +27,7 @@ from simplegrad.fast.program import (
     traced_call,
 )
 from simplegrad.fast.watch import Watch
+from simplegrad.given import SIZE, checked_number
 from simplegrad.optimizers.optimizer import Arrays
 from simplegrad.tensor import Tensor
 
@@ -76,8 +77,8 @@ def replay(
         >>> model.bias.grad.shape
         (2,)
     """
-    if isinstance(max_tapes, bool) or not isinstance(max_tapes, int) or max_tapes < 1:
-        raise ValueError(f"max_tapes is an int of at least 1, but got {max_tapes!r}: max_tapes=8.")
+    write = "Write @fast.replay(max_tapes=8)."
+    max_tapes = checked_number(SIZE, max_tapes, "max_tapes is", write, wrong_type=ValueError)
     if function is None:
         return functools.partial(replay, eager=eager, max_tapes=max_tapes)
     if not callable(function):
@@ -364,7 +365,7 @@ def _checked_loss(loss: Any) -> Tensor:
 
 
 class _traced_data:
-    """Within it, tensors hold Traced arrays, and random numbers and new tensors are Traced."""
+    """Within it, tensors hold Traced arrays, and random numbers are Traced."""
 
     def __init__(self, tensors: list[Tensor]) -> None:
         self.tensors = tensors
@@ -372,11 +373,10 @@ class _traced_data:
     def __enter__(self) -> None:
         self.arrays = [t._data for t in self.tensors]
         self.traced = [traced(array) for array in self.arrays]
-        self.generator, self.leaf_array = creation.generator(), tensor._leaf_array
+        self.generator = creation.generator()
         for t, array in zip(self.tensors, self.traced, strict=True):
             t._data = array
         creation.set_generator(_TracedGenerator(self.generator))  # type: ignore[arg-type]
-        tensor._leaf_array = self._traced_leaf_array
 
     def __exit__(self, *exception: object) -> None:
         assigned = [
@@ -385,18 +385,11 @@ class _traced_data:
         for t, array in zip(self.tensors, self.arrays, strict=True):
             t._data = array
         creation.set_generator(self.generator)
-        tensor._leaf_array = self.leaf_array
         if assigned and exception[0] is None:
             raise NotReplayable(
                 f"the function assigns .data of {assigned[0]!r}, which cannot be replayed. Write "
                 "t.data += ..., which changes the array in place, or @fast.replay(eager=True)."
             )
-
-    def _traced_leaf_array(self, data: Any, dtype: Any) -> np.ndarray:
-        array = data._data if isinstance(data, Tensor) else data
-        if isinstance(array, Traced):
-            return array.astype(dtype or array.dtype)
-        return self.leaf_array(data, dtype)
 
 
 class _TracedGenerator:

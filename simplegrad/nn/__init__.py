@@ -1,24 +1,10 @@
 """Layers, losses and Module, what they have in common."""
 
-from simplegrad.nn.activations import GELU, ReLU, Sigmoid, Tanh
+from simplegrad.nn import activations, layers, losses
+from simplegrad.nn.activations import *
 from simplegrad.nn.clipping import clip_grad_norm
-from simplegrad.nn.layers import Dropout, Embedding, Flatten, LayerNorm, Linear, Sequential
-from simplegrad.nn.losses import CrossEntropyLoss, MSELoss
+from simplegrad.nn.layers import *
+from simplegrad.nn.losses import *
 from simplegrad.nn.module import Module
 
-__all__ = [
-    "GELU",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "LayerNorm",
-    "Linear",
-    "MSELoss",
-    "Module",
-    "ReLU",
-    "Sequential",
-    "Sigmoid",
-    "Tanh",
-    "clip_grad_norm",
-]
+__all__ = ["Module", "clip_grad_norm", *activations.__all__, *layers.__all__, *losses.__all__]

@@ -4,6 +4,8 @@ from simplegrad import functional
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike
 
+__all__ = ["GELU", "ReLU", "Sigmoid", "Tanh"]
+
 
 class ReLU(Module):
     """`sg.relu` as a module.

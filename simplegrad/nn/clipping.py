@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simplegrad import given
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor
 
@@ -40,7 +41,8 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
         >>> w.grad
         array([0.6, 0.8], dtype=float32)
     """
-    _check_max_norm(max_norm)
+    write = "Write, for example, nn.clip_grad_norm(model, max_norm=1.0)."
+    max_norm = given.checked_number(given.POSITIVE, max_norm, "max_norm must be", write)
     gradients = _gradients(parameters)
     with np.errstate(over="ignore"):  # an infinite norm is an error below
         norms = [float(np.linalg.norm(g.astype(np.float64))) for g in gradients.values()]
@@ -51,16 +53,6 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
         for g in gradients.values():
             g *= np.float64(max_norm) / norm  # in place, and in float64 for every dtype of g
     return norm
-
-
-def _check_max_norm(max_norm: float) -> None:
-    is_number = isinstance(max_norm, int | float | np.integer | np.floating)
-    is_number = is_number and not isinstance(max_norm, bool)
-    if not (is_number and max_norm > 0):  # NaN is not, either
-        raise (ValueError if is_number else TypeError)(
-            f"max_norm must be a number above 0, but got {max_norm!r:.80}. Write, for example, "
-            "nn.clip_grad_norm(model, max_norm=1.0)."
-        )
 
 
 def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarray]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from simplegrad import creation
+from simplegrad import creation, given
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
+
+__all__ = ["Dropout", "Embedding", "Flatten", "LayerNorm", "Linear", "Sequential"]
 
 
 class Linear(Module):
@@ -40,8 +41,8 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
-        _check_size("Linear", "in_features", in_features)
-        _check_size("Linear", "out_features", out_features)
+        given.size(in_features, "Linear", "in_features")
+        given.size(out_features, "Linear", "out_features")
         bound = 1 / math.sqrt(in_features)
         shape = (in_features, out_features)
         self.weight = creation.uniform(shape, -bound, bound, requires_grad=True, name="weight")
@@ -141,8 +142,8 @@ class Embedding(Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
-        _check_size("Embedding", "num_embeddings", num_embeddings)
-        _check_size("Embedding", "embedding_dim", embedding_dim)
+        given.size(num_embeddings, "Embedding", "num_embeddings")
+        given.size(embedding_dim, "Embedding", "embedding_dim")
         shape = (num_embeddings, embedding_dim)
         self.weight = creation.normal(shape, requires_grad=True, name="weight")
 
@@ -189,15 +190,12 @@ class LayerNorm(Module):
     """
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
-        _check_size("LayerNorm", "features", features)
-        if not isinstance(eps, int | float) or not 0 <= eps <= sys.float_info.max:
-            raise ValueError(
-                f"the eps of LayerNorm is a finite number of at least 0, but got {eps!r:.80}. "
-                "Write nn.LayerNorm(features, eps=1e-5)."
-            )
+        features = given.size(features, "LayerNorm", "features")
+        what, write = "the eps of LayerNorm is", "Write nn.LayerNorm(features, eps=1e-5)."
+        eps = given.checked_number(given.NON_NEGATIVE, eps, what, write, wrong_type=ValueError)
         self.weight = creation.ones(features, requires_grad=True, name="weight")
         self.bias = creation.zeros(features, requires_grad=True, name="bias")
-        self.eps = float(eps)
+        self.eps = eps
 
     def forward(self, x: TensorLike) -> Tensor:
         x, g, b = as_tensor(x), self.weight, self.bias
@@ -236,12 +234,8 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        if not isinstance(p, int | float) or not 0 <= p < 1:
-            raise ValueError(
-                f"Dropout takes a probability p with 0 <= p < 1, but got {p!r}. Write "
-                "nn.Dropout(0.5)."
-            )
-        self.p = p
+        what, write = "Dropout takes", "Write nn.Dropout(0.5)."
+        self.p = given.checked_number(given.PROBABILITY, p, what, write, wrong_type=ValueError)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
@@ -260,12 +254,4 @@ def _check_floats(layer: str, x: Tensor) -> None:
         raise TypeError(
             f"{layer} takes floats, but got {x.dtype}, as of pixels, counts or classes. Write "
             "x.astype(np.float32), scaled to about -1 ... 1, or take nn.Embedding for classes."
-        )
-
-
-def _check_size(layer: str, name: str, size: Any) -> None:
-    if not (creation.is_count(size) and 1 <= size < 2**31):  # more fits into no memory
-        raise ValueError(
-            f"{layer} takes an int of at least 1 as {name}, below 2**31, but got {size!r:.80}. "
-            f"Write {name}=16."
         )

@@ -4,6 +4,8 @@ from simplegrad import functional
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike
 
+__all__ = ["CrossEntropyLoss", "MSELoss"]
+
 
 class MSELoss(Module):
     """`sg.mse_loss` as a module.

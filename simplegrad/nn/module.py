@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simplegrad import mistakes
 from simplegrad.tensor import Tensor
 
 
@@ -43,7 +44,12 @@ class Module:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        # for the warning of a parameter that forward makes
+        before, mistakes.running.module = mistakes.running.module, self
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            mistakes.running.module = before
 
     def parameters(self) -> dict[str, Tensor]:
         """The parameters by dotted name, in the order of definition; a shared one comes once.

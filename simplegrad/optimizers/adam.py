@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from simplegrad.given import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.nn.module import Module
-from simplegrad.optimizers.groups import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -47,15 +47,11 @@ class Adam(Optimizer):
         param_groups: In place of `model`, a list of {"params": Module or dict of tensors, "label"?,
             and any of `lr`, `beta_1`, `beta_2`, `eps`, `maximize`}.
 
-    Raises:
-        TypeError: A value is of the wrong type, or there is not exactly one of `model` and
-            `param_groups`.
-        ValueError: A hyperparameter is out of range or unknown, a group is empty, a label comes
-            twice, or a tensor comes twice or requires no gradient.
+    The errors are those of `Optimizer`.
 
     Examples:
         >>> model = nn.Linear(128, 10)
-        >>> opt = optim.Adam(lr=1e-3, model=model)
+        >>> opt = optim.Adam(model=model, lr=1e-3)
         >>> loss = model(sg.ones((4, 128))).sum()
         >>> loss.backward()
         >>> opt.step()
@@ -84,9 +80,8 @@ class Adam(Optimizer):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(
-            lr, model, param_groups, beta_1=beta_1, beta_2=beta_2, eps=eps, maximize=maximize
-        )
+        options = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "maximize": maximize}
+        super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         """The five equations, for one parameter; returns the moments $m_t$ and $v_t$."""

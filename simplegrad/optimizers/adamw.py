@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simplegrad.given import NON_NEGATIVE
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.adam import Adam
-from simplegrad.optimizers.groups import NON_NEGATIVE
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -49,17 +49,9 @@ class AdamW(Adam):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        Optimizer.__init__(
-            self,
-            lr,
-            model,
-            param_groups,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            eps=eps,
-            maximize=maximize,
-            weight_decay=weight_decay,
-        )
+        options = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "maximize": maximize}
+        options |= {"weight_decay": weight_decay}
+        Optimizer.__init__(self, model=model, lr=lr, **options, param_groups=param_groups)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         """Decays, then does what Adam does."""

@@ -2,80 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from simplegrad.creation import is_count
+from simplegrad.given import COUNT, Kinds, checked, fits
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor
-
-
-class Kind(NamedTuple):
-    """What a hyperparameter may be."""
-
-    types: tuple[type, ...]
-    holds: Callable[[Any], bool]
-    allowed: str
-    example: float | bool
-
-
-Kinds = Mapping[str, Kind]
-
-NUMBERS = (int, float, np.integer, np.floating)
-BOOLS = (bool, np.bool_)
-
-NON_NEGATIVE = Kind(
-    NUMBERS,
-    lambda x: 0 <= x < math.inf,
-    "a finite number of at least 0",
-    example=0.001,
-)
-FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
-FLAG = Kind(BOOLS, lambda x: True, "True or False", example=True)
-
-
-def checked(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
-    """Hyperparameters as Python floats and bools, or an error that says what is allowed."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in kinds:
-            raise ValueError(f"{where}: {_unknown_key(key, kinds)}")
-        kind = kinds[key]
-        number = kind.types is NUMBERS
-        # True is an int to Python, but no learning rate
-        no_number = (*BOOLS, np.timedelta64)  # it is an np.integer to NumPy
-        right_type = isinstance(value, kind.types) and not (number and isinstance(value, no_number))
-        plain = (_as_float(value) if number else bool(value)) if right_type else None
-        if not (right_type and kind.holds(plain)):
-            error = ValueError if right_type else TypeError
-            raise error(
-                f"{where}: {key} must be {kind.allowed}, but got {value!r:.80}. Write, for "
-                f"example, {key}={kind.example}."
-            )
-        result[key] = plain
-    return result
-
-
-def _as_float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # an int of more than 308 digits
-        return math.inf
-
-
-def _unknown_key(key: object, kinds: Kinds) -> str:
-    import difflib  # only when it is needed: it takes time to import
-
-    close = sorted(difflib.get_close_matches(str(key), kinds, n=2))
-    hint = f"did you mean {', '.join(close)}? " if close else ""
-    example = (close or list(kinds))[0]
-    return (
-        f"unknown key {key!r}: {hint}The hyperparameters are {', '.join(kinds)}. Write "
-        f'{{"params": module, "{example}": {kinds[example].example}}}.'
-    )
 
 
 def resolved(
@@ -191,36 +125,13 @@ def check_gradients(groups: list[dict[str, Any]]) -> None:
         )
 
 
-def copies(groups: list[dict[str, Any]]) -> list[tuple[Tensor, Tensor]]:
-    """The parameters that are deep copies, each with its original, where that is still there."""
-    all_of_them = [theta for group in groups for theta in group["params"].values()]
-    pairs = [(t, t.copied_from()) for t in all_of_them if hasattr(t, "copied_from")]
-    return [(t, original) for t, original in pairs if original is not None]
-
-
-def check_copies(copies: list[tuple[Tensor, Tensor]]) -> None:
-    """Raises a ValueError if the originals have gradients, and none of their copies has."""
-
-    def has_gradient(t: Tensor) -> bool:
-        return t.grad is not None and bool(t.grad.any())
-
-    with_gradient = [original for _, original in copies if has_gradient(original)]
-    if with_gradient and not any(has_gradient(t) for t, _ in copies):
-        raise ValueError(
-            "step() would train nothing: this optimizer was made from a deep copy of the model, "
-            "whose parameters have no gradients, and the loss was computed with the original, "
-            f"which has got them: {with_gradient[0]!r}. Nothing was updated. Write "
-            "Adam(model=model) with the model that computes the loss."
-        )
-
-
 def check_state(
     state: Any, groups: list[dict[str, Any]], kinds: Kinds, slots: Sequence[str]
 ) -> list[dict[str, Any]]:
     """The groups of a `state()` in the order of `groups`, each value checked."""
     _check_layout(state, slots)
     count = state["step_count"]
-    if not (is_count(count) and count < 2**53):  # a float holds no larger one
+    if not (fits(COUNT, count) and count < 2**53):  # a float holds no larger one
         raise ValueError(
             f"step_count must be an int of at least 0, but got {count!r:.80}. It ends at 2**53. "
             "Nothing was changed. Write opt.load_state(other_opt.state())."

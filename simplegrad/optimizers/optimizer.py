@@ -7,9 +7,10 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from simplegrad import given, mistakes
+from simplegrad.given import NON_NEGATIVE, Kind
 from simplegrad.nn.module import Module
 from simplegrad.optimizers import groups
-from simplegrad.optimizers.groups import NON_NEGATIVE, Kind
 from simplegrad.tensor import Tensor
 
 Arrays: TypeAlias = tuple[np.ndarray, ...]
@@ -64,13 +65,14 @@ class Optimizer:
         **defaults: Any,
     ) -> None:
         name, kinds = type(self).__name__, self.hyperparameters
-        defaults = groups.checked({"lr": lr, **defaults}, kinds, where=name)
+        defaults = given.checked({"lr": lr, **defaults}, kinds, where=name)
         self.step_count = 0
         self.param_groups = groups.resolved(name, kinds, defaults, model, param_groups)
         for group in self.param_groups:
             self.check_group(group)
         self._lr = defaults["lr"]
-        self._copies = groups.copies(self.param_groups)
+        tensors = [theta for group in self.param_groups for theta in group["params"].values()]
+        self._originals = mistakes.originals_of(tensors)  # of deep copies, until the first step
         self._kept = [
             {
                 name: tuple(np.zeros_like(theta.data) for _ in self.slots)
@@ -120,10 +122,10 @@ class Optimizer:
 
     def _check_gradients(self) -> None:
         """Raises a ValueError if a parameter has no gradient, or if it went to another model."""
-        if self._copies:
-            groups.check_copies(self._copies)
+        if self._originals:
+            mistakes.check_originals(self._originals)
         groups.check_gradients(self.param_groups)
-        self._copies = []  # the first step has told which model is trained
+        self._originals = []  # the first step has told which model is trained
 
     def zero_grad(self) -> None:
         """Fills the gradients of all parameters with zeros, in place where they exist.
@@ -188,7 +190,7 @@ class Optimizer:
                 f"this {type(self).__name__} has no group {group!r}, but {', '.join(labels)}. "
                 f"Write opt.set_param({key!r}, {value!r}, group={labels[0]!r})."
             )
-        value = groups.checked({key: value}, self.hyperparameters, where="set_param")[key]
+        value = given.checked({key: value}, self.hyperparameters, where="set_param")[key]
         chosen = [g for g in self.param_groups if group is None or g["label"] == group]
         for g in chosen:
             self.check_group({**g, key: value})

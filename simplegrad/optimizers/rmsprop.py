@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from simplegrad.given import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.nn.module import Module
-from simplegrad.optimizers.groups import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -60,7 +60,8 @@ class RMSProp(Optimizer):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(lr, model, param_groups, beta_2=beta_2, eps=eps, maximize=maximize)
+        options = {"beta_2": beta_2, "eps": eps, "maximize": maximize}
+        super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         beta_2, eps = group["beta_2"], group["eps"]

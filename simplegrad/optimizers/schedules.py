@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from simplegrad.optimizers.groups import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
+from simplegrad.given import NON_NEGATIVE, NUMBERS, Kind, checked
 from simplegrad.optimizers.optimizer import Optimizer
 
-COUNT = Kind(
+WHOLE = Kind(
     NUMBERS, lambda x: x >= 0 and x.is_integer(), "a whole number of at least 0", example=100
 )
-POSITIVE = Kind(
+WHOLE_FROM_1 = Kind(
     NUMBERS, lambda x: x >= 1 and x.is_integer(), "a whole number of at least 1", example=1000
 )
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
@@ -69,7 +69,7 @@ class Schedule:
 
     def __init__(self, optimizer: Optimizer, group: str | None = None) -> None:
         name = type(self).__name__
-        values = _plain(self._values(), self.hyperparameters, where=name)
+        values = checked(self._values(), self.hyperparameters, where=name)
         self.check(values)
         vars(self).update(values)
         call = f"{name}(opt{''.join(f', {key}={value}' for key, value in values.items())}"
@@ -189,9 +189,9 @@ class Schedule:
                 f"the state has group={state['group']!r} and overrides {list(given)}. Nothing was "
                 "changed. Load into a schedule made as the one that was saved."
             )
-        kinds = {"step_count": COUNT, "base_lr": NON_NEGATIVE, **self.hyperparameters}
-        values = _plain({key: state[key] for key in kinds}, kinds, where=name)
-        overrides = _plain(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
+        kinds = {"step_count": WHOLE, "base_lr": NON_NEGATIVE, **self.hyperparameters}
+        values = checked({key: state[key] for key in kinds}, kinds, where=name)
+        overrides = checked(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
         self.check(values)
         vars(self).update(values, overrides=overrides)
         self._set_rates(values["step_count"])
@@ -204,30 +204,6 @@ class Schedule:
         values |= {key: getattr(self, key) for key in ("step_count", "base_lr")}
         values |= {"f_t": self.factor(self.step_count), **self._values()}
         return f"{name}({', '.join(f'{key}={value!r}' for key, value in values.items())})"
-
-
-def _plain(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
-    """Checked values as Python ints and floats: of the type of the example of their kind."""
-    return {key: type(kinds[key].example)(x) for key, x in checked(values, kinds, where).items()}
-
-
-class Constant(Schedule):
-    """The rate stays as it is, to compare with: no schedule, in the form of one.
-
-    $$f_t = 1$$
-
-    Not PyTorch's `ConstantLR`, which multiplies the first rates by a factor.
-
-    Examples:
-        >>> opt = optim.SGD(nn.Linear(2, 1), lr=0.1)
-        >>> schedule = optim.schedules.Constant(opt)
-        >>> schedule.step()
-        >>> opt.lr
-        0.1
-    """
-
-    def factor(self, t: int) -> float:
-        return 1.0
 
 
 class Step(Schedule):
@@ -260,7 +236,7 @@ class Step(Schedule):
         [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
-    hyperparameters = {"step_size": POSITIVE, "gamma": SHARE}
+    hyperparameters = {"step_size": WHOLE_FROM_1, "gamma": SHARE}
 
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, group: str | None = None
@@ -303,7 +279,7 @@ class Linear(Schedule):
         [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
     """
 
-    hyperparameters = {"total_steps": POSITIVE, "end_factor": SHARE}
+    hyperparameters = {"total_steps": WHOLE_FROM_1, "end_factor": SHARE}
 
     def __init__(
         self,
@@ -358,7 +334,7 @@ class Cosine(Schedule):
         [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
-    hyperparameters = {"total_steps": POSITIVE, "warmup_steps": COUNT, "end_factor": SHARE}
+    hyperparameters = {"total_steps": WHOLE_FROM_1, "warmup_steps": WHOLE, "end_factor": SHARE}
 
     def __init__(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simplegrad.given import FLAG, NON_NEGATIVE
 from simplegrad.nn.module import Module
-from simplegrad.optimizers.groups import FLAG, NON_NEGATIVE
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -68,16 +68,9 @@ class SGD(Optimizer):
         maximize: bool = False,
         param_groups: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(
-            lr,
-            model,
-            param_groups,
-            momentum=momentum,
-            dampening=dampening,
-            weight_decay=weight_decay,
-            nesterov=nesterov,
-            maximize=maximize,
-        )
+        options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        options |= {"nesterov": nesterov, "maximize": maximize}
+        super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
 
     def check_group(self, group: Mapping[str, Any]) -> None:
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):

@@ -10,66 +10,13 @@ A rule is a static class, never instantiated, and knows only NumPy arrays:
 Names mean the same in every rule: `a`, `b` are inputs, `c` is the result, `n` is the number of
 elements that were reduced. A partial is a pure function: it may be called, and checked against
 finite differences, without any engine. Where an input was broadcast, its partial has the shape of
-`c`; `autograd.unbroadcast` sums it back.
+`c`, and `autograd.unbroadcast` sums it back, unless the partial has done so, as that of `MatMul`.
 """
 
-from simplegrad.rules.arithmetic import Add, Div, MatMul, Mul, Neg, Pow, Sub
-from simplegrad.rules.elementwise import (
-    GELU,
-    Abs,
-    Clip,
-    Exp,
-    Log,
-    Maximum,
-    Minimum,
-    ReLU,
-    Sigmoid,
-    Sqrt,
-    Tanh,
-    Where,
-)
-from simplegrad.rules.reductions import LogSumExp, Max, Mean, Min, Sum, Var
-from simplegrad.rules.shapes import (
-    Concatenate,
-    Index,
-    Reshape,
-    Squeeze,
-    Stack,
-    Transpose,
-    Unsqueeze,
-)
+from simplegrad.rules import arithmetic, elementwise, reductions, shapes
+from simplegrad.rules.arithmetic import *
+from simplegrad.rules.elementwise import *
+from simplegrad.rules.reductions import *
+from simplegrad.rules.shapes import *
 
-__all__ = [
-    "GELU",
-    "Abs",
-    "Add",
-    "Clip",
-    "Concatenate",
-    "Div",
-    "Exp",
-    "Index",
-    "Log",
-    "LogSumExp",
-    "MatMul",
-    "Max",
-    "Maximum",
-    "Mean",
-    "Min",
-    "Minimum",
-    "Mul",
-    "Neg",
-    "Pow",
-    "ReLU",
-    "Reshape",
-    "Sigmoid",
-    "Sqrt",
-    "Squeeze",
-    "Stack",
-    "Sub",
-    "Sum",
-    "Tanh",
-    "Transpose",
-    "Unsqueeze",
-    "Var",
-    "Where",
-]
+__all__ = [*arithmetic.__all__, *elementwise.__all__, *reductions.__all__, *shapes.__all__]

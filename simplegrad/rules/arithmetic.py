@@ -1,6 +1,10 @@
 """The rules behind the operators: + - * / ** @ and the minus sign."""
 
+import math
+
 import numpy as np
+
+__all__ = ["Add", "Div", "MatMul", "Mul", "Neg", "Pow", "Sub"]
 
 
 class Add:
@@ -124,6 +128,12 @@ class Pow:
     partials = da, db
 
 
+def _rows(x):
+    """The rows of all matrices of a batch, as one matrix."""
+    n = math.prod(x.shape[:-1])  # -1 would fail where there are no elements
+    return x.reshape(n, x.shape[-1])
+
+
 class MatMul:
     r"""Matrix product; leading axes are batches and broadcast.
 
@@ -153,7 +163,11 @@ class MatMul:
         if a.ndim == 1:  # db_kj = a_k dc_j
             return a[:, None] * dc[..., None, :]
         if b.ndim == 1:  # db_k = sum_i a_ik dc_i
-            return (a.mT @ dc[..., :, None])[..., 0]
+            return _rows(a).T @ dc.reshape(-1)
+        if (
+            a.ndim > 2 and b.ndim == 2
+        ):  # a batch times one matrix: one product of all rows sums over the batch
+            return _rows(a).T @ _rows(dc)
         return a.mT @ dc
 
     partials = da, db

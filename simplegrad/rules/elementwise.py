@@ -4,6 +4,21 @@ import math
 
 import numpy as np
 
+__all__ = [
+    "GELU",
+    "Abs",
+    "Clip",
+    "Exp",
+    "Log",
+    "Maximum",
+    "Minimum",
+    "ReLU",
+    "Sigmoid",
+    "Sqrt",
+    "Tanh",
+    "Where",
+]
+
 
 class Exp:
     r"""Exponential function.

@@ -5,6 +5,8 @@
 
 import numpy as np
 
+__all__ = ["LogSumExp", "Max", "Mean", "Min", "Sum", "Var"]
+
 
 def keep(x, axis, keepdims):
     """`x` with its reduced axes put back as size 1, so that it broadcasts against the input."""

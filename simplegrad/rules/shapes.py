@@ -5,6 +5,8 @@ import itertools
 
 import numpy as np
 
+__all__ = ["Concatenate", "Index", "Reshape", "Squeeze", "Stack", "Transpose", "Unsqueeze"]
+
 
 class EachInput:
     """The partials of a rule with any number of inputs: one function, told which input by `i`."""
@@ -81,6 +83,15 @@ class Unsqueeze:
     partials = (da,)
 
 
+_BASIC = int, np.integer, slice, type(None), type(...)
+
+
+def _is_basic(index):
+    """Whether an index is made of ints, slices, None and ... alone: it takes no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(i, _BASIC) and not isinstance(i, bool) for i in parts)
+
+
 class Index:
     r"""The elements at an index, as NumPy understands it; what was taken twice adds up.
 
@@ -93,7 +104,10 @@ class Index:
 
     def da(dc, c, a, index):
         da = np.zeros_like(a)
-        np.add.at(da, index, dc)  # da[index] += dc would add a repeated index once
+        if _is_basic(index):
+            da[index] += dc
+        else:  # what is taken twice adds up; da[index] += dc would add it once
+            np.add.at(da, index, dc)
         return da
 
     partials = (da,)

@@ -1,4 +1,4 @@
 """What serves the reader: checking gradients, finding mistakes, explaining, drawing, saving.
 
-Nothing of the mathematics knows this room.
+None of the mathematics imports it.
 """

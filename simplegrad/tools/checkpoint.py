@@ -89,9 +89,7 @@ def save(
 
 
 def load(
-    path: str | os.PathLike[str],
-    model: Module | None = None,
-    optimizer: Optimizer | None = None,
+    path: str | os.PathLike[str], model: Module | None = None, optimizer: Optimizer | None = None
 ) -> dict[str, Any]:
     """Takes over what `save` has written: training goes on as if it had not been interrupted.
 

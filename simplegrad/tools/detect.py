@@ -11,7 +11,6 @@ import itertools
 import linecache
 import os
 import sys
-import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from simplegrad import autograd, tensor
+from simplegrad import autograd, mistakes, tensor
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
 
@@ -236,12 +235,9 @@ def _line(filename: str, number: int) -> str:
 
 def _warn_of_accumulation(t: Tensor, frame: FrameType) -> None:
     frame = _users_frame(frame)
-    warnings.warn_explicit(
+    mistakes.warn_at(
+        frame,
         f"backward() adds to a gradient that step() has used already, of {t!r}: it becomes the sum "
         "over more than one step, and the steps grow too long. Write opt.zero_grad() after "
         "opt.step().",
-        UserWarning,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simplegrad import given
 from simplegrad.tensor import Tensor
 from simplegrad.tools.folding import Group, graph, groups_of, kind_of
 
@@ -179,11 +180,8 @@ def _check(root: Tensor, max_nodes: int, caller: str) -> None:
             "gradients, or it was made under no_grad() or by detach(). Make one of its inputs with "
             "sg.Tensor(..., requires_grad=True) and compute it again."
         )
-    if isinstance(max_nodes, bool) or not isinstance(max_nodes, int | np.integer) or max_nodes < 1:
-        raise ValueError(
-            f"max_nodes is an int of at least 1, but got {max_nodes!r}. Write "
-            f"sg.{caller}(tensor, max_nodes=60)."
-        )
+    write = f"Write sg.{caller}(tensor, max_nodes=60)."
+    given.checked_number(given.SIZE, max_nodes, "max_nodes is", write, wrong_type=ValueError)
 
 
 # What is written of a tensor
@@ -374,11 +372,7 @@ def _edge(edge: Edge, line: list[tuple[float, float]], down: bool) -> str:
 
 
 def _box(
-    number: int,
-    kind: str,
-    lines: list[str],
-    size: tuple[float, float],
-    center: tuple[float, float],
+    number: int, kind: str, lines: list[str], size: tuple[float, float], center: tuple[float, float]
 ) -> str:
     """A node: a box with lines of text, the first of them bold."""
     (width, height), (x, y) = size, center

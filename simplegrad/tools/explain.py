@@ -6,18 +6,15 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from types import FunctionType, MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from simplegrad import autograd
+from simplegrad import autograd, given
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
+from simplegrad.tools.lines import CODE, NUMBERS, Index, Line, element_of, rounded, text_of
 
-DECIMAL = r"(?<![\w.])(?:\d+\.\d*|\d+(?=e))(?:e[-+]?\d+)?"
-
-WHERE, CODE, NUMBERS = 24, 74, 60  # columns: of the table 100, of which CODE, of which NUMBERS
+WHERE = 24  # columns of the table that say where
 
 NOTHING = """\
 no line of the mathematical parts of simplegrad ran, or none about the tensor that was chosen: no
@@ -25,54 +22,6 @@ rule, no chain rule, no update of an optimizer, no forward of a module. What sim
 has no such lines: explain the same call with simplegrad.optimizers, and without @fast.replay,
 which gives the same bits. Functions that were typed where Python keeps no source, as in
 python -c, cannot be shown either."""
-
-Index = tuple[int, ...]
-
-
-class Line(NamedTuple):
-    """One line that ran.
-
-    Attributes:
-        file: Its file.
-        line: Its number there; of a statement of several lines, that of the first.
-        function: What it is a line of, such as "Adam.update".
-        parameter: The name of the tensor that it is about: the one that is updated, or whose
-            gradient is computed. None in a forward pass.
-        equation: What the docstring gives for it, in LaTeX; "" if it gives nothing.
-        code: The statement, as it stands in the file.
-        numbers: Its right side with the numbers put in, none of them rounded. An array that is
-            not used element by element shows its first values and its shape. "" if the statement
-            assigns several names.
-        result: The number that it gave, of NumPy or of Python; or a text, where there is no such
-            element, or several results, or an error.
-    """
-
-    file: str
-    line: int
-    function: str
-    parameter: str | None
-    equation: str
-    code: str
-    numbers: str
-    result: Any
-
-    def __str__(self) -> str:
-        """The code, the numbers below it, and the result at the right."""
-        rows = textwrap.wrap(self.code, CODE, subsequent_indent=" " * 8)
-        left = re.match(r"(return|.*? [^\w\s]*=) ", self.code)
-        indent = " " * (len(left[1]) - 1 if left else 4)
-        numbers, result = _rounded(self.numbers), _rounded(text_of(self.result))
-        if numbers != result and not self.code.endswith(numbers):
-            rows += _wrapped(f"= {numbers}", indent, NUMBERS)
-        if not isinstance(self.result, str):
-            if len(rows[-1]) >= NUMBERS:
-                rows.append("")
-            rows[-1] = f"{rows[-1]:{NUMBERS}}= {result}"
-        elif result.startswith("["):
-            rows += _wrapped(f"= {result}", indent, CODE)
-        else:
-            rows += _wrapped(result, " " * 4, CODE)
-        return "\n".join(rows)
 
 
 class Explanation:
@@ -136,7 +85,7 @@ class Explanation:
         rows = [row("th", ["line", "of", "equation", "code", "numbers put in", "result"])]
         for line in self.lines:
             equation = escape(f"${line.equation}$" if line.equation else "")
-            computed = code(_rounded(line.numbers)), code(_rounded(text_of(line.result)))
+            computed = code(rounded(line.numbers)), code(rounded(text_of(line.result)))
             place, of = code(f"{line.function}:{line.line}"), escape(line.parameter or "")
             rows.append(row("td", [place, of, equation, code(line.code), *computed]))
         return "\n".join([title, "<table>", *rows, "</table>"])
@@ -186,7 +135,7 @@ def explain(
         theta.data -= lr * step
                     = 3 - 0.1 * 6                                   = 2.4
     """
-    from simplegrad.tools.trace import Tracer, traced_by  # which costs time that few programs need
+    from simplegrad.tools.trace import Tracer  # which costs time that few programs need
 
     if not callable(call):
         raise TypeError(
@@ -201,11 +150,10 @@ def explain(
     element = "the first element" if index is None else f"element {index}"
     element += " of each array" if chosen is None else f" of {tracer.name_of(chosen)}"
     try:
-        with traced_by(tracer):
-            result = call(*args, **kwargs)
+        result = tracer.watch(call, args, kwargs)
     except Exception as error:
-        lines = [*tracer.lines, tracer.line_that_raised(error)]
-        explanation = Explanation(name, element, lines, None)
+        tracer.lines.append(tracer.line_that_raised(error))
+        explanation = Explanation(name, element, tracer.lines, None)
         vars(error)["explanation"] = explanation
         print(explanation)
         raise
@@ -280,7 +228,7 @@ def _checked_index(
     if index is None:
         return None
     index = index if isinstance(index, tuple) else (index,)
-    if not all(isinstance(i, int | np.integer) for i in index):
+    if not all(given.is_a(given.INT, i) for i in index):
         raise TypeError(
             f"index says which one element to show, an int for each axis, but got {index!r}. Write "
             "index=(0, 3)."
@@ -302,47 +250,7 @@ def _checked_index(
     return tuple(int(i) % size for i, size in zip(index, shape, strict=True))
 
 
-def element_of(array: np.ndarray, index: Index | None, of: tuple[int, ...] | None) -> Any:
-    """The element of an array that belongs to one element of a tensor of shape `of`, or None.
-
-    Axes are aligned from the last, as in broadcasting: along an axis that one of the two does not
-    have, or has with size 1, the first element stands for all.
-    """
-    place = []
-    for axis in range(-array.ndim, 0):
-        size = array.shape[axis]
-        i = index[axis] if index is not None and len(index) >= -axis else 0
-        n = of[axis] if of is not None and len(of) >= -axis else 1
-        if size != 1 and (n not in (1, size) or not -size <= i < size):
-            return None
-        place.append(i if size != 1 else 0)
-    return array[tuple(place)]
-
-
-# Numbers as text
-
-
-def text_of(value: Any) -> str:
-    """A number as Python writes it, and 4 for 4.0: both compute the same."""
-    return str(value).removesuffix(".0")
-
-
-def _rounded(text: str) -> str:
-    """The text with its decimals rounded to six digits."""
-    return re.sub(DECIMAL, lambda number: f"{float(number[0]):.6g}", text)
-
-
 def _place(line: Line) -> str:
     """The function and the number of a line, without its class if that is too long."""
     place = f"{line.function}:{line.line}"
     return place if len(place) <= WHERE else place.rpartition(".")[2][-WHERE:]
-
-
-def _wrapped(text: str, indent: str, width: int) -> list[str]:
-    """The text in rows, all but the first a little further in; a shape stays in one piece."""
-    text = re.sub(r"\.\.\. \([\d, ]+\)", lambda shape: shape[0].replace(" ", "\0"), text)
-    further = f"{indent}  "
-    rows = textwrap.wrap(
-        text, width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False
-    )
-    return [row.replace("\0", " ") for row in rows]

@@ -162,11 +162,7 @@ def _crossings(first: list[float], second: list[float]) -> int:
 
 
 def _places(
-    layers: list[list[int]],
-    after: Segments,
-    before: Segments,
-    sizes: list[float],
-    nodes: int,
+    layers: list[list[int]], after: Segments, before: Segments, sizes: list[float], nodes: int
 ) -> list[float]:
     """Where the nodes and points are across: each row goes to the middle of what it leads to."""
 

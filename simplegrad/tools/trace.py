@@ -9,13 +9,13 @@ Nothing is computed a second time, and nothing in the library knows of it.
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import inspect
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -26,62 +26,12 @@ from simplegrad.nn.module import Module
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.rules import elementwise
 from simplegrad.tensor import Tensor
-from simplegrad.tools.explain import Index, Line, element_of, explain, text_of
+from simplegrad.tools.equations import definition_of, equations_in, statements_of
+from simplegrad.tools.lines import Line, Pick, element_of, result_of, text_of, value_text
 
 CHAIN_RULE, ACCUMULATE = autograd.chain_rule.__code__, Tensor.accumulate_grad.__code__
 ENGINE = {CHAIN_RULE, ACCUMULATE, autograd.unbroadcast.__code__}
 IN_CHAIN_RULE = ["dt"], ["grads[t.index]"]  # what its lines that compute assign; others find dc
-
-EQUATION = r"(?s)\$\$(.*?)\$\$"
-
-Pick = Callable[[np.ndarray], Any]  # gives the chosen element of an array, or None
-
-
-# Numbers as text
-
-
-def _array_of(value: Any) -> np.ndarray:
-    return np.asarray(value.data if isinstance(value, Tensor) else value)
-
-
-def _array_text(array: np.ndarray) -> str:
-    """A small array in full; of a large one the first values and the shape."""
-    if array.ndim == 0:
-        return text_of(array[()])
-    if array.size > 6:
-        return f"[{', '.join(text_of(x) for x in array.flat[:3])}, ... {array.shape}]"
-    text = np.array2string(array, separator=", ", formatter={"all": text_of})
-    return " ".join(text.split())
-
-
-def _value_text(value: Any, pick: Pick) -> str | None:
-    """What stands in place of a name; None if the name says it better, as of a function."""
-    if isinstance(value, np.ndarray | Tensor):
-        array = _array_of(value)
-        number = pick(array)
-        return _array_text(array) if number is None else text_of(number)
-    if isinstance(value, int | float | np.number | np.bool):
-        return text_of(value)
-    if value is None or isinstance(value, str | slice):
-        return repr(value)
-    kinds = int | np.integer | np.ndarray | Tensor  # of a shape, an index, joined arrays
-    if isinstance(value, tuple | list) and all(isinstance(x, kinds) for x in value):
-        text = ", ".join(_array_text(_array_of(x)) for x in value)
-        return f"[{text}]" if isinstance(value, list) else f"({text}{',' * (len(value) == 1)})"
-    return None
-
-
-def _result_of(value: Any, pick: Pick) -> Any:
-    """The number that a line gave, or an array as text; None of what is not computed with."""
-    if isinstance(value, np.ndarray | Tensor):
-        array = _array_of(value)
-        number = pick(array)
-        return _array_text(array) if number is None else number
-    return value if isinstance(value, int | float | np.number | np.bool) else None
-
-
-# The statements of a function, read from its file
-
 
 # A line with names where its numbers will be, and what it assigns: nothing if it returns
 Statement = tuple[Line, list[str]]
@@ -92,92 +42,20 @@ def _statements_of(frame: FrameType, owner: type | None) -> Statements:
     """The statements of the function that a frame runs; `owner` is the class that it stands in."""
     code = frame.f_code
     name = f"{owner.__name__}.{code.co_name}" if owner else code.co_name
-    lines = linecache.getlines(code.co_filename, frame.f_globals)[code.co_firstlineno - 1 :]
-    is_method = bool(lines) and lines[0][0].isspace()
-    source = ("class C:\n" if is_method else "\n") + "".join(inspect.getblock(lines))
-    try:
-        nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
-        definition, *body = sorted(nodes, key=lambda node: node.lineno)[is_method:]
-    except (SyntaxError, ValueError):
-        return {}
-    if not isinstance(definition, ast.FunctionDef) or definition.name != code.co_name:
-        return {}  # the file is not there, or was changed since it was imported
-    parts = {node: found for node in body if (found := _parts_of(node))}
-    equations = _equations_of(definition, owner, {node: parts[node][0] for node in parts})
+    definition, source = definition_of(code, frame.f_globals)
     statements: Statements = {}
-    for node in body:
-        first = node.lineno + code.co_firstlineno - 2
-        statement, last = None, first
-        if node in parts:
-            targets, right = parts[node]
+    for node, computed in statements_of(definition, owner).items() if definition else ():
+        statement = None
+        if computed is not None:
+            tex = " ".join(computed.equation.split())
             text = _joined(ast.get_source_segment(source, node) or "")
-            what = None, equations[node], text, _unparsed(right), None
-            statement = Line(code.co_filename, first, name, *what), targets
-        if not (hasattr(node, "body") or hasattr(node, "cases")):
-            last += (node.end_lineno or node.lineno) - node.lineno
-        for line in range(first, last + 1):
+            what = None, tex, text, _unparsed(computed.right), None
+            statement = Line(code.co_filename, node.lineno, name, *what), computed.targets
+        holds_others = hasattr(node, "body") or hasattr(node, "cases")
+        last = node.lineno if holds_others else node.end_lineno or node.lineno
+        for line in range(node.lineno, last + 1):
             statements.setdefault(line, statement)
     return statements
-
-
-def _parts_of(node: ast.stmt) -> tuple[list[str], ast.expr] | None:
-    """What a statement assigns, and the expression for it; None if it computes nothing."""
-    match node:
-        case ast.Return(value=ast.expr() as right):
-            return [], right
-        case ast.Assign(targets=[ast.Tuple() as left, *_], value=right):
-            return [name.id for name in ast.walk(left) if isinstance(name, ast.Name)], right
-        case ast.Assign(targets=[left, *_], value=right):
-            return [ast.unparse(left)], right
-        case ast.AnnAssign(target=left, value=ast.expr() as right):
-            return [ast.unparse(left)], right
-        case ast.AugAssign(target=left, op=operator, value=right):
-            return [ast.unparse(left)], ast.BinOp(left, operator, right)
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="at"), args=[left, *_]) as right):
-            return [ast.unparse(left)], right  # np.add.at(da, index, dc)
-        case ast.Expr(value=ast.Call(keywords=keywords) as right):
-            out = [ast.unparse(keyword.value) for keyword in keywords if keyword.arg == "out"]
-            return (out, right) if out else None  # np.add(m, a, out=m)
-    return None
-
-
-def _equations_of(
-    definition: ast.FunctionDef, owner: type | None, targets_of: dict[ast.stmt, list[str]]
-) -> dict[ast.stmt, str]:
-    """The equation for each statement, from the docstring of the function or of its class.
-
-    An equation of a rule stands at the returns of the function that its left side names. Any other
-    stands where its left side is assigned or, if it is nowhere, at the return that ends the
-    function. Several equations of one left side belong to its assignments in their order.
-    """
-    is_rule = hasattr(owner, "partials")
-    found = re.findall(EQUATION, ast.get_docstring(definition) or "")
-    given: dict[str, list[str]] = {}
-    for tex in found or re.findall(EQUATION, getattr(owner, "__doc__", None) or ""):
-        left = _left_side(tex)
-        left = left.partition("_")[0] if is_rule else left
-        given.setdefault(left, []).append(" ".join(tex.split()))
-    assigned = {targets[0].removesuffix(".data") for targets in targets_of.values() if targets}
-    returned = next((left for left in given if left not in assigned), "")
-    if is_rule:
-        returned = "c" if definition.name == "forward" else definition.name
-    equations = {}
-    for node, targets in targets_of.items():
-        left = ""
-        if not targets and (is_rule or node is definition.body[-1]):
-            left = returned
-        elif targets and not is_rule:
-            left = targets[0].removesuffix(".data")
-        mine = given.get(left, [""])
-        equations[node] = mine.pop(0) if len(mine) > 1 else mine[0]
-    return equations
-
-
-def _left_side(tex: str) -> str:
-    r"""The left side of an equation as code writes it: `m_hat` for `\hat m`."""
-    left = re.split(r"=|\\mathrel|\\leftarrow|\\gets", tex)[0]
-    left = re.sub(r"\\(hat|bar|tilde)\s*\{?(\w+)\}?", r"\2_\1", left)
-    return re.sub(r"[\\{}\s]", "", left)
 
 
 def _joined(code: str) -> str:
@@ -227,7 +105,7 @@ class _PutIn(ast.NodeTransformer):
 
     def put_in(self, node: ast.expr) -> ast.expr:
         value = self.looked_up(node)
-        text = _value_text(value, self.pick)
+        text = value_text(value, self.pick)
         if text is None:
             return node
         self.values.append(value)
@@ -247,18 +125,16 @@ class _PutIn(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         is_name = all(isinstance(part, LOOKUP) for part in ast.walk(node))
-        return self.put_in(node) if is_name else self.operation(node, _no_element)
+        return self.put_in(node) if is_name else self.operation(node, None)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         is_key = isinstance(self.looked_up(node.value), dict | list | tuple)
-        return self.put_in(node) if is_key else self.operation(node, _no_element)
+        return self.put_in(node) if is_key else self.operation(node, None)
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        is_matmul = isinstance(node.op, ast.MatMult)
-        return self.operation(node, _no_element if is_matmul else self.pick)
+    def arithmetic(self, node: ast.BinOp | ast.UnaryOp) -> ast.expr:
+        return self.operation(node, None if isinstance(node.op, ast.MatMult) else self.pick)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        return self.operation(node, self.pick)
+    visit_BinOp = visit_UnaryOp = arithmetic
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         """The branch that is taken, where the condition only looks something up."""
@@ -272,7 +148,7 @@ class _PutIn(ast.NodeTransformer):
             return ast.Call(node.func, [ast.Constant(...)], [])
         function, before = node.func, self.pick
         name = getattr(function, "attr", getattr(function, "id", ""))
-        self.pick = before if _is_elementwise(name) else _no_element
+        self.pick = before if _is_elementwise(name) else None
         node.args = [self.visit(argument) for argument in node.args]
         node.keywords = [self.visit(word) for word in node.keywords if word.arg != "out"]
         if isinstance(function, ast.Attribute):
@@ -302,10 +178,6 @@ def _in_parentheses(node: ast.expr, start: str) -> ast.expr:
     return node
 
 
-def _no_element(array: np.ndarray) -> None:
-    """Picks nothing: the array is shown as a whole."""
-
-
 # The tracer
 
 Begun = tuple[Statement, Line, Pick]  # the line has its numbers, and no result yet
@@ -315,7 +187,7 @@ class Tracer:
     """Writes down the lines that compute, as the trace function of a thread."""
 
     def __init__(
-        self, chosen: Tensor | None, index: Index | None, known: list[tuple[str, Tensor]]
+        self, chosen: Tensor | None, index: tuple[int, ...] | None, known: list[tuple[str, Tensor]]
     ) -> None:
         self.chosen, self.index = chosen, index
         self.names = {id(t): name for name, t in reversed(known)}
@@ -323,6 +195,15 @@ class Tracer:
         self.statements: dict[CodeType, Statements | None] = {}
         self.begun: dict[FrameType, Begun] = {}
         self.raised: tuple[BaseException, Line] | None = None
+
+    def watch(self, call: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
+        """What a call returns, with this as the trace function of the thread until then."""
+        before = sys.gettrace()
+        sys.settrace(self)
+        try:
+            return call(*args, **kwargs)
+        finally:
+            sys.settrace(before)
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Python enters a function: those of mathematics are looked into."""
@@ -378,7 +259,7 @@ class Tracer:
             return
         (_, targets), line, pick = self.begun.pop(frame)
         values = [_evaluated(target, frame) for target in targets] if targets else [returned]
-        results = [_result_of(value, pick) for value in values]
+        results = [result_of(value, pick) for value in values]
         result = results[0]
         if len(targets) > 1:
             pairs = zip(targets, results, strict=True)
@@ -399,13 +280,10 @@ class Tracer:
         if raised is not None and raised[0] is error:
             line = raised[1]
         else:
-            place: Any = error.__traceback__
-            while place.tb_next is not None:
-                place = place.tb_next
-            file, names = place.tb_frame.f_code.co_filename, place.tb_frame.f_globals
-            code = linecache.getline(file, place.tb_lineno, names).strip()
-            function = place.tb_frame.f_code.co_name
-            line = Line(file, place.tb_lineno, function, None, "", code, "", None)
+            *_, (frame, number) = traceback.walk_tb(error.__traceback__)
+            code = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
+            where = frame.f_code.co_filename, number, frame.f_code.co_name
+            line = Line(*where, None, "", code, "", None)
         return line._replace(result=f"raises {type(error).__name__}: {error}")
 
     def name_of(self, t: Tensor | None) -> str | None:
@@ -414,17 +292,6 @@ class Tracer:
             return None
         made = None if t.rule is None else f"result of {t.rule.__name__}"
         return self.names.get(id(t), t.name or made)
-
-
-@contextlib.contextmanager
-def traced_by(tracer: Tracer) -> Iterator[None]:
-    """Within it, `tracer` is the trace function of this thread."""
-    before = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
 
 
 def _owner_of(frame: FrameType) -> type | None:
@@ -445,7 +312,7 @@ def _is_mathematics(frame: FrameType, owner: type | None) -> bool:
     if name.startswith(("_", "<")):
         return False
     if module == functional.__name__:
-        return bool(re.search(EQUATION, vars(functional)[name].__doc__ or ""))
+        return bool(equations_in(vars(functional)[name].__doc__))
     return (
         code in ENGINE
         or module.startswith(rules.__name__)
@@ -471,7 +338,7 @@ def _tensor_of(frame: FrameType) -> Tensor | None:
     if frame.f_code is ACCUMULATE or isinstance(_first_argument(frame), Optimizer):
         return next((value for value in _arguments_of(frame) if isinstance(value, Tensor)), None)
     above: FrameType | None = frame
-    while above is not None and above.f_code is not explain.__code__:
+    while above is not None and above.f_code is not Tracer.watch.__code__:
         if above.f_code is CHAIN_RULE:
             return above.f_locals.get("t")
         above = above.f_back

@@ -1,4 +1,4 @@
-"""simplegrad beside others, in one process: a training step, a long chain, the import.
+"""simplegrad beside others, in one process: a step, two gradients, a long chain, the import.
 
 Run it as `python tests/benchmarks/eager.py [--repeats N] [--check]`. It prints a Markdown table.
 """
@@ -77,6 +77,48 @@ def training_step(torch, repeats):
     return timing.interleaved([ours, theirs], repeats, calls=10)  # of 10, so that caches are warm
 
 
+# Gradients of one operation: a leaf, the operation and its backward
+
+
+def gradient(leaf, operation, dc):
+    """A function that gives the leaf a new gradient, in either library."""
+
+    def compute():
+        leaf.grad = None
+        operation(leaf).backward(dc)
+        return leaf.grad
+
+    return compute
+
+
+def operation(torch, repeats, array, of_ours, of_theirs):
+    """The median times of an operation of `array` with its backward; None if there is no torch."""
+    ours = sg.Tensor(array, requires_grad=True)
+    dc = np.random.default_rng(1).normal(size=of_ours(ours).shape).astype(array.dtype)
+    ours = gradient(ours, of_ours, dc)
+    if torch is None:
+        return *timing.interleaved([ours], repeats, calls=10), None
+    theirs = gradient(torch.tensor(array, requires_grad=True), of_theirs, torch.from_numpy(dc))
+    for _ in range(20):
+        np.testing.assert_allclose(ours(), theirs().numpy(), rtol=1e-4, atol=1e-4)
+    return timing.interleaved([ours, theirs], repeats, calls=10)
+
+
+def slice_of_rows(torch, repeats):
+    """`t[:, 64:192]` of (256, 256)."""
+    array = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
+    return operation(torch, repeats, array, lambda t: t[:, 64:192], lambda t: t[:, 64:192])
+
+
+def batch_by_matrix(torch, repeats):
+    """`x @ w` of x (32, 16, 64), which needs no gradient, and w (64, 256)."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(32, 16, 64)).astype(np.float32)
+    w = rng.normal(size=(64, 256)).astype(np.float32)
+    ours, theirs = sg.Tensor(x), None if torch is None else torch.from_numpy(x)
+    return operation(torch, repeats, w, lambda w: ours @ w, lambda w: theirs @ w)
+
+
 # The chain
 
 
@@ -115,6 +157,14 @@ def import_time(rounds=15):
         return timing.interleaved(functions, rounds)
 
 
+def beside_torch(what, ours, theirs):
+    """A row of the table: a time of ours and one of torch, which may be missing."""
+    if theirs is None:
+        return [what, f"simplegrad {ours * 1e6:.0f} µs, torch missing", ""]
+    times = f"simplegrad {ours * 1e6:.0f} µs, torch {theirs * 1e6:.0f} µs"
+    return [what, times, f"{ours / theirs:.2f} of torch's time"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=300, help="of ten training steps")
@@ -123,6 +173,8 @@ def main():
 
     torch = torch_or_none()
     ours, theirs = training_step(torch, args.repeats)
+    of_slice = slice_of_rows(torch, args.repeats)
+    of_batch = batch_by_matrix(torch, args.repeats)
     short, long = chain([10_000, 100_000])
     numpy_alone, both = import_time()
 
@@ -132,12 +184,9 @@ def main():
     print(
         timing.table(
             ["what", "contestants", "ratio"],
-            [
-                f"training step, {IN}-{HIDDEN}-{OUT}, batch {BATCH}",
-                f"simplegrad {ours * 1e6:.0f} µs, "
-                + (f"torch {theirs * 1e6:.0f} µs" if torch else "torch missing"),
-                f"{ours / theirs:.2f} of torch's time" if torch else "",
-            ],
+            beside_torch(f"training step, {IN}-{HIDDEN}-{OUT}, batch {BATCH}", ours, theirs),
+            beside_torch("slice [:, 64:192] of (256, 256), and backward", *of_slice),
+            beside_torch("(32, 16, 64) @ (64, 256), and backward", *of_batch),
             [
                 "backward of a chain, per node",
                 f"10,000: {short * 1e6:.2f} µs, 100,000: {long * 1e6:.2f} µs",

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
-from simplegrad import optimizers, rules
+from simplegrad import autograd, fast, nn, optimizers, rules
+from simplegrad.tools import gradcheck
+from simplegrad.tools.equations import equations_in
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "docs" / "hooks"))
@@ -204,7 +206,7 @@ def test_every_rule_and_every_docstring_with_an_equation_is_on_the_page():
 @pytest.mark.parametrize("thing", EVERYTHING, ids=lambda thing: thing.__name__)
 def test_each_equation_stands_beside_lines_that_are_in_the_file(thing):
     found = list(equation_page.lines_of(thing))
-    assert len(found) == len(equation_page.EQUATION.findall(inspect.getdoc(thing))) >= 1
+    assert len(found) == len(equations_in(inspect.getdoc(thing))) >= 1
     for file, first, code in found:
         lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
         shown = code.splitlines()
@@ -221,8 +223,8 @@ def indented(code):
 def test_the_five_of_adam_are_the_first_and_are_those_of_its_docstring():
     page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
     assert re.findall(r"<!-- equations: (\w+) -->", page)[0] == "optimizers"
-    shown = equation_page.EQUATION.findall(equation_page.markdown("optimizers"))
-    adam = equation_page.EQUATION.findall(inspect.getdoc(optimizers.Adam))
+    shown = equations_in(equation_page.markdown("optimizers"))
+    adam = equations_in(inspect.getdoc(optimizers.Adam))
     assert len(adam) == 5
     assert [" ".join(tex.split()) for tex in shown[:5]] == [" ".join(tex.split()) for tex in adam]
 
@@ -273,8 +275,20 @@ def test_the_python_of_a_page_runs(path, monkeypatch, tmp_path):
         exec(block, names)
 
 
+def test_every_public_name_is_on_a_page_of_the_api():
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+    shown = set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE))
+    for module in sg, nn, optimizers, fast, sg.datasets:
+        for name in module.__all__:
+            place = f"{module.__name__}.{name}"
+            assert place in shown or not callable(getattr(module, name)), (
+                f"no page of docs/api/ shows {place}. Write the line `::: {place}` on one of them: "
+                "functions are in docs/api/functions.md."
+            )
+
+
 def test_the_rule_of_the_page_about_rules_works():
-    rule, _, _, _, trial = python_blocks(ROOT / "CONTRIBUTING.md")
+    rule, *_, trial = python_blocks(ROOT / "CONTRIBUTING.md")
     names = {"np": np}
     exec(rule, names)
     a = sg.Tensor(np.linspace(-3, 3, 7), requires_grad=True)
@@ -284,3 +298,17 @@ def test_the_rule_of_the_page_about_rules_works():
 
     assert sg.gradcheck(sin, a)
     assert "sg.gradcheck(sg.sin, a)" in trial
+
+
+def test_the_functions_of_a_thing_are_in_the_order_of_its_equations():
+    functions_of = equation_page.functions_of
+    mul, schedules = rules.Mul, optimizers.schedules
+    assert functions_of(mul) == [mul.forward, mul.da, mul.db]
+    assert functions_of(rules.Stack) == [rules.Stack.forward, rules.Stack.partials.partial]
+    assert functions_of(optimizers.SGD) == [optimizers.SGD.update]
+    assert functions_of(nn.Linear) == [nn.Linear.forward]
+    assert functions_of(schedules.Step) == [schedules.Step.factor]
+    assert functions_of(schedules.Schedule) == [schedules.Schedule._set_rates]
+    assert functions_of(sg.softmax) == [sg.softmax]
+    assert functions_of(autograd.backward) == [autograd.chain_rule]
+    assert len(functions_of(gradcheck.gradcheck)) == 2

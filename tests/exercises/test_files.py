@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplegrad import autograd, exercises, functional, optimizers, rules
-from simplegrad import gradcheck as gradcheck_function
+from simplegrad import autograd, exercises, functional, gradcheck, optimizers, rules
 from simplegrad.exercises import references
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
+from simplegrad.tools.equations import equations_in
 
 jupytext = pytest.importorskip("jupytext", reason='pip install -e ".[test]" installs jupytext')
 
@@ -34,7 +34,7 @@ SOURCES = {
     "matmul": [rules.MatMul],
     "unbroadcast": [rules.Index],  # broadcasting takes elements several times
     "topological_order": [autograd.backward],
-    "gradcheck": [gradcheck_function],
+    "gradcheck": [gradcheck],
     "sgd_momentum": [optimizers.SGD],
     "rmsprop": [optimizers.RMSProp],
     "adam": [optimizers.Adam],
@@ -56,7 +56,7 @@ def cells_of(exercise):
 
 
 def equations_of(text):
-    return [" ".join(tex.split()) for tex in re.findall(r"\$\$(.*?)\$\$", text, re.DOTALL)]
+    return [" ".join(tex.split()) for tex in equations_in(text)]
 
 
 # Files

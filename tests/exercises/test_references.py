@@ -8,9 +8,10 @@ import pytest
 import simplegrad as sg
 from simplegrad import optimizers as optim
 from simplegrad import rules
-from simplegrad.exercises.judge import Trial, judge, value_of
+from simplegrad.exercises.judge import judge, value_of
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.topological_order import is_order
+from simplegrad.exercises.task import Trial
 from tests.helpers.oracles import central_differences
 
 TASKS = {

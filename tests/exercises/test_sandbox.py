@@ -15,8 +15,9 @@ import pytest
 from simplegrad import exercises
 from simplegrad.exercises import __main__ as command
 from simplegrad.exercises import sandbox
-from simplegrad.exercises.judge import Report, judge
+from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
+from simplegrad.exercises.task import Report
 from simplegrad.exercises.words import text
 from tests.helpers.limits import HANGING
 

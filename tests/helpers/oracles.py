@@ -24,7 +24,7 @@ def in_layout(array, layout):
     if layout == "fortran":
         return np.array(array, order="F")
     if layout == "strided":
-        wide = np.zeros((*array.shape, 2))
+        wide = np.zeros((*array.shape, 2), array.dtype)
         wide[..., 0] = array
         return wide[..., 0]
     if layout == "reversed" and array.ndim:

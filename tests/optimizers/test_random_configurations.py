@@ -13,7 +13,7 @@ from mpmath import iv
 import simplegrad as sg
 from simplegrad import fast
 from simplegrad import optimizers as optim
-from simplegrad.optimizers.groups import FLAG, FRACTION
+from simplegrad.given import FLAG, FRACTION
 from tests.helpers.oracles import same_bits
 
 NAMES = ["Adam", "AdamW", "RMSProp", "SGD"]

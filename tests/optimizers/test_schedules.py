@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
-from simplegrad.optimizers.schedules import Constant, Cosine, Linear, Schedule, Step
+from simplegrad.optimizers.schedules import Cosine, Linear, Schedule, Step
 
 MADE = {  # one of each kind
-    "Constant": lambda opt, **group: Constant(opt, **group),
     "Step": lambda opt, **group: Step(opt, step_size=3, gamma=0.3, **group),
     "Linear": lambda opt, **group: Linear(opt, total_steps=7, end_factor=0.1, **group),
     "Cosine": lambda opt, **group: Cosine(opt, total_steps=7, end_factor=0.1, **group),
@@ -67,8 +66,8 @@ def refused(error, *said):
 # The rates
 
 
-def test_constant_keeps_the_rate_to_the_bit():
-    assert trajectory(Constant(sgd(lr=0.1)), 5) == [0.1] * 5
+def test_a_factor_of_1_keeps_the_rate_to_the_bit():
+    assert trajectory(Step(sgd(lr=0.1), step_size=1, gamma=1.0), 5) == [0.1] * 5
 
 
 def test_step_multiplies_by_gamma_whenever_step_size_updates_have_passed():
@@ -118,10 +117,8 @@ shares = st.floats(0, 1)
 
 @st.composite
 def schedules(draw):
-    kind = draw(st.sampled_from([Constant, Step, Linear, Cosine]))
+    kind = draw(st.sampled_from([Step, Linear, Cosine]))
     opt = sgd(lr=draw(st.floats(0, 1e3)))
-    if kind is Constant:
-        return kind(opt)
     if kind is Cosine:
         total = draw(counts)
         return kind(opt, total, draw(st.integers(0, total - 1)), draw(shares))
@@ -193,7 +190,6 @@ def test_the_equation_of_the_docstring_is_the_line_of_the_code(kind):
 @pytest.mark.parametrize(
     ("ours", "theirs", "steps"),
     [
-        (lambda o: Constant(o), lambda t, o: t.ConstantLR(o, factor=1), 5),
         (lambda o: Step(o, 7), lambda t, o: t.StepLR(o, 7), 40),
         (lambda o: Step(o, 3, 0.5), lambda t, o: t.StepLR(o, 3, 0.5), 40),
         (lambda o: Linear(o, 20), lambda t, o: t.LinearLR(o, 1.0, 0.0, 20), 30),
@@ -209,7 +205,7 @@ def test_the_equation_of_the_docstring_is_the_line_of_the_code(kind):
             25,
         ),
     ],
-    ids=["constant", "step", "step of a half", "linear", "linear to 0.3", "cosine", "warm-up"],
+    ids=["step", "step of a half", "linear", "linear to 0.3", "cosine", "warm-up"],
 )
 def test_the_rates_are_those_of_torch(lr, ours, theirs, steps):
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")

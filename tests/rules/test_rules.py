@@ -6,210 +6,31 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
-from simplegrad import rules
+import simplegrad as sg
+from simplegrad import fast, rules
 from simplegrad.autograd import unbroadcast
-from tests.helpers.oracles import LAYOUTS, central_differences, in_layout
-
-shapes = array_shapes(min_dims=0, max_dims=4, max_side=3)
-seeds = st.integers(0, 2**32 - 1)
-
-
-@st.composite
-def arrays_of(draw, shapes, kind="apart"):
-    """Arrays of numbers, with kinks (0 and ties) kept at a distance unless kind is "positive"."""
-    rng = np.random.default_rng(draw(seeds))
-    arrays = []
-    for shape in shapes:
-        size = math.prod(shape)
-        values = 0.3 + rng.permutation(size) * 0.2 + rng.uniform(0, 0.1, size)
-        if kind == "apart":
-            values *= rng.choice([-1, 1], size)
-        arrays.append(in_layout(values.reshape(shape), draw(st.sampled_from(LAYOUTS))))
-    return arrays
+from simplegrad.rules.shapes import _is_basic
+from tests.helpers.drawn import seeds
+from tests.helpers.oracles import LAYOUTS, central_differences, in_layout, same_bits
+from tests.helpers.rules_table import RULES
 
 
-def one(rule, kind="apart", **params):
-    @st.composite
-    def case(draw):
-        return rule, draw(arrays_of([draw(shapes)], kind)), params
-
-    return case()
-
-
-def two(rule, first="apart", second="apart"):
-    @st.composite
-    def case(draw):
-        broadcast = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3))
-        a_shape, b_shape = broadcast.input_shapes
-        (a,), (b,) = draw(arrays_of([a_shape], first)), draw(arrays_of([b_shape], second))
-        return rule, [a, b + 0.037], {}  # so that no element of a equals one of b
-
-    return case()
-
-
-def reduction(rule, **params):
-    @st.composite
-    def case(draw):
-        shape = draw(shapes)
-        axes = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
-        some = st.lists(axes, unique_by=lambda axis: axis % len(shape)).map(tuple)
-        axis = draw(st.one_of(st.none(), axes, some) if shape else st.sampled_from([None, ()]))
-        params_here = {**params, "axis": axis, "keepdims": draw(st.booleans())}
-        return rule, draw(arrays_of([shape])), params_here
-
-    return case()
-
-
-@st.composite
-def matmul(draw):
-    m, k, n = (draw(st.integers(1, 3)) for _ in range(3))
-    batches = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=3))
-    a_batch, b_batch = batches.input_shapes
-    a_shape = draw(st.sampled_from([(k,), (*a_batch, m, k)]))
-    b_shape = draw(st.sampled_from([(k,), (*b_batch, k, n)]))
-    return rules.MatMul, draw(arrays_of([a_shape, b_shape])), {}
-
-
-@st.composite
-def where(draw):
-    broadcast = draw(mutually_broadcastable_shapes(num_shapes=3, max_dims=3, max_side=3))
-    a_shape, b_shape, s_shape = broadcast.input_shapes
-    s = np.random.default_rng(draw(seeds)).random(s_shape) < 0.5
-    return rules.Where, draw(arrays_of([a_shape, b_shape])), {"s": s}
-
-
-@st.composite
-def reshape(draw):
-    (a,) = draw(arrays_of([draw(shapes)]))
-    return (
-        rules.Reshape,
-        [a],
-        {"shape": draw(st.sampled_from([(-1,), (1, a.size), (a.size, 1, 1)]))},
-    )
-
-
-@st.composite
-def transpose(draw):
-    shape = draw(shapes)
-    axes = draw(st.permutations(range(len(shape))))
-    signed = tuple(axis - draw(st.sampled_from([0, len(shape)])) for axis in axes)
-    return (
-        rules.Transpose,
-        draw(arrays_of([shape])),
-        {"axes": draw(st.sampled_from([None, signed]))},
-    )
-
-
-@st.composite
-def squeeze(draw):
-    shape = draw(shapes)
-    ones = [axis for axis, size in enumerate(shape) if size == 1]
-    axis = draw(st.sampled_from([None, tuple(ones), *ones]))
-    return rules.Squeeze, draw(arrays_of([shape])), {"axis": axis}
-
-
-@st.composite
-def unsqueeze(draw):
-    shape = draw(shapes)
-    axis = draw(st.integers(-len(shape) - 1, len(shape)))
-    return rules.Unsqueeze, draw(arrays_of([shape])), {"axis": axis}
-
-
-@st.composite
-def index(draw):
-    (a,) = draw(arrays_of([(4, 3, 2)]))
-    rows = st.lists(st.integers(-4, 3), min_size=1, max_size=6).map(np.array)
-    chosen = draw(
-        st.one_of(
-            st.integers(-4, 3),
-            st.sampled_from(
-                [
-                    slice(None),
-                    slice(None, None, -1),
-                    slice(3, 0, -2),
-                    (slice(1, 3), 0),
-                    (..., 1),
-                    (None, 2, slice(None)),
-                    (),
-                    a > 0.5,
-                    np.array([True, False, True, True]),
-                    [0, 0, 3],
-                    (np.array([[0, 1], [1, 0]]), slice(None), 1),
-                ]
-            ),
-            rows,
-            rows.map(lambda i: (i, np.minimum(np.abs(i), 2))),
+def test_every_rule_has_a_row():
+    for name in rules.__all__:
+        assert name in RULES, (
+            f"the tests do not know the rule {name}. Write a row of RULES for it in "
+            f'tests/helpers/rules_table.py: "{name}": unary(sg.{name.lower()}, '
+            f'torch="{name.lower()}"), if it has one input and treats every element by itself.'
         )
-    )
-    return rules.Index, [a], {"index": chosen}
+    assert set(RULES) == set(rules.__all__)
 
 
-@st.composite
-def concatenate(draw):
-    ndim = draw(st.integers(1, 3))
-    axis = draw(st.integers(-ndim, ndim - 1))
-    shape = draw(st.lists(st.integers(1, 3), min_size=ndim, max_size=ndim))
-    all_shapes = []
-    for _ in range(draw(st.integers(1, 4))):
-        shape[axis] = draw(st.integers(1, 3))
-        all_shapes.append(tuple(shape))
-    return rules.Concatenate, draw(arrays_of(all_shapes)), {"axis": axis}
-
-
-@st.composite
-def stack(draw):
-    shape = draw(shapes)
-    axis = draw(st.integers(-len(shape) - 1, len(shape)))
-    return rules.Stack, draw(arrays_of([shape] * draw(st.integers(1, 4)))), {"axis": axis}
-
-
-CASES = {
-    "Add": two(rules.Add),
-    "Sub": two(rules.Sub),
-    "Mul": two(rules.Mul),
-    "Div": two(rules.Div),
-    "Neg": one(rules.Neg),
-    "Pow": two(rules.Pow, first="positive"),
-    "MatMul": matmul(),
-    "Exp": one(rules.Exp),
-    "Log": one(rules.Log, "positive"),
-    "Sqrt": one(rules.Sqrt, "positive"),
-    "Abs": one(rules.Abs),
-    "Tanh": one(rules.Tanh),
-    "Sigmoid": one(rules.Sigmoid),
-    "ReLU": one(rules.ReLU),
-    "GELU": one(rules.GELU),
-    "Maximum": two(rules.Maximum),
-    "Minimum": two(rules.Minimum),
-    "Where": where(),
-    "Clip": one(rules.Clip, min=-0.29, max=1.03),
-    "Sum": reduction(rules.Sum),
-    "Mean": reduction(rules.Mean),
-    "Max": reduction(rules.Max),
-    "Min": reduction(rules.Min),
-    "Var": reduction(rules.Var, ddof=0),
-    "LogSumExp": reduction(rules.LogSumExp),
-    "Reshape": reshape(),
-    "Transpose": transpose(),
-    "Squeeze": squeeze(),
-    "Unsqueeze": unsqueeze(),
-    "Index": index(),
-    "Concatenate": concatenate(),
-    "Stack": stack(),
-}
-
-
-def test_every_rule_has_a_case():
-    assert set(CASES) == set(rules.__all__)
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", RULES)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_partials_are_central_differences(name, data):
-    rule, arrays, params = data.draw(CASES[name])
+    rule, (arrays, params) = getattr(rules, name), data.draw(RULES[name].cases)
     c = np.asarray(rule.forward(*arrays, **params))
     dc = np.random.default_rng(data.draw(seeds)).uniform(0.5, 1.5, c.shape)
     for number, (a, partial) in enumerate(zip(arrays, rule.partials, strict=False)):
@@ -220,16 +41,29 @@ def test_partials_are_central_differences(name, data):
         np.testing.assert_allclose(da, expected, rtol=2e-6, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", RULES)
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_float32_stays_float32(name, data):
-    rule, arrays, params = data.draw(CASES[name])
+    rule, (arrays, params) = getattr(rules, name), data.draw(RULES[name].cases)
     arrays = [a.astype(np.float32) for a in arrays]
     c = np.asarray(rule.forward(*arrays, **params))
     assert c.dtype == np.float32
     for _, partial in zip(arrays, rule.partials, strict=False):
         assert partial(np.ones_like(c), c, *arrays, **params).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_replayed_rule_gives_the_same_bits(name):
+    row = RULES[name]
+    replayed = fast.replay(lambda *tensors: row(*tensors).sum())
+    for factor in 1.0, 0.75, -1.0:
+        arrays = [a * (abs(factor) if row.positive else factor) for a in row.arrays]
+        inputs, same = ([sg.Tensor(a, requires_grad=True) for a in arrays] for _ in range(2))
+        row(*inputs).sum().backward()
+        replayed(*same).backward()
+        for a, b in zip(inputs, same, strict=True):
+            assert same_bits(b.grad, a.grad)
 
 
 def first_partial(rule, a, *rest, **params):
@@ -309,6 +143,92 @@ def test_gelu_is_near_its_definition_by_the_error_function():
 def test_what_an_index_takes_twice_adds_up():
     da = first_partial(rules.Index, np.zeros(3), index=np.array([0, 2, 0, 0]))
     assert da.tolist() == [3, 0, 1]
+
+
+BASIC = [  # no element can be taken twice
+    *(1, -1, np.int64(2), np.uint8(1), (1, 2, 0), (1, -2, np.int32(0), None)),
+    *(slice(None), slice(None, None, -1), slice(3, 0, -2), slice(0, 0)),
+    *(..., None, (), (..., 1), (None, 2, slice(None)), (slice(1, 3), 0), (slice(2), ..., None)),
+]
+ADVANCED = [
+    *(True, False, np.True_, np.array(1), np.array(False), (True, 1), (np.False_, slice(1))),
+    *([0, 0, 3], [], [[2, 0], [2, 2]], range(3), (0, [1, 1]), (slice(None), [0, 0, 2])),
+    *(
+        np.array([0, 2, 0, 0]),
+        np.array([True, False, True, True]),
+        np.arange(24).reshape(4, 3, 2) > 5,
+    ),
+    *((np.array([[0, 1], [1, 0]]), slice(None), 1), ([3, 3], None, [0, 0]), ([0, -4], ..., [1, 1])),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [*BASIC, *ADVANCED], ids=repr)
+def test_an_index_of_any_kind_has_the_bits_of_one_addition_after_another(index, dtype):
+    a = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(dtype)
+    c = np.asarray(rules.Index.forward(a, index))
+    dc = np.random.default_rng(1).normal(size=c.shape).astype(dtype)
+    dc[dc < -1] = -0.0
+    expected = np.zeros_like(a)
+    np.add.at(expected, index, dc)
+    assert same_bits(rules.Index.da(dc, c, a, index), expected)
+
+
+def test_what_has_no_array_or_list_in_it_is_known_to_take_no_element_twice():
+    assert all(map(_is_basic, BASIC))
+    assert not any(map(_is_basic, ADVANCED))
+
+
+@pytest.mark.parametrize("index", [(), ..., None, True, np.False_, np.array(True)], ids=repr)
+def test_a_number_can_be_indexed_too(index):
+    a, c = np.float32(2), np.asarray(rules.Index.forward(np.float32(2), index))
+    da = rules.Index.da(np.full_like(c, 3), c, np.asarray(a), index)
+    assert same_bits(da, np.array(3.0 * c.size, np.float32))
+
+
+@pytest.mark.parametrize("index", [*BASIC, *ADVANCED], ids=repr)
+def test_an_index_of_any_kind_is_replayed(index):
+    loss = fast.replay(lambda a: (a[index] * a[index]).sum())
+    for seed in range(3):
+        a = sg.Tensor(np.random.default_rng(seed).normal(size=(4, 3, 2)), requires_grad=True)
+        loss(a).backward()
+        expected = np.zeros_like(a.data)
+        np.add.at(expected, index, a.data[index])
+        np.testing.assert_array_equal(a.grad, 2 * expected)
+
+
+# (the shape of a, the shape of b)
+PRODUCTS = [
+    *(((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 6, 3, 4), (4, 5)), ((2, 1, 3, 4), (4, 5))),
+    *(((2, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (6, 4, 5)), ((1, 3, 4), (2, 4, 5))),
+    *(((2, 3, 4), (1, 4, 5)), ((3, 4), (2, 4, 5)), ((3, 4), (2, 6, 4, 5))),
+    *(((3, 4), (4,)), ((2, 3, 4), (4,)), ((2, 6, 3, 4), (4,)), ((4,), (4, 5)), ((4,), (2, 4, 5))),
+    *(((0, 3, 4), (4, 5)), ((2, 0, 4), (4, 5)), ((2, 3, 0), (0, 5)), ((2, 3, 4), (4, 0))),
+    *(((0, 3, 4), (4,)), ((2, 0, 4), (4,)), ((2, 3, 0), (0,)), ((2, 0, 3, 4), (4, 5))),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("a_shape", "b_shape"), PRODUCTS, ids=str)
+def test_the_partials_of_a_matrix_product_are_sums_of_products(a_shape, b_shape, dtype, layout):
+    rng = np.random.default_rng(0)
+    a, b = (in_layout(rng.normal(size=shape).astype(dtype), layout) for shape in (a_shape, b_shape))
+    c = rules.MatMul.forward(a, b)
+    dc = in_layout(rng.normal(size=c.shape).astype(dtype), layout)
+    matrix_a, matrix_b = np.atleast_2d(a), b if b.ndim > 1 else b[:, None]
+    matrix_dc = dc.reshape(np.matmul(matrix_a, matrix_b).shape)
+    da = np.einsum("...ij,...kj->...ik", matrix_dc, matrix_b)
+    db = np.einsum("...ik,...ij->...kj", matrix_a, matrix_dc)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    for x, partial, each, matrix in (
+        (a, rules.MatMul.da, da, matrix_a),
+        (b, rules.MatMul.db, db, matrix_b),
+    ):
+        result = unbroadcast(partial(dc, c, a, b), x.shape)
+        expected = unbroadcast(each, matrix.shape).reshape(x.shape)
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("ddof", [0, 1, 2])

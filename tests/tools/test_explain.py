@@ -15,6 +15,8 @@ import simplegrad as sg
 from simplegrad import fast, nn, rules
 from simplegrad import optimizers as optim
 from simplegrad.tensor import record
+from simplegrad.tools.equations import equations_in
+from tests.helpers.rules_table import RULES
 
 PACKAGE = Path(sg.__file__).parent
 NAMES = {"np": np, "nan": np.nan, "inf": np.inf, "GELU": rules.GELU}
@@ -53,42 +55,7 @@ def optimizer(name, tensors):
     return make(lr=0.1, param_groups=[{"params": tensors}], **settings)
 
 
-RULES = {
-    "Add": lambda a, b: a + b,
-    "Sub": lambda a, b: a - b,
-    "Neg": lambda a, b: -a,
-    "Mul": lambda a, b: a * b,
-    "Div": lambda a, b: a / b,
-    "Pow": lambda a, b: abs(a) ** b,
-    "MatMul": lambda a, b: a @ b,
-    "Exp": lambda a, b: a.exp(),
-    "Log": lambda a, b: abs(a).log(),
-    "Sqrt": lambda a, b: abs(a).sqrt(),
-    "Abs": lambda a, b: abs(a),
-    "Tanh": lambda a, b: a.tanh(),
-    "Sigmoid": lambda a, b: a.sigmoid(),
-    "ReLU": lambda a, b: a.relu(),
-    "GELU": lambda a, b: a.gelu(),
-    "Maximum": lambda a, b: sg.maximum(a, b),
-    "Minimum": lambda a, b: sg.minimum(a, b),
-    "Where": lambda a, b: sg.where(a > 0, a, b),
-    "Clip": lambda a, b: a.clip(-0.5, 0.5),
-    "Sum": lambda a, b: a.sum(axis=0),
-    "Mean": lambda a, b: a.mean(axis=1, keepdims=True),
-    "Max": lambda a, b: a.max(axis=0),
-    "Min": lambda a, b: a.min(),
-    "Var": lambda a, b: a.var(axis=1),
-    "LogSumExp": lambda a, b: a.logsumexp(axis=1),
-    "Reshape": lambda a, b: a.reshape(3, 2),
-    "Transpose": lambda a, b: a.T,
-    "Squeeze": lambda a, b: a.squeeze(),
-    "Unsqueeze": lambda a, b: a.unsqueeze(0),
-    "Index": lambda a, b: a[np.array([0, 0, 1])],
-    "Concatenate": lambda a, b: sg.concatenate([a, a * b]),
-    "Stack": lambda a, b: sg.stack([a, a * b]),
-}
-ONE_BY_ONE = ["Add", "Sub", "Neg", "Mul", "Div", "Exp", "Log", "Sqrt", "Abs", "Tanh", "Sigmoid"]
-ONE_BY_ONE += ["ReLU", "GELU", "Maximum", "Minimum", "Where"]
+ONE_BY_ONE = [name for name, row in RULES.items() if row.elementwise]
 
 
 def operands(dtype=np.float64):
@@ -136,17 +103,15 @@ def test_explained_steps_give_the_same_bits(name, dtype):
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_explained_rules_give_the_same_bits_forward_and_backward(name, dtype):
-    (a, b), (x, y) = operands(dtype), operands(dtype)
-    c = RULES[name](a, b)
-    z = sg.explain(RULES[name], x, y).result
+    inputs, same = RULES[name].tensors(dtype), RULES[name].tensors(dtype)
+    c = RULES[name](*inputs)
+    z = sg.explain(RULES[name], *same).result
     assert_same_bits(z.data, c.data)
     grad = np.random.default_rng(3).normal(size=c.shape).astype(dtype)
     c.backward(grad=grad)
     sg.explain(z.backward, grad=grad)
-    for plain, shown in ((a, x), (b, y)):
-        assert (plain.grad is None) == (shown.grad is None)
-        if plain.grad is not None:
-            assert_same_bits(shown.grad, plain.grad)
+    for plain, shown in zip(inputs, same, strict=True):
+        assert_same_bits(shown.grad, plain.grad)
 
 
 def test_an_explained_model_draws_the_same_random_numbers():
@@ -194,8 +159,7 @@ def test_the_numbers_of_an_optimizer_give_its_results(name):
 
 @pytest.mark.parametrize("name", ONE_BY_ONE)
 def test_the_numbers_of_a_rule_give_its_results_forward_and_backward(name):
-    a, b = operands()
-    forward = sg.explain(RULES[name], a, b, index=(1, 2))
+    forward = sg.explain(RULES[name], *RULES[name].tensors(), index=(1, 2))
     backward = sg.explain(forward.result.sum().backward, index=(1, 2))
     shown = [line for line in [*forward, *backward] if hasattr(rules, line.function.split(".")[0])]
     shown = [line for line in shown if not line.function.startswith("Sum")]
@@ -273,8 +237,7 @@ def test_every_equation_of_an_optimizer_stands_at_a_line_that_assigns_its_left_s
     steps = sg.explain(optimizer(name, parameters()).step, parameter="weight")
     shown = [(line.equation, line.code) for line in steps if line.equation]
     docstrings = make.__doc__ + (optim.Adam.__doc__ if make is optim.AdamW else "")
-    given = re.findall(r"\$\$(.*?)\$\$", docstrings, re.DOTALL)
-    assert {equation for equation, _ in shown} == set(given)
+    assert {equation for equation, _ in shown} == set(equations_in(docstrings))
     names = {r"\theta": "theta.data", r"\hat m": "m_hat", r"\hat v": "v_hat"}
     for equation, code in shown:
         left = re.split(r"=|\\mathrel", equation)[0].strip()
@@ -283,11 +246,10 @@ def test_every_equation_of_an_optimizer_stands_at_a_line_that_assigns_its_left_s
 
 @pytest.mark.parametrize("name", RULES)
 def test_the_equations_of_a_rule_stand_at_its_returns(name):
-    a, b = operands()
-    forward = sg.explain(RULES[name], a, b)
+    forward = sg.explain(RULES[name], *RULES[name].tensors())
     backward = sg.explain(forward.result.backward, grad=np.ones(forward.result.shape))
     rule = getattr(rules, name)
-    given = [" ".join(tex.split()) for tex in re.findall(r"\$\$(.*?)\$\$", rule.__doc__, re.DOTALL)]
+    given = [" ".join(tex.split()) for tex in equations_in(rule.__doc__)]
     names = {name, "Max"} if name == "Min" else {name}  # whose partial is that of Max
     shown = [x for x in [*forward, *backward] if x.function.split(".")[0] in names]
     at_returns = {line.equation for line in shown if line.code.startswith("return")}
@@ -693,26 +655,27 @@ def test_a_table_of_adam_looks_so():
     opt = optim.Adam(lr=0.1, param_groups=[{"params": {"w": w}}])
     ((w - 3) ** 2).backward()
     steps = sg.explain(opt.step, parameter="w")
-    number = {line.code.split()[0]: line.line for line in steps}
+    at = {line.code.split()[0]: f"Adam.update:{line.line}" for line in steps}
+    wide = max(map(len, at.values()))  # a line number may have two digits or three
     table = str(steps).split("\n")
     assert table[0] == "Adam.step: the first element of w"
     assert table[9:] == [
-        rf"Adam.update:{number['m_t']}   m_t = \beta_1 m + (1 - \beta_1) g",
-        "                 m_t = beta_1 * m + (1 - beta_1) * g",
-        "                     = 0.9 * 0 + (1 - 0.9) * 4                               = 0.4",
-        rf"Adam.update:{number['v_t']}   v_t = \beta_2 v + (1 - \beta_2) g^2",
-        "                 v_t = beta_2 * v + (1 - beta_2) * g**2",
-        "                     = 0.999 * 0 + (1 - 0.999) * 4**2                        = 0.016",
-        rf"Adam.update:{number['m_hat']}   \hat m = m_t / (1 - \beta_1^t)",
-        "                 m_hat = m_t / (1 - beta_1**t)",
-        "                       = 0.4 / (1 - 0.9**1)                                  = 4",
-        rf"Adam.update:{number['v_hat']}   \hat v = v_t / (1 - \beta_2^t)",
-        "                 v_hat = v_t / (1 - beta_2**t)",
-        "                       = 0.016 / (1 - 0.999**1)                              = 16",
-        rf"Adam.update:{number['theta.data']}  "
+        rf"{at['m_t']:{wide}}  m_t = \beta_1 m + (1 - \beta_1) g",
+        f"{'':{wide}}  m_t = beta_1 * m + (1 - beta_1) * g",
+        f"{'':{wide}}      = 0.9 * 0 + (1 - 0.9) * 4                               = 0.4",
+        rf"{at['v_t']:{wide}}  v_t = \beta_2 v + (1 - \beta_2) g^2",
+        f"{'':{wide}}  v_t = beta_2 * v + (1 - beta_2) * g**2",
+        f"{'':{wide}}      = 0.999 * 0 + (1 - 0.999) * 4**2                        = 0.016",
+        rf"{at['m_hat']:{wide}}  \hat m = m_t / (1 - \beta_1^t)",
+        f"{'':{wide}}  m_hat = m_t / (1 - beta_1**t)",
+        f"{'':{wide}}        = 0.4 / (1 - 0.9**1)                                  = 4",
+        rf"{at['v_hat']:{wide}}  \hat v = v_t / (1 - \beta_2^t)",
+        f"{'':{wide}}  v_hat = v_t / (1 - beta_2**t)",
+        f"{'':{wide}}        = 0.016 / (1 - 0.999**1)                              = 16",
+        rf"{at['theta.data']:{wide}}  "
         r"\theta \mathrel{-}= lr \hat m / (\sqrt{\hat v} + \epsilon)",
-        "                 theta.data -= lr * m_hat / (np.sqrt(v_hat) + eps)",
-        "                             = 5 - 0.1 * 4 / (np.sqrt(16) + 1e-08)           = 4.9",
+        f"{'':{wide}}  theta.data -= lr * m_hat / (np.sqrt(v_hat) + eps)",
+        f"{'':{wide}}              = 5 - 0.1 * 4 / (np.sqrt(16) + 1e-08)           = 4.9",
     ]
 
 

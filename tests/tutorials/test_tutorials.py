@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from simplegrad.optimizers import Adam, AdamW, RMSProp
+from simplegrad.tools.equations import equations_in
 from tests.helpers.limits import HANGING
 
 jupytext = pytest.importorskip("jupytext", reason='pip install -e ".[test]" installs jupytext')
@@ -33,10 +34,6 @@ def sections_of(script):
     """The text of the headings."""
     text = "\n".join(cell.source for cell in cells_of(script) if cell.cell_type == "markdown")
     return re.findall(r"^## (.*)$", text, re.MULTILINE)
-
-
-def equations_of(text):
-    return re.findall(r"\$\$(.*?)\$\$", text, re.DOTALL)
 
 
 def normalized(tex):
@@ -167,15 +164,15 @@ ADAM = (
 
 
 def test_the_equations_of_adam_are_those_of_its_docstring():
-    shown = [normalized(tex) for cell in ADAM for tex in equations_of(cell.source)]
-    equations = [normalized(tex) for tex in equations_of(inspect.getdoc(Adam))]
+    shown = [normalized(tex) for cell in ADAM for tex in equations_in(cell.source)]
+    equations = [normalized(tex) for tex in equations_in(inspect.getdoc(Adam))]
     assert [tex for tex in shown if tex in equations] == equations
 
 
 def test_the_code_after_each_equation_of_adam_is_the_line_of_the_library():
     update = [line.strip() for line in inspect.getsource(Adam.update).splitlines()]
     lines = update[-6:-1]
-    for tex, line in zip(equations_of(inspect.getdoc(Adam)), lines, strict=True):
+    for tex, line in zip(equations_in(inspect.getdoc(Adam)), lines, strict=True):
         (number,) = [i for i, cell in enumerate(ADAM) if f"$${tex}$$" in cell.source]
         code = ADAM[number + 1].source.splitlines()
         assert line.replace("theta.data", "theta") in [row.strip() for row in code], line
@@ -186,7 +183,7 @@ def test_the_code_after_each_equation_of_adam_is_the_line_of_the_library():
 )
 def test_the_equations_of_other_optimizers_are_in_their_tutorials(optimizer, name):
     text = (ROOT / "tutorials" / f"{name}.py").read_text(encoding="utf-8")
-    for tex in equations_of(inspect.getdoc(optimizer)):
+    for tex in equations_in(inspect.getdoc(optimizer)):
         assert f"# $${tex}$$\n" in text
 
 

@@ -1,7 +1,7 @@
 """AdamW: one step of simplegrad.optimizers.AdamW."""
 
 from simplegrad.exercises.references.adam import ADAM
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "AdamW, one step"
 
@@ -24,39 +24,37 @@ TASKS = {
             for title, calls in ADAM.cases.items()
         },
         mistakes={
-            "theta_decayed": {
-                "lr is missing in the decay": "theta - weight_decay * theta",
-                "theta is missing in the decay": "theta - lr * weight_decay",
-                "weight_decay is missing in the decay": "theta - lr * theta",
-                "the decay has the wrong sign: weights grow": "theta + lr * weight_decay * theta",
-                "the decay has another sign under maximize: weights shrink there, too": (
-                    "theta + lr * weight_decay * theta if maximize"
-                    " else theta - lr * weight_decay * theta"
-                ),
-                "the decay is there, but is not subtracted from theta": "lr * weight_decay * theta",
-                "g is used where theta belongs": "theta - lr * weight_decay * g",
-                "it is the same array as theta, which was changed in place after: copy it": (
-                    "results['theta']"
-                ),
-                "there is no decay": "theta",
-            },
+            "theta_decayed": table("""
+                lr is missing in the decay -> theta - weight_decay * theta
+                theta is missing in the decay -> theta - lr * weight_decay
+                weight_decay is missing in the decay -> theta - lr * theta
+                the decay has the wrong sign: weights grow -> theta + lr * weight_decay * theta
+                the decay has another sign under maximize: weights shrink there, too
+                    -> theta + lr * weight_decay * theta if maximize
+                    else theta - lr * weight_decay * theta
+                the decay is there, but is not subtracted from theta -> lr * weight_decay * theta
+                g is used where theta belongs -> theta - lr * weight_decay * g
+                it is the same array as theta, which was changed in place after: copy it
+                    -> results['theta']
+                there is no decay -> theta
+            """),
             **ADAM.mistakes,
             "m_t": {
-                "the decay passes through the gradient, which is L2: g stays as it is": (
-                    "beta_1 * m + (1 - beta_1) * (g + weight_decay * theta)"
-                ),
-                "the decayed weights pass through the gradient, which is L2: g stays as it is": (
-                    "beta_1 * m + (1 - beta_1) * (g + weight_decay * theta_decayed)"
-                ),
+                **table("""
+                    the decay passes through the gradient, which is L2: g stays as it is
+                        -> beta_1 * m + (1 - beta_1) * (g + weight_decay * theta)
+                    the decayed weights pass through the gradient, which is L2: g stays as it is
+                        -> beta_1 * m + (1 - beta_1) * (g + weight_decay * theta_decayed)
+                """),
                 **ADAM.mistakes["m_t"],
             },
             "v_t": {
-                "the decay passes through the gradient, which is L2: g stays as it is": (
-                    "beta_2 * v + (1 - beta_2) * (g + weight_decay * theta) ** 2"
-                ),
-                "the decayed weights pass through the gradient, which is L2: g stays as it is": (
-                    "beta_2 * v + (1 - beta_2) * (g + weight_decay * theta_decayed) ** 2"
-                ),
+                **table("""
+                    the decay passes through the gradient, which is L2: g stays as it is
+                        -> beta_2 * v + (1 - beta_2) * (g + weight_decay * theta) ** 2
+                    the decayed weights pass through the gradient, which is L2: g stays as it is
+                        -> beta_2 * v + (1 - beta_2) * (g + weight_decay * theta_decayed) ** 2
+                """),
                 **ADAM.mistakes["v_t"],
             },
             "theta": {

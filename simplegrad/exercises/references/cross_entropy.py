@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 from simplegrad.rules import LogSumExp
 
 TITLE = "Cross-entropy of logits, and its gradient"
@@ -28,29 +28,21 @@ def one_hot(a: np.ndarray, t: np.ndarray) -> np.ndarray:
     return (np.arange(a.shape[1]) == t[:, None]).astype(float)
 
 
+def case(a: list[list[float]], t: list[int]) -> list[dict[str, np.ndarray]]:
+    """One call."""
+    return [{"a": np.array(a), "t": np.array(t)}]
+
+
 CASES = {
-    "three rows, three classes": [
-        {
-            "a": np.array([[2.0, 0.5, 1.0], [-1.0, 3.0, 0.0], [0.0, 1.5, -2.0]]),
-            "t": np.array([0, 2, 2]),
-        }
-    ],
-    "two rows, three classes": [
-        {"a": np.array([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]]), "t": np.array([1, 0])},
-    ],
-    "large logits": [
-        {
-            "a": np.array([[1000.0, 0.0], [-1000.0, -998.0], [3.0, 1000.0], [1.0, 2.0]]),
-            "t": np.array([1, 0, 1, 1]),
-        }
-    ],
+    "three rows, three classes": case(
+        [[2.0, 0.5, 1.0], [-1.0, 3.0, 0.0], [0.0, 1.5, -2.0]], [0, 2, 2]
+    ),
+    "two rows, three classes": case([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], [1, 0]),
+    "large logits": case(
+        [[1000.0, 0.0], [-1000.0, -998.0], [3.0, 1000.0], [1.0, 2.0]], [1, 0, 1, 1]
+    ),
 }
-NAMES = {
-    "log_sum_exp": log_sum_exp,
-    "softmax": softmax,
-    "unstable_softmax": unstable_softmax,
-    "one_hot": one_hot,
-}
+NAMES = {f.__name__: f for f in (log_sum_exp, softmax, unstable_softmax, one_hot)}
 A_IT = "a[np.arange(len(t)), t]"
 
 TASKS = {
@@ -59,69 +51,52 @@ TASKS = {
         equations={"c": "log_sum_exp(a)", "L": f"np.mean(c - {A_IT})"},
         cases=CASES,
         mistakes={
-            "c": {
-                "exp overflows: subtract the largest logit of the row before, and add it after": (
-                    "np.log(np.sum(np.exp(a), axis=1))"
-                ),
-                "the largest logit m was subtracted, and is not added again": (
-                    "log_sum_exp(a) - a.max(axis=1)"
-                ),
-                "m is the largest of all logits; with that of each row, no row is all zeros": (
-                    "a.max() + np.log(np.sum(np.exp(a - a.max()), axis=1))"
-                ),
-                "m, the largest of each row, needs keepdims=True to be subtracted from the row": (
-                    "np.log(np.sum(np.exp(a - a.max(axis=1)), axis=1)) + a.max(axis=1)"
-                ),
-                "the sum is over the wrong axis: classes are axis 1": "log_sum_exp(a, axis=0)",
-                "the sum is over both axes: classes are axis 1": (
-                    "a.max() + np.log(np.sum(np.exp(a - a.max())))"
-                ),
-                "the logarithm is missing": "np.sum(np.exp(a), axis=1)",
-                "the logarithm is missing, and m": (
-                    "np.sum(np.exp(a - a.max(axis=1, keepdims=True)), axis=1)"
-                ),
-                "this is the maximum: the logarithm of the sum is not added": "a.max(axis=1)",
-                "this is the sum of the logits: exp and log are missing": "a.sum(axis=1)",
-                "the mean of exp is taken, where its sum belongs": (
-                    "log_sum_exp(a) - np.log(a.shape[1])"
-                ),
-                "it has to be one number for each row, without the axis of size 1": (
-                    "log_sum_exp(a)[:, None]"
-                ),
-            },
-            "L": {
-                "the mean is forgotten: the rows are summed": f"np.sum(c - {A_IT})",
-                "the mean is forgotten: there is still one number for each row": f"c - {A_IT}",
-                "the sign is turned round": f"np.mean({A_IT} - c)",
-                "a[:, t] takes all targets in every row: a[np.arange(n), t] takes one": (
-                    "np.mean(c[:, None] - a[:, t])"
-                ),
-                "a[t] takes rows: a[np.arange(n), t] takes one logit of each row": (
-                    "np.mean(c - a[t])"
-                ),
-                "the logit of the right class is missing": "np.mean(c)",
-                "c is missing": f"-np.mean({A_IT})",
-                "the logit is added, where it is subtracted": f"np.mean(c + {A_IT})",
-                "all classes count, where only the right one does": "np.mean(c[:, None] - a)",
-                "the sum is divided by the number of classes, where it is the number of rows": (
-                    f"np.sum(c - {A_IT}) / a.shape[1]"
-                ),
-                "the sum is divided by the number of logits, where it is the number of rows": (
-                    f"np.sum(c - {A_IT}) / a.size"
-                ),
-                "the logarithm of softmax is log(0) for large logits: use c - a": (
-                    "-np.mean(np.log(softmax(a)[np.arange(len(t)), t]))"
-                ),
-                "softmax overflows for large logits, and inf / inf is nan: use c - a": (
-                    "-np.mean(np.log(unstable_softmax(a)[np.arange(len(t)), t]))"
-                ),
-                "this is the mean of the probabilities: the logarithm is missing": (
-                    "-np.mean(softmax(a)[np.arange(len(t)), t])"
-                ),
-                "the largest logit is taken, where it is that of the right class": (
-                    "np.mean(c - a.max(axis=1))"
-                ),
-            },
+            "c": table("""
+                exp overflows: subtract the largest logit of the row before, and add it after
+                    -> np.log(np.sum(np.exp(a), axis=1))
+                the largest logit m was subtracted, and is not added again
+                    -> log_sum_exp(a) - a.max(axis=1)
+                m is the largest of all logits; with that of each row, no row is all zeros
+                    -> a.max() + np.log(np.sum(np.exp(a - a.max()), axis=1))
+                m, the largest of each row, needs keepdims=True to be subtracted from the row
+                    -> np.log(np.sum(np.exp(a - a.max(axis=1)), axis=1)) + a.max(axis=1)
+                the sum is over the wrong axis: classes are axis 1 -> log_sum_exp(a, axis=0)
+                the sum is over both axes: classes are axis 1
+                    -> a.max() + np.log(np.sum(np.exp(a - a.max())))
+                the logarithm is missing -> np.sum(np.exp(a), axis=1)
+                the logarithm is missing, and m
+                    -> np.sum(np.exp(a - a.max(axis=1, keepdims=True)), axis=1)
+                this is the maximum: the logarithm of the sum is not added -> a.max(axis=1)
+                this is the sum of the logits: exp and log are missing -> a.sum(axis=1)
+                the mean of exp is taken, where its sum belongs
+                    -> log_sum_exp(a) - np.log(a.shape[1])
+                it has to be one number for each row, without the axis of size 1
+                    -> log_sum_exp(a)[:, None]
+            """),
+            "L": table(f"""
+                the mean is forgotten: the rows are summed -> np.sum(c - {A_IT})
+                the mean is forgotten: there is still one number for each row -> c - {A_IT}
+                the sign is turned round -> np.mean({A_IT} - c)
+                a[:, t] takes all targets in every row: a[np.arange(n), t] takes one
+                    -> np.mean(c[:, None] - a[:, t])
+                a[t] takes rows: a[np.arange(n), t] takes one logit of each row -> np.mean(c - a[t])
+                the logit of the right class is missing -> np.mean(c)
+                c is missing -> -np.mean({A_IT})
+                the logit is added, where it is subtracted -> np.mean(c + {A_IT})
+                all classes count, where only the right one does -> np.mean(c[:, None] - a)
+                the sum is divided by the number of classes, where it is the number of rows
+                    -> np.sum(c - {A_IT}) / a.shape[1]
+                the sum is divided by the number of logits, where it is the number of rows
+                    -> np.sum(c - {A_IT}) / a.size
+                the logarithm of softmax is log(0) for large logits: use c - a
+                    -> -np.mean(np.log(softmax(a)[np.arange(len(t)), t]))
+                softmax overflows for large logits, and inf / inf is nan: use c - a
+                    -> -np.mean(np.log(unstable_softmax(a)[np.arange(len(t)), t]))
+                this is the mean of the probabilities: the logarithm is missing
+                    -> -np.mean(softmax(a)[np.arange(len(t)), t])
+                the largest logit is taken, where it is that of the right class
+                    -> np.mean(c - a.max(axis=1))
+            """),
         },
         names=NAMES,
     ),
@@ -130,36 +105,27 @@ TASKS = {
         equations={"da": "(softmax(a) - one_hot(a, t)) / len(t)"},
         cases=CASES,
         mistakes={
-            "da": {
-                "the mean is forgotten: it divides by the number of rows": (
-                    "softmax(a) - one_hot(a, t)"
-                ),
-                "[j = t_i] is forgotten: 1 is subtracted at the right class": "softmax(a) / len(t)",
-                "the sign is turned round": "(one_hot(a, t) - softmax(a)) / len(t)",
-                "[j = t_i] is added, where it is subtracted": (
-                    "(softmax(a) + one_hot(a, t)) / len(t)"
-                ),
-                "exp overflows for large logits, and inf / inf is nan: use exp(a - c)": (
-                    "(unstable_softmax(a) - one_hot(a, t)) / len(t)"
-                ),
-                "softmax is over the wrong axis: classes are axis 1": (
-                    "(softmax(a, axis=0) - one_hot(a, t)) / len(t)"
-                ),
-                "it is divided by the number of classes, where it is the number of rows": (
-                    "(softmax(a) - one_hot(a, t)) / a.shape[1]"
-                ),
-                "it is divided by the number of logits, where it is the number of rows": (
-                    "(softmax(a) - one_hot(a, t)) / a.size"
-                ),
-                "[:, t] subtracts 1 for all targets in every row: [np.arange(n), t] does in one": (
-                    "(softmax(a) - one_hot(a, t).max(axis=0)) / len(t)"
-                ),
-                "1 / n is applied before 1 is subtracted": "softmax(a) / len(t) - one_hot(a, t)",
-                "the logits stand where softmax belongs": "(a - one_hot(a, t)) / len(t)",
-                "only the right class has a gradient here: softmax gives one to each": (
-                    "(softmax(a) - 1) * one_hot(a, t) / len(t)"
-                ),
-            }
+            "da": table("""
+                the mean is forgotten: it divides by the number of rows
+                    -> softmax(a) - one_hot(a, t)
+                [j = t_i] is forgotten: 1 is subtracted at the right class -> softmax(a) / len(t)
+                the sign is turned round -> (one_hot(a, t) - softmax(a)) / len(t)
+                [j = t_i] is added, where it is subtracted -> (softmax(a) + one_hot(a, t)) / len(t)
+                exp overflows for large logits, and inf / inf is nan: use exp(a - c)
+                    -> (unstable_softmax(a) - one_hot(a, t)) / len(t)
+                softmax is over the wrong axis: classes are axis 1
+                    -> (softmax(a, axis=0) - one_hot(a, t)) / len(t)
+                it is divided by the number of classes, where it is the number of rows
+                    -> (softmax(a) - one_hot(a, t)) / a.shape[1]
+                it is divided by the number of logits, where it is the number of rows
+                    -> (softmax(a) - one_hot(a, t)) / a.size
+                [:, t] subtracts 1 for all targets in every row: [np.arange(n), t] does in one
+                    -> (softmax(a) - one_hot(a, t).max(axis=0)) / len(t)
+                1 / n is applied before 1 is subtracted -> softmax(a) / len(t) - one_hot(a, t)
+                the logits stand where softmax belongs -> (a - one_hot(a, t)) / len(t)
+                only the right class has a gradient here: softmax gives one to each
+                    -> (softmax(a) - 1) * one_hot(a, t) / len(t)
+            """)
         },
         names=NAMES,
     ),

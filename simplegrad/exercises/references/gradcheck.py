@@ -1,14 +1,15 @@
 """gradcheck: the central differences of simplegrad.gradcheck, of a plain function of an array."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "Checking a gradient by central differences"
 
-Function = Callable[[np.ndarray], float]
+Function = Callable[[np.ndarray], Any]
 
 
 def differences(
@@ -36,59 +37,23 @@ def without_going_back(L: Function, x: np.ndarray, h: float, left_over: float) -
     return gradient
 
 
-# What is differentiated; the docstring is what a student is shown
+def of_x(expression: str, shown: str = "") -> Function:
+    """A function of x, with what a student is shown of it, the expression itself if not given."""
+    function = eval(f"lambda x: {expression}")
+    function.__doc__ = shown or expression
+    return function
 
 
-def cubes(x: np.ndarray) -> float:
-    """(x**3).sum()"""
-    return np.sum(x**3)
-
-
-def d_cubes(x: np.ndarray) -> np.ndarray:
-    """3 * x**2"""
-    return 3 * x**2
-
-
-def neighbours(x: np.ndarray) -> float:
-    """(x**2).sum() * x.sum()"""
-    return np.sum(x**2) * np.sum(x)
-
-
-def d_neighbours(x: np.ndarray) -> np.ndarray:
-    """2 * x * x.sum() + (x**2).sum()"""
-    return 2 * x * np.sum(x) + np.sum(x**2)
-
-
-def small(x: np.ndarray) -> float:
-    """1e-5 * (x**2).sum()"""
-    return 1e-5 * np.sum(x**2)
-
-
-def d_small_twice(x: np.ndarray) -> np.ndarray:
-    """4e-5 * x"""
-    return 4e-5 * x
-
-
-def d_cubes_less(x: np.ndarray) -> np.ndarray:
-    """3 * x**2, less 1 in the first element"""
-    return 3 * x**2 - (x == x.flat[0])
-
-
-def d_cubes_more(x: np.ndarray) -> np.ndarray:
-    """3 * x**2, plus 1 in the first element"""
-    return 3 * x**2 + (x == x.flat[0])
-
-
-def d_cubes_less_at_the_end(x: np.ndarray) -> np.ndarray:
-    """3 * x**2, less 1 in the last element"""
-    return 3 * x**2 - (x == x.flat[-1])
-
-
-def d_cubes_turned(x: np.ndarray) -> np.ndarray:
-    """3 * x[::-1]**2"""
-    return 3 * x[::-1] ** 2
-
-
+cubes, d_cubes = of_x("(x**3).sum()"), of_x("3 * x**2")
+d_cubes_less = of_x("3 * x**2 - (x == x.flat[0])", "3 * x**2, less 1 in the first element")
+d_cubes_more = of_x("3 * x**2 + (x == x.flat[0])", "3 * x**2, plus 1 in the first element")
+d_cubes_less_at_the_end = of_x(
+    "3 * x**2 - (x == x.flat[-1])", "3 * x**2, less 1 in the last element"
+)
+d_cubes_turned = of_x("3 * x[::-1]**2")
+neighbours = of_x("(x**2).sum() * x.sum()")
+d_neighbours = of_x("2 * x * x.sum() + (x**2).sum()")
+small, d_small_twice = of_x("1e-5 * (x**2).sum()"), of_x("4e-5 * x")
 X = np.array([1.0, 2.0, -0.5])
 X_2D = np.array([[0.5, -1.0], [2.0, 1.5]])
 
@@ -102,39 +67,30 @@ TASKS = {
             "a matrix": [{"L": neighbours, "x": X_2D, "h": 0.5}],
         },
         mistakes={
-            "dL": {
-                "these are forward differences: L(x - h e_i) belongs there, not L(x)": (
-                    "differences(L, x, h, below=0)"
-                ),
-                "these are backward differences: L(x + h e_i) belongs there, not L(x)": (
-                    "differences(L, x, h, above=0)"
-                ),
-                "it is divided by h, and not by 2 h": "2 * right",
-                "it is forward, and divided by 2 h: L(x - h e_i) belongs there, not L(x)": (
-                    "differences(L, x, h, below=0) / 2"
-                ),
-                "the division by 2 h is missing": "2 * h * right",
-                "2 h stands without parentheses: / 2 * h divides by 2 and multiplies by h": (
-                    "h**2 * right"
-                ),
-                "all elements are moved at once: e_i moves one": (
-                    "np.full(x.shape, (L(x + h) - L(x - h)) / (2 * h))"
-                ),
-                "all elements are moved at once, and one number comes out": (
-                    "(L(x + h) - L(x - h)) / (2 * h)"
-                ),
-                "an element is not put back and stays at x_i - h for the next one": (
-                    "without_going_back(L, x, h, -h)"
-                ),
-                "an element is not put back and stays at x_i + h for the next one": (
-                    "without_going_back(L, x, h, h)"
-                ),
-                "the signs are turned round: L(x + h e_i) comes first": "-right",
-                "the two values of L are added": (
-                    "np.array([L(x + h * e) + L(x - h * e) for e in "
-                    "np.eye(x.size).reshape(-1, *x.shape)]).reshape(x.shape) / (2 * h)"
-                ),
-            }
+            "dL": table("""
+                these are forward differences: L(x - h e_i) belongs there, not L(x)
+                    -> differences(L, x, h, below=0)
+                these are backward differences: L(x + h e_i) belongs there, not L(x)
+                    -> differences(L, x, h, above=0)
+                it is divided by h, and not by 2 h -> 2 * right
+                it is forward, and divided by 2 h: L(x - h e_i) belongs there, not L(x)
+                    -> differences(L, x, h, below=0) / 2
+                the division by 2 h is missing -> 2 * h * right
+                2 h stands without parentheses: / 2 * h divides by 2 and multiplies by h
+                    -> h**2 * right
+                all elements are moved at once: e_i moves one
+                    -> np.full(x.shape, (L(x + h) - L(x - h)) / (2 * h))
+                all elements are moved at once, and one number comes out
+                    -> (L(x + h) - L(x - h)) / (2 * h)
+                an element is not put back and stays at x_i - h for the next one
+                    -> without_going_back(L, x, h, -h)
+                an element is not put back and stays at x_i + h for the next one
+                    -> without_going_back(L, x, h, h)
+                the signs are turned round: L(x + h e_i) comes first -> -right
+                the two values of L are added
+                    -> np.array([L(x + h * e) + L(x - h * e)
+                    for e in np.eye(x.size).reshape(-1, *x.shape)]).reshape(x.shape) / (2 * h)
+            """)
         },
         names={"differences": differences, "without_going_back": without_going_back},
     ),
@@ -152,36 +108,29 @@ TASKS = {
             "a wrong gradient of small numbers": [{"L": small, "dL": d_small_twice, "x": X}],
         },
         mistakes={
-            "agrees": {
-                "a gradient that is too small passes: the difference needs its absolute value": (
-                    "bool(np.all(dL(x) - numeric(L, x) <= 1e-5 + 1e-5 * abs(dL(x))))"
-                ),
-                "a gradient that is too large passes: the difference needs its absolute value": (
-                    "bool(np.all(numeric(L, x) - dL(x) <= 1e-5 + 1e-5 * abs(dL(x))))"
-                ),
-                "only the first element is compared": (
-                    "np.isclose(dL(x).flat[0], numeric(L, x).flat[0], 1e-5, 1e-7)"
-                ),
-                "only the last element is compared": (
-                    "np.isclose(dL(x).flat[-1], numeric(L, x).flat[-1], 1e-5, 1e-7)"
-                ),
-                "only the sums are compared": (
-                    "np.isclose(dL(x).sum(), numeric(L, x).sum(), 1e-5, 1e-7)"
-                ),
-                "one element that agrees is enough (any): all of them have to": (
-                    "np.isclose(dL(x), numeric(L, x), 1e-5, 1e-7).any()"
-                ),
-                "an absolute tolerance lets small gradients pass, whatever they are: make it "
-                "relative": "np.all(abs(dL(x) - numeric(L, x)) < 1e-4 + 1e-5 * abs(dL(x)))",
-                "an absolute tolerance refuses large gradients and lets small ones pass: make it "
-                "relative": "np.all(abs(dL(x) - numeric(L, x)) < 1e-4)",
-                "an absolute tolerance refuses large gradients: make it relative": (
-                    "np.all(abs(dL(x) - numeric(L, x)) < 1e-6)"
-                ),
-                "True and False are swapped": "not right",
-                "it is always True": "True",
-                "it is always False: allow a small difference, for there is always one": ("False"),
-            }
+            "agrees": table("""
+                a gradient that is too small passes: the difference needs its absolute value
+                    -> bool(np.all(dL(x) - numeric(L, x) <= 1e-5 + 1e-5 * abs(dL(x))))
+                a gradient that is too large passes: the difference needs its absolute value
+                    -> bool(np.all(numeric(L, x) - dL(x) <= 1e-5 + 1e-5 * abs(dL(x))))
+                only the first element is compared
+                    -> np.isclose(dL(x).flat[0], numeric(L, x).flat[0], 1e-5, 1e-7)
+                only the last element is compared
+                    -> np.isclose(dL(x).flat[-1], numeric(L, x).flat[-1], 1e-5, 1e-7)
+                only the sums are compared
+                    -> np.isclose(dL(x).sum(), numeric(L, x).sum(), 1e-5, 1e-7)
+                one element that agrees is enough (any): all of them have to
+                    -> np.isclose(dL(x), numeric(L, x), 1e-5, 1e-7).any()
+                an absolute tolerance lets small gradients pass, whatever they are: make it
+                    relative -> np.all(abs(dL(x) - numeric(L, x)) < 1e-4 + 1e-5 * abs(dL(x)))
+                an absolute tolerance refuses large gradients and lets small ones pass: make it
+                    relative -> np.all(abs(dL(x) - numeric(L, x)) < 1e-4)
+                an absolute tolerance refuses large gradients: make it relative
+                    -> np.all(abs(dL(x) - numeric(L, x)) < 1e-6)
+                True and False are swapped -> not right
+                it is always True -> True
+                it is always False: allow a small difference, for there is always one -> False
+            """)
         },
         names={"numeric": lambda L, x: differences(L, x, 1e-6)},
     ),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "The partials of a matrix product"
 
@@ -33,24 +33,20 @@ TASKS = {
         equations={"da": "dc @ np.swapaxes(b, -1, -2)"},
         cases=CASES,
         mistakes={
-            "da": {
-                "b is not transposed": "dc @ b",
-                IN_STACKS: "dc @ b.T",
-                "the factors are in the wrong order: dc stands on the left": (
-                    "np.swapaxes(b, -1, -2) @ dc"
-                ),
-                "the factors are in the wrong order, and b is not transposed": "b @ dc",
-                "dc is transposed in place of b": "np.swapaxes(dc, -1, -2) @ b",
-                "da and db are swapped": "np.swapaxes(a, -1, -2) @ dc",
-                "a is used where b belongs": "dc @ np.swapaxes(a, -1, -2)",
-                "* multiplies element by element: @ is the matrix product": "dc * b",
-                "the factor dc is missing: the chain rule multiplies by it": (
-                    "np.swapaxes(b, -1, -2)"
-                ),
-                "np.dot joins every matrix of one stack with every one of the other: use @": (
-                    "np.dot(dc, np.swapaxes(b, -1, -2))"
-                ),
-            }
+            "da": table(f"""
+                b is not transposed -> dc @ b
+                {IN_STACKS} -> dc @ b.T
+                the factors are in the wrong order: dc stands on the left
+                    -> np.swapaxes(b, -1, -2) @ dc
+                the factors are in the wrong order, and b is not transposed -> b @ dc
+                dc is transposed in place of b -> np.swapaxes(dc, -1, -2) @ b
+                da and db are swapped -> np.swapaxes(a, -1, -2) @ dc
+                a is used where b belongs -> dc @ np.swapaxes(a, -1, -2)
+                * multiplies element by element: @ is the matrix product -> dc * b
+                the factor dc is missing: the chain rule multiplies by it -> np.swapaxes(b, -1, -2)
+                np.dot joins every matrix of one stack with every one of the other: use @
+                    -> np.dot(dc, np.swapaxes(b, -1, -2))
+            """)
         },
     ),
     "db": Task(
@@ -58,24 +54,20 @@ TASKS = {
         equations={"db": "np.swapaxes(a, -1, -2) @ dc"},
         cases=CASES,
         mistakes={
-            "db": {
-                "a is not transposed": "a @ dc",
-                IN_STACKS: "a.T @ dc",
-                "the factors are in the wrong order: dc stands on the right": (
-                    "dc @ np.swapaxes(a, -1, -2)"
-                ),
-                "the factors are in the wrong order, and a is not transposed": "dc @ a",
-                "dc is transposed in place of a": "a @ np.swapaxes(dc, -1, -2)",
-                "da and db are swapped": "dc @ np.swapaxes(b, -1, -2)",
-                "b is used where a belongs": "np.swapaxes(b, -1, -2) @ dc",
-                "* multiplies element by element: @ is the matrix product": "a * dc",
-                "the factor dc is missing: the chain rule multiplies by it": (
-                    "np.swapaxes(a, -1, -2)"
-                ),
-                "np.dot joins every matrix of one stack with every one of the other: use @": (
-                    "np.dot(np.swapaxes(a, -1, -2), dc)"
-                ),
-            }
+            "db": table(f"""
+                a is not transposed -> a @ dc
+                {IN_STACKS} -> a.T @ dc
+                the factors are in the wrong order: dc stands on the right
+                    -> dc @ np.swapaxes(a, -1, -2)
+                the factors are in the wrong order, and a is not transposed -> dc @ a
+                dc is transposed in place of a -> a @ np.swapaxes(dc, -1, -2)
+                da and db are swapped -> dc @ np.swapaxes(b, -1, -2)
+                b is used where a belongs -> np.swapaxes(b, -1, -2) @ dc
+                * multiplies element by element: @ is the matrix product -> a * dc
+                the factor dc is missing: the chain rule multiplies by it -> np.swapaxes(a, -1, -2)
+                np.dot joins every matrix of one stack with every one of the other: use @
+                    -> np.dot(np.swapaxes(a, -1, -2), dc)
+            """)
         },
     ),
 }

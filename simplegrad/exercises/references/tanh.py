@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "The hyperbolic tangent and its partial"
 
@@ -19,21 +19,19 @@ TASKS = {
             "large numbers": [{"a": np.array([-1000.0, 20.0, 1000.0])}],
         },
         mistakes={
-            "c": {
-                "exp overflows for large numbers, and inf / inf is nan: use exp(-2 |a|)": (
-                    "(np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))"
-                ),
-                "exp(2 a) overflows for large numbers, and inf / inf is nan: use exp(-2 |a|)": (
-                    "(np.exp(2 * a) - 1) / (np.exp(2 * a) + 1)"
-                ),
-                "exp(-2 a) overflows for large negative numbers, and inf / inf is nan: use "
-                "exp(-2 |a|)": "(1 - np.exp(-2 * a)) / (1 + np.exp(-2 * a))",
-                "the sign of a is lost": "np.tanh(np.abs(a))",
-                "the 2 in the exponent is missing, which gives tanh(a / 2)": "np.tanh(a / 2)",
-                "this is sinh: the division by cosh is missing": "np.sinh(a)",
-                "this is tan, of a circle and not of a hyperbola": "np.tan(a)",
-                "this is the sigmoid": "1 / (1 + np.exp(-a))",
-            }
+            "c": table("""
+                exp overflows for large numbers, and inf / inf is nan: use exp(-2 |a|)
+                    -> (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))
+                exp(2 a) overflows for large numbers, and inf / inf is nan: use exp(-2 |a|)
+                    -> (np.exp(2 * a) - 1) / (np.exp(2 * a) + 1)
+                exp(-2 a) overflows for large negative numbers, and inf / inf is nan:
+                    use exp(-2 |a|) -> (1 - np.exp(-2 * a)) / (1 + np.exp(-2 * a))
+                the sign of a is lost -> np.tanh(np.abs(a))
+                the 2 in the exponent is missing, which gives tanh(a / 2) -> np.tanh(a / 2)
+                this is sinh: the division by cosh is missing -> np.sinh(a)
+                this is tan, of a circle and not of a hyperbola -> np.tan(a)
+                this is the sigmoid -> 1 / (1 + np.exp(-a))
+            """)
         },
     ),
     "da": Task(
@@ -41,9 +39,7 @@ TASKS = {
         equations={"da": "dc * (1 - c**2)"},
         cases={
             "small numbers": [{"dc": np.array([10.0, 7.0]), "c": np.tanh(A), "a": A}],
-            "a matrix": [
-                {"dc": np.arange(1.0, 7.0).reshape(2, 3), "c": np.tanh(A_2D), "a": A_2D},
-            ],
+            "a matrix": [{"dc": np.arange(1.0, 7.0).reshape(2, 3), "c": np.tanh(A_2D), "a": A_2D}],
         },
         mistakes={
             "da": {

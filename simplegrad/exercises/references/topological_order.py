@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "A topological order, and the chain rule along it"
 
@@ -81,6 +81,11 @@ def times_itself(depth: int) -> Graph:
     return {"x0": (), **{f"x{i}": (f"x{i - 1}", f"x{i - 1}") for i in range(1, depth + 1)}}
 
 
+def case(inputs: Graph, **partials: Sequence[float]) -> list[dict[str, Any]]:
+    """One call, with the partials of each node from the root on."""
+    return [{"order": [*partials][::-1], "inputs": inputs, "partials": partials}]
+
+
 CHAIN = {"loss": ("z",), "z": ("y",), "y": ("x",), "x": ()}
 DIAMOND = {"loss": ("x", "d"), "d": ("c", "b"), "c": ("x", "b"), "x": (), "b": ()}
 SHORT_CUT = {"loss": ("b", "a"), "a": ("x",), "b": ("c", "x"), "c": ("a",), "x": ()}
@@ -102,99 +107,60 @@ TASKS = {
             "a chain of 5,000 nodes": [{"root": "n4999", "inputs": LONG}],
         },
         mistakes={
-            "order": {
-                "it is the wrong way round: inputs come first and the root last": (
-                    "yours if is_order(yours[::-1], root, inputs) else right"
-                ),
-                "the root itself is missing": (
-                    "yours if is_order([*yours, root], root, inputs) else right"
-                ),
-                "leaves, the nodes without inputs, are missing": (
-                    "yours if without_leaves(yours, root, inputs) else right"
-                ),
-                "a node comes twice: remember which ones you have visited": (
-                    "yours if is_list_of_nodes(yours, inputs) and len(set(yours)) < len(yours)"
-                    " else right"
-                ),
-                "there are nodes that the root does not depend on": (
-                    "yours if is_list_of_nodes(yours, inputs)"
-                    " and set(yours) > set(topological_order(root, inputs)) else right"
-                ),
-                "Python ends a recursion after about 1,000 calls: keep a stack, a list, of your "
-                "own": "yours if isinstance(yours, RecursionError) else right",
-                "the nodes are right, but one stands before one of its inputs: append a node "
-                "when all of its inputs are there, not when you first see it": (
-                    "yours if has_each_once(yours, root, inputs) else right"
-                ),
-            }
+            "order": table("""
+                it is the wrong way round: inputs come first and the root last
+                    -> yours if is_order(yours[::-1], root, inputs) else right
+                the root itself is missing
+                    -> yours if is_order([*yours, root], root, inputs) else right
+                leaves, the nodes without inputs, are missing
+                    -> yours if without_leaves(yours, root, inputs) else right
+                a node comes twice: remember which ones you have visited
+                    -> yours if is_list_of_nodes(yours, inputs)
+                    and len(set(yours)) < len(yours) else right
+                there are nodes that the root does not depend on
+                    -> yours if is_list_of_nodes(yours, inputs)
+                    and set(yours) > set(topological_order(root, inputs)) else right
+                Python ends a recursion after about 1,000 calls: keep a stack, a list, of your own
+                    -> yours if isinstance(yours, RecursionError) else right
+                the nodes are right, but one stands before one of its inputs: append a node when
+                    all of its inputs are there, not when you first see it
+                    -> yours if has_each_once(yours, root, inputs) else right
+            """)
         },
         names={
-            "topological_order": topological_order,
-            "is_order": is_order,
-            "is_list_of_nodes": is_list_of_nodes,
-            "has_each_once": has_each_once,
-            "without_leaves": without_leaves,
+            f.__name__: f
+            for f in (topological_order, is_order, is_list_of_nodes, has_each_once, without_leaves)
         },
     ),
     "backward": Task(
         arguments="order, inputs, partials",
         equations={"grads": "chain_rule(order, inputs, partials)"},
         cases={
-            "a chain": [
-                {
-                    "order": ["x", "y", "z", "loss"],
-                    "inputs": CHAIN,
-                    "partials": {"loss": (2.0,), "z": (3.0,), "y": (5.0,), "x": ()},
-                }
-            ],
-            "nodes that are used twice": [
-                {
-                    "order": ["b", "x", "c", "d", "loss"],
-                    "inputs": DIAMOND,
-                    "partials": {
-                        "loss": (2.0, 3.0),
-                        "d": (5.0, -1.0),
-                        "c": (4.0, 0.5),
-                        "x": (),
-                        "b": (),
-                    },
-                }
-            ],
-            "x * x": [
-                {
-                    "order": ["x", "loss"],
-                    "inputs": {"x": (), "loss": ("x", "x")},
-                    "partials": {"x": (), "loss": (3.0, 3.0)},
-                }
-            ],
+            "a chain": case(CHAIN, loss=(2.0,), z=(3.0,), y=(5.0,), x=()),
+            "nodes that are used twice": case(
+                DIAMOND, loss=(2.0, 3.0), d=(5.0, -1.0), c=(4.0, 0.5), x=(), b=()
+            ),
+            "x * x": case({"x": (), "loss": ("x", "x")}, loss=(3.0, 3.0), x=()),
         },
         mistakes={
-            "grads": {
-                "a gradient is overwritten where it must be added: a node may be used twice": (
-                    "chain_rule(order, inputs, partials, add=lambda da, dc, partial: dc * partial)"
-                ),
-                "the factor dc is missing: the chain rule multiplies by it": (
-                    "chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + partial)"
-                ),
-                "the partial is missing: dc goes on as it is": (
-                    "chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + dc)"
-                ),
-                "the order is walked from the front: begin with the root, the last one": (
-                    "chain_rule(order, inputs, partials, step=1)"
-                ),
-                "the gradient of the root by itself is 1, and not 0": (
-                    "chain_rule(order, inputs, partials, first=0.0)"
-                ),
-                "an input that stands twice, as in x * x, is counted once": (
-                    "chain_rule(order, inputs, partials, once=True)"
-                ),
-                "the gradient of the root by itself, 1, is missing": (
-                    "{node: right[node] for node in order[:-1]}"
-                ),
-                "only the leaves are there: every node of the order has a gradient": (
-                    "{node: right[node] for node in order if not inputs[node]}"
-                ),
-            }
+            "grads": table("""
+                a gradient is overwritten where it must be added: a node may be used twice
+                    -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: dc * partial)
+                the factor dc is missing: the chain rule multiplies by it
+                    -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + partial)
+                the partial is missing: dc goes on as it is
+                    -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + dc)
+                the order is walked from the front: begin with the root, the last one
+                    -> chain_rule(order, inputs, partials, step=1)
+                the gradient of the root by itself is 1, and not 0
+                    -> chain_rule(order, inputs, partials, first=0.0)
+                an input that stands twice, as in x * x, is counted once
+                    -> chain_rule(order, inputs, partials, once=True)
+                the gradient of the root by itself, 1, is missing
+                    -> {node: right[node] for node in order[:-1]}
+                only the leaves are there: every node of the order has a gradient
+                    -> {node: right[node] for node in order if not inputs[node]}
+            """)
         },
         names={"chain_rule": chain_rule},
     ),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from simplegrad.autograd import unbroadcast
-from simplegrad.exercises.task import Task
+from simplegrad.exercises.task import Task, table
 
 TITLE = "The gradient of what was broadcast"
 
@@ -41,42 +41,31 @@ TASKS = {
             "two axes of size 1": case((2, 3, 2), (1, 3, 1)),
         },
         mistakes={
-            "da": {
-                "the new axes are summed, but not those of size 1": (
-                    "dc.sum(axis=copies(dc, shape, ones=False))"
-                ),
-                "axes of size 1 are summed, but not the new ones": (
-                    "dc.sum(axis=copies(dc, shape, new=False), keepdims=True)"
-                ),
-                "an axis of size 1 is gone after the sum: use keepdims=True or reshape": (
-                    "dc.sum(axis=copies(dc, shape))"
-                ),
-                "new axes are on the left, so the sum is over the wrong axes: the last ones": (
-                    "dc.sum(axis=tuple(range(len(shape), dc.ndim))).reshape(shape)"
-                    " if dc.ndim > len(shape) else right"
-                ),
-                "new axes are kept with size 1: reshape(shape) puts them away": (
-                    "dc.sum(axis=copies(dc, shape), keepdims=True)"
-                ),
-                "the mean is taken; the gradients of copies add up": (
-                    "right * right.size / dc.size"
-                ),
-                "the gradient of one copy is taken; those of all copies add up": (
-                    "first_copy(dc, shape).reshape(shape)"
-                ),
-                "everything is summed: only the axes with copies are to be": (
-                    "np.full(shape, dc.sum()) if dc.shape != shape else dc"
-                ),
-                "everything is summed into one number": "dc.sum()",
-                "reshape alone sums nothing, and copies have to be summed": "dc.reshape(shape)",
-                "np.resize cuts off what does not fit; copies have to be summed": (
-                    "np.resize(dc, shape)"
-                ),
-                "dc is returned as it came: nothing is summed": "dc",
-                "the largest of the copies is taken; the gradients of copies add up": (
-                    "dc.max(axis=copies(dc, shape)).reshape(shape)"
-                ),
-            }
+            "da": table("""
+                the new axes are summed, but not those of size 1
+                    -> dc.sum(axis=copies(dc, shape, ones=False))
+                axes of size 1 are summed, but not the new ones
+                    -> dc.sum(axis=copies(dc, shape, new=False), keepdims=True)
+                an axis of size 1 is gone after the sum: use keepdims=True or reshape
+                    -> dc.sum(axis=copies(dc, shape))
+                new axes are on the left, so the sum is over the wrong axes: the last ones
+                    -> dc.sum(axis=tuple(range(len(shape), dc.ndim))).reshape(shape)
+                    if dc.ndim > len(shape) else right
+                new axes are kept with size 1: reshape(shape) puts them away
+                    -> dc.sum(axis=copies(dc, shape), keepdims=True)
+                the mean is taken; the gradients of copies add up -> right * right.size / dc.size
+                the gradient of one copy is taken; those of all copies add up
+                    -> first_copy(dc, shape).reshape(shape)
+                everything is summed: only the axes with copies are to be
+                    -> np.full(shape, dc.sum()) if dc.shape != shape else dc
+                everything is summed into one number -> dc.sum()
+                reshape alone sums nothing, and copies have to be summed -> dc.reshape(shape)
+                np.resize cuts off what does not fit; copies have to be summed
+                    -> np.resize(dc, shape)
+                dc is returned as it came: nothing is summed -> dc
+                the largest of the copies is taken; the gradients of copies add up
+                    -> dc.max(axis=copies(dc, shape)).reshape(shape)
+            """)
         },
         names={"unbroadcast": unbroadcast, "copies": copies, "first_copy": first_copy},
     )

@@ -1,0 +1,305 @@
+"""What a user gave, checked: numbers, sizes, dtypes and arrays, and the sentences about shapes.
+
+The ground floor: it knows NumPy only. A condition stands where it matters, among the mathematics;
+the sentence that explains it is a function here, without a docstring, which returns the error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+REAL = "fiub"  # the kinds of dtypes that a Tensor may have: floats, integers and booleans
+
+Sizes: TypeAlias = tuple[int, ...]  # along each axis
+
+
+# Numbers
+
+
+class Kind(NamedTuple):
+    """What a number may be."""
+
+    types: tuple[type, ...]
+    holds: Callable[[Any], bool]
+    allowed: str
+    example: float | bool
+
+
+Kinds = Mapping[str, Kind]
+
+INTS = (int, np.integer)
+NUMBERS = (*INTS, float, np.floating)
+BOOLS = (bool, np.bool_)
+
+NON_NEGATIVE = Kind(
+    NUMBERS, lambda x: 0 <= x < math.inf, "a finite number of at least 0", example=0.001
+)
+NUMBER = Kind(NUMBERS, lambda x: True, "a number", example=1.0)
+POSITIVE = Kind(NUMBERS, lambda x: x > 0, "a number above 0", example=1.0)
+FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
+PROBABILITY = FRACTION._replace(allowed="a probability p with 0 <= p < 1", example=0.5)
+INT = Kind(INTS, lambda n: True, "an int", example=0)
+COUNT = Kind(INTS, lambda n: n >= 0, "an int of at least 0", example=0)
+SIZE = Kind(INTS, lambda n: n >= 1, "an int of at least 1", example=1)
+FLAG = Kind(BOOLS, lambda x: True, "True or False", example=True)
+
+
+def is_a(kind: Kind, value: Any) -> bool:
+    """Whether `value` is of the types of its kind: Python's and NumPy's alike, of whatever size.
+
+    To Python True is an int, and to NumPy a time span is an integer; neither is a number here.
+
+    Examples:
+        >>> [sg.given.is_a(sg.given.COUNT, n) for n in (3, np.int8(3), -1, True, np.True_, 3.0)]
+        [True, True, True, False, False, False]
+    """
+    no_number = (*BOOLS, np.timedelta64) if kind.types is not BOOLS else ()
+    return isinstance(value, kind.types) and not isinstance(value, no_number)
+
+
+def plain(kind: Kind, value: Any) -> Any:
+    """A value of the types of its kind as Python's int, float or bool."""
+    if kind.types is not NUMBERS:
+        return kind.types[0](value)
+    try:
+        return float(value)
+    except OverflowError:  # an int of more than 308 digits
+        return math.inf if value > 0 else -math.inf
+
+
+def fits(kind: Kind, value: Any) -> bool:
+    """Whether `value` is of its kind: of the types, and in the range.
+
+    Examples:
+        >>> [sg.given.fits(sg.given.COUNT, n) for n in (3, np.int64(3), -1, True, 3.0)]
+        [True, True, False, False, False]
+    """
+    return is_a(kind, value) and kind.holds(plain(kind, value))
+
+
+def checked_number(
+    kind: Kind, value: Any, what: str, write: str, wrong_type: type[Exception] = TypeError
+) -> Any:
+    """`value` as a Python number of its kind.
+
+    Args:
+        what: How the sentence of an error begins, up to what is allowed: "max_norm must be".
+        write: How it ends: the corrected call.
+        wrong_type: The error for a value of another type.
+
+    Raises:
+        TypeError: `value` is of another type.
+        ValueError: It is out of range.
+
+    Examples:
+        >>> sg.given.checked_number(sg.given.SIZE, np.int64(2), "n is", "Write n=60.")
+        2
+    """
+    if not fits(kind, value):
+        raise (ValueError if is_a(kind, value) else wrong_type)(
+            f"{what} {kind.allowed}, but got {value!r:.80}. {write}"
+        )
+    return type(kind.example)(plain(kind, value))
+
+
+def checked(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
+    """Hyperparameters as Python floats and bools, or an error that says what is allowed."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in kinds:
+            raise ValueError(f"{where}: {_unknown_key(key, kinds)}")
+        kind = kinds[key]
+        write = f"Write, for example, {key}={kind.example}."
+        result[key] = checked_number(kind, value, f"{where}: {key} must be", write)
+    return result
+
+
+def _unknown_key(key: object, kinds: Kinds) -> str:
+    import difflib  # only when it is needed: it takes time to import
+
+    close = sorted(difflib.get_close_matches(str(key), kinds, n=2))
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    example = (close or list(kinds))[0]
+    return (
+        f"unknown key {key!r}: {hint}The hyperparameters are {', '.join(kinds)}. Write "
+        f'{{"params": module, "{example}": {kinds[example].example}}}.'
+    )
+
+
+def real_numbers(write: str, booleans: bool = False, **values: Any) -> None:
+    """Raises a TypeError if one of the values is no real number, nor an array of such."""
+    for name, x in values.items():
+        if np.asarray(x).dtype.kind not in (REAL if booleans else "fiu"):
+            raise TypeError(
+                f"{name} is a real number, but got {x!r:.80}. Write {write.format(name)}."
+            )
+
+
+# Sizes
+
+
+def size(value: Any, layer: str, name: str) -> int:
+    """The size of a layer, which fits into memory."""
+    if not (fits(SIZE, value) and value < 2**31):
+        raise ValueError(
+            f"{layer} takes an int of at least 1 as {name}, below 2**31, but got {value!r:.80}. "
+            f"Write {name}=16."
+        )
+    return int(value)
+
+
+def shape(value: Any) -> Any:
+    """A shape as NumPy takes it."""
+    sizes = value if isinstance(value, tuple | list) else (value,)
+    are_sizes = len(sizes) <= 32 and all(fits(COUNT, n) for n in sizes)
+    if not are_sizes or math.prod(int(n) or 1 for n in sizes) >= 2**48:  # as NumPy counts them
+        raise ValueError(
+            f"a shape is an int or a tuple of ints of at least 0, which fit into memory, but got "
+            f"{value!r:.80}. Write 3 for a vector of three elements, (2, 3) for a matrix, () for a "
+            "single number."
+        )
+    return value
+
+
+# Dtypes and arrays
+
+
+def dtype(wanted: DTypeLike) -> np.dtype[Any]:
+    """A dtype that a Tensor may have; a TypeError for any other, and for what is none.
+
+    Examples:
+        >>> sg.given.dtype(float)
+        dtype('float64')
+    """
+    try:
+        found = np.dtype(wanted)
+    except Exception:  # NumPy has a TypeError for some, for others a KeyError or a SyntaxError
+        found = np.dtype(object)  # refused as that is
+    if found.kind not in REAL:
+        raise TypeError(
+            f"a Tensor holds floats, integers or booleans, but got dtype={wanted!r:.80}. Write "
+            "dtype=np.float32, np.float64, np.int64 or np.bool_."
+        )
+    return found
+
+
+def array(data: Any) -> np.ndarray:
+    """Numbers and nested lists as a new array."""
+    try:
+        return np.array(data)
+    except ValueError as error:
+        raise ValueError(
+            f"the rows of {data!r} differ in length, but a tensor has one size along each axis. "
+            "Write sg.Tensor([[1, 2], [3, 4]]), every row with as many numbers."
+        ) from error
+
+
+def no_real_numbers(data: Any, array: np.ndarray) -> TypeError:
+    return TypeError(
+        f"a Tensor holds floats, integers or booleans, but got {type(data).__name__} of dtype "
+        f"{array.dtype}. Write sg.Tensor(2.0), sg.Tensor([1, 2, 3]) or sg.Tensor(array)."
+    )
+
+
+def list_of_tensors(data: Sequence[Any]) -> TypeError:
+    return TypeError(
+        f"a list of {len(data)} tensors would lose their graphs in one new tensor. Write "
+        "sg.stack(tensors) for a new axis or sg.concatenate(tensors) for a longer one."
+    )
+
+
+def other_shape(what: str, t: Any, array: np.ndarray) -> ValueError:
+    return ValueError(
+        f".{what} of {t!r} must have its shape {t.shape}, but got {array.shape}. "
+        f"Write t.{what} = array.reshape({t.shape}), or make a new sg.Tensor."
+    )
+
+
+def other_dtype(what: str, t: Any, array: np.ndarray) -> TypeError:
+    return TypeError(
+        f".{what} of {t!r} must be of {t.dtype}, but got {array.dtype}. Write "
+        f"t.{what} = array.astype(np.{t.dtype}), or make a new sg.Tensor."
+    )
+
+
+def no_floats(t: Any) -> TypeError:
+    return TypeError(
+        f"only floats can require gradients, but this tensor is of {t.dtype}: a derivative takes "
+        "small changes. Write sg.Tensor(data, dtype=np.float32, requires_grad=True)."
+    )
+
+
+# Shapes
+
+
+def broadcast(a: Sizes, b: Sizes) -> bool:
+    """Whether NumPy broadcasts arrays of these shapes.
+
+    Examples:
+        >>> sg.given.broadcast((2, 1), (3,)), sg.given.broadcast((2,), (3,))
+        (True, False)
+    """
+    return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
+
+
+def no_broadcast(a: Sizes, b: Sizes) -> ValueError:
+    hint = "Write t.reshape(...) to give one of them sizes of 1 where it is to be repeated."
+    if len(a) > len(b) and broadcast(a, (*b, 1)):
+        hint = "To repeat the second along the last axis, write b.unsqueeze(-1)."
+    elif len(a) < len(b) and broadcast((*a, 1), b):
+        hint = "To repeat the first along the last axis, write a.unsqueeze(-1)."
+    return ValueError(
+        f"shapes {a} and {b} do not broadcast: aligned at the right, two sizes must be equal, or "
+        f"one of them 1. {hint}"
+    )
+
+
+def no_matrices(a: Sizes, b: Sizes) -> ValueError:
+    return ValueError(
+        f"a @ b is a matrix product, but the shapes are {a} and {b}: neither may be a single "
+        "number. Write a * b to scale."
+    )
+
+
+def no_product(a: Sizes, b: Sizes) -> ValueError:
+    return ValueError(
+        f"a @ b of shapes {a} and {b}: a row of a has {a[-1]} elements and a column of b has "
+        f"{b[-2:][0]}, but they must be equally long. Write a @ b.T, a.T @ b or a.reshape(...) @ b "
+        "so that the inner sizes agree."
+    )
+
+
+def no_batches(a: Sizes, b: Sizes) -> ValueError:
+    return ValueError(
+        f"a @ b of shapes {a} and {b}: the axes before the last two count matrices and must "
+        f"broadcast, but {a[:-2]} and {b[:-2]} do not. Write a.unsqueeze(0) @ b or "
+        "a.reshape(...) @ b so that they do."
+    )
+
+
+def no_reshape(a: Any, shape: Any) -> ValueError:
+    return ValueError(
+        f"a tensor of shape {a.shape} has {a.size} elements and cannot become {shape}: the sizes "
+        f"must multiply to {a.size}. Write t.reshape(-1) for one axis of all."
+    )
+
+
+def no_transpose(a: Any, axes: Any) -> ValueError:
+    return ValueError(
+        f"transpose() of a tensor of shape {a.shape} takes each of its {a.ndim} axes once, but got "
+        f"{axes}. Write t.transpose{tuple(range(a.ndim))[::-1]} to reverse them."
+    )
+
+
+def no_squeeze(a: Any, axis: Any) -> ValueError:
+    return ValueError(
+        f"squeeze() takes out axes of size 1, and axis {axis} of shape {a.shape} is none. Write "
+        "t.squeeze() for all that are, or t.reshape(...) for another shape."
+    )
