@@ -287,6 +287,7 @@ def test_an_lr_too_large_is_said(capsys):
     assert "try a smaller --lr" in error_of(["--lr", "1e30"], capsys).err
 
 
+@pytest.mark.slow
 def test_a_plot_that_cannot_be_written_is_said(tmp_path, capsys):
     (tmp_path / "taken.png").mkdir()
     with pytest.raises(SystemExit) as end:

@@ -101,7 +101,7 @@ def test_the_examples_of_the_readme_run(capsys):
 def test_the_readme_has_the_two_commands():
     lines = README.splitlines()
     assert 'python -m pip install -e ".[demo]" && python -m simplegrad' in lines
-    assert 'python -m pip install -e ".[test]" && python -m pytest' in lines
+    assert 'python -m pip install -e ".[test]" && python -m pytest -n auto --dist loadfile' in lines
     assert (PACKAGE / "__main__.py").is_file()
 
 

@@ -375,15 +375,8 @@ def made_with(fn, dtype=np.float32):
     return make
 
 
-@pytest.mark.parametrize(
-    ("kind", "dtype"),
-    [
-        ("array", np.float32),
-        pytest.param("Tensor", np.float32, marks=pytest.mark.slow),
-        pytest.param("array", np.float64, marks=pytest.mark.slow),
-        ("Tensor", np.float64),
-    ],
-)
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["array", pytest.param("Tensor", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_train_alike(name, kind, dtype):
     def batch(step):

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import simplegrad as sg
 from simplegrad import fast, rules
@@ -26,31 +25,52 @@ def test_every_rule_has_a_row():
     assert set(RULES) == set(rules.__all__)
 
 
-@pytest.mark.parametrize("name", RULES)
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(data=st.data())
-def test_partials_are_central_differences(name, data):
-    rule, (arrays, params) = getattr(rules, name), data.draw(RULES[name].cases)
-    c = np.asarray(rule.forward(*arrays, **params))
-    dc = np.random.default_rng(data.draw(seeds)).uniform(0.5, 1.5, c.shape)
-    for number, (a, partial) in enumerate(zip(arrays, rule.partials, strict=False)):
-        da = unbroadcast(partial(dc, c, *arrays, **params), a.shape)
-        expected = central_differences(
-            lambda *arrays: rule.forward(*arrays, **params), arrays, number, dc
-        )
-        np.testing.assert_allclose(da, expected, rtol=2e-6, atol=2e-6)
+def examples(some, all):
+    """So many drawn examples by default; all of them are slow."""
+    return pytest.mark.parametrize("examples", [some, pytest.param(all, marks=pytest.mark.slow)])
 
 
+def for_examples_of(name, examples):
+    """Decorates a property of the cases of a rule: checks it at once."""
+
+    def check(prop):
+        limits = settings(max_examples=examples, deadline=None, derandomize=True)
+        limits(given(RULES[name].cases, seeds)(prop))()
+
+    return check
+
+
+@examples(20, 60)
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(data=st.data())
-def test_float32_stays_float32(name, data):
-    rule, (arrays, params) = getattr(rules, name), data.draw(RULES[name].cases)
-    arrays = [a.astype(np.float32) for a in arrays]
-    c = np.asarray(rule.forward(*arrays, **params))
-    assert c.dtype == np.float32
-    for _, partial in zip(arrays, rule.partials, strict=False):
-        assert partial(np.ones_like(c), c, *arrays, **params).dtype == np.float32
+def test_partials_are_central_differences(name, examples):
+    rule = getattr(rules, name)
+
+    @for_examples_of(name, examples)
+    def agree(case, seed):
+        arrays, params = case
+        c = np.asarray(rule.forward(*arrays, **params))
+        dc = np.random.default_rng(seed).uniform(0.5, 1.5, c.shape)
+        for number, (a, partial) in enumerate(zip(arrays, rule.partials, strict=False)):
+            da = unbroadcast(partial(dc, c, *arrays, **params), a.shape)
+            expected = central_differences(
+                lambda *arrays: rule.forward(*arrays, **params), arrays, number, dc
+            )
+            np.testing.assert_allclose(da, expected, rtol=2e-6, atol=2e-6)
+
+
+@examples(10, 25)
+@pytest.mark.parametrize("name", RULES)
+def test_float32_stays_float32(name, examples):
+    rule = getattr(rules, name)
+
+    @for_examples_of(name, examples)
+    def stays(case, _):
+        arrays, params = case
+        arrays = [a.astype(np.float32) for a in arrays]
+        c = np.asarray(rule.forward(*arrays, **params))
+        assert c.dtype == np.float32
+        for _, partial in zip(arrays, rule.partials, strict=False):
+            assert partial(np.ones_like(c), c, *arrays, **params).dtype == np.float32
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -101,7 +101,7 @@ def test_explained_steps_give_the_same_bits(name, dtype):
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_explained_rules_give_the_same_bits_forward_and_backward(name, dtype):
     inputs, same = RULES[name].tensors(dtype), RULES[name].tensors(dtype)
     c = RULES[name](*inputs)
