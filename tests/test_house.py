@@ -4,6 +4,7 @@
 """
 
 import ast
+import functools
 import io
 import sys
 import tokenize
@@ -186,6 +187,7 @@ def count_of(text):
     return Count(len(text.splitlines()), len(code))
 
 
+@functools.cache
 def counts():
     """For each room, from the ground floor up."""
     table = {room: Count(0, 0) for rooms in FLOORS for room in rooms}
