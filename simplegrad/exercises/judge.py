@@ -7,6 +7,8 @@ student's own earlier results. So a wrong m_t does not make a right m_hat wrong.
 from __future__ import annotations
 
 import copy
+import functools
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -162,6 +164,12 @@ def diagnosis(task: Task, trials: list[Trial], name: str) -> str:
     return ""
 
 
+@functools.cache  # one right side is computed for many trials and students
+def compiled(expression: str) -> types.CodeType:
+    """The code of a right side."""
+    return compile(expression, "<equation>", "eval")
+
+
 def value_of(task: Task, trial: Trial, name: str, expression: str) -> Any:
     """The value of a right side in a trial, or the error that it raises."""
     earlier = list(task.equations)[: list(task.equations).index(name)]
@@ -172,7 +180,7 @@ def value_of(task: Task, trial: Trial, name: str, expression: str) -> Any:
         with np.errstate(all="ignore"):
             if expression != task.equations[name]:
                 names["right"] = value_of(task, trial, name, task.equations[name])
-            return eval(expression, names)
+            return eval(compiled(expression), names)
     except Exception as error:
         return error
 
