@@ -23,6 +23,7 @@ from simplegrad import optimizers as optim
 from simplegrad.optimizers import Adam
 from tests.helpers import dap
 from tests.helpers.dap import ROOT, place_of
+from tests.helpers.work import traced_by
 
 PACKAGE = str(Path(sg.__file__).parent)
 
@@ -42,12 +43,8 @@ def lines_of(call):
             lines.append((Path(name).parent.name, frame.f_code.co_name, depth, frame.f_lineno))
         return trace
 
-    old = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced_by(trace):
         call()
-    finally:
-        sys.settrace(old)
     return lines
 
 
@@ -59,12 +56,8 @@ def frames_of(call):
         if frame.f_code.co_filename.startswith(PACKAGE):
             entered.append(frame.f_code.co_name)
 
-    old = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced_by(trace):
         call()
-    finally:
-        sys.settrace(old)
     return len(entered)
 
 
@@ -207,9 +200,7 @@ def test_a_debugger_can_show_every_variable_at_every_line_also_of_what_is_being_
         sys.settrace(trace)
         return trace
 
-    old = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced_by(trace):
         layers = nn.Linear(4, 3), nn.Tanh(), nn.Dropout(), nn.LayerNorm(3), nn.Embedding(4, 2)
         model = nn.Sequential(*layers[:4])
         for make in optim.SGD, optim.Adam, fast.Adam:
@@ -218,8 +209,6 @@ def test_a_debugger_can_show_every_variable_at_every_line_also_of_what_is_being_
             loss.backward()
             opt.step()
             opt.zero_grad()
-    finally:
-        sys.settrace(old)
     assert len(shown) > 10_000
     assert {"Tensor(not made yet)", "Adam(not made yet)"} < set(shown)
     assert any(text.startswith("Linear(not made yet: ") for text in shown)

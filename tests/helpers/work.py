@@ -1,6 +1,18 @@
 """How much work a call is, in lines of Python: the same on any machine, however busy."""
 
+import contextlib
 import sys
+
+
+@contextlib.contextmanager
+def traced_by(trace):
+    """Within it, `trace` is the trace function; after it, the one that was there before."""
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 def lines_run_by(function):
@@ -12,10 +24,6 @@ def lines_run_by(function):
         count += event == "line"
         return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced_by(trace):
         function()
-    finally:
-        sys.settrace(before)
     return count
