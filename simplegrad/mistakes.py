@@ -5,7 +5,6 @@ The ground floor, like `given`: it is handed tensors and modules, and imports ne
 
 from __future__ import annotations
 
-import linecache
 import re
 import sys
 import threading
@@ -27,6 +26,8 @@ def given_to_numpy(t: Any) -> TypeError:
 
 def check_no_math() -> None:
     """Raises a TypeError if the line that asks for float(t) is one of math.exp(t) and the like."""
+    import linecache  # only when it is needed: it takes time to import
+
     frame = sys._getframe(2)
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
     found = re.search(r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(", line)

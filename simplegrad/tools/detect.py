@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import linecache
 import os
 import sys
 import weakref
@@ -228,6 +227,8 @@ def _users_frame(frame: FrameType) -> FrameType:
 
 def _line(filename: str, number: int) -> str:
     """A line of source with its place; the cells of a notebook have no file."""
+    import linecache  # only when it is needed: it takes time to import
+
     code = linecache.getline(filename, number).strip()
     place = f"{filename}:{number}" if os.path.exists(filename) else f"line {number}"
     return f"{place.replace(PACKAGE, 'simplegrad/')}: {code}"
