@@ -31,7 +31,7 @@ from simplegrad.given import SIZE, checked_number
 from simplegrad.optimizers.optimizer import Arrays
 from simplegrad.tensor import Tensor
 
-_lock = threading.RLock()  # one recording or replay at a time: programs share arrays
+_lock = threading.RLock()  # one recording or replay at a time: they share tensors
 
 
 def replay(
@@ -57,7 +57,8 @@ def replay(
     Args:
         function: What to replay. Without it, `replay` returns a decorator.
         eager: Whether to run the function as it is: for debugging, so that one can step through.
-        max_tapes: How many recordings are kept, for as many shapes of arguments.
+        max_tapes: How many recordings are kept, for as many shapes of arguments. Each thread that
+            calls the function has its own.
 
     Raises:
         TypeError: In the call: an argument is no Tensor, array or number; the function returns
@@ -91,7 +92,8 @@ def replay(
     @functools.wraps(function)
     def replayed(*args: Any, **kwargs: Any) -> Tensor:
         given = (*args, *kwargs.values())
-        key = (len(args), *kwargs, *[_kind_of(a) for a in given])
+        # a thread has its own arrays: another one could call before backward() has read them
+        key = (threading.get_ident(), len(args), *kwargs, *[_kind_of(a) for a in given])
 
         def call(inputs: Sequence[Any]) -> Tensor:
             named = zip(kwargs, inputs[len(args) :], strict=True)

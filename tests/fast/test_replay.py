@@ -3,6 +3,7 @@
 import collections
 import functools
 import gc
+import sys
 import threading
 import tracemalloc
 import types
@@ -2020,8 +2021,8 @@ def test_two_replays_of_one_function_are_apart():
 
 
 def in_threads(work, count=4):
-    """Runs work(0), work(1), … at once; raises what they raised."""
-    failures, start = [], threading.Barrier(count)
+    """Runs work(0), work(1), … at once, taking turns all the time; returns what they raised."""
+    failures, start, patience = [], threading.Barrier(count), sys.getswitchinterval()
 
     def run(number):
         start.wait()
@@ -2031,10 +2032,14 @@ def in_threads(work, count=4):
             failures.append(error)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(patience)
     return failures
 
 
