@@ -37,6 +37,12 @@ def checked(source, tmp_path, seconds=HANGING):
     return sandbox.check_file("mul", file, seconds)
 
 
+@pytest.fixture(autouse=True)
+def _no_limit_but_for_what_hangs(monkeypatch):
+    """A busy machine is no reason to fail: not even where the command line checks a file."""
+    monkeypatch.setattr(sandbox.check_file, "__defaults__", (HANGING,))
+
+
 @pytest.fixture
 def judged(tmp_path, monkeypatch):
     """What the child does with a file, in this process: faster, and seen by coverage."""
