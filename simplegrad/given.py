@@ -106,7 +106,7 @@ def checked_number(
         raise (ValueError if is_a(kind, value) else wrong_type)(
             f"{what} {kind.allowed}, but got {value!r:.80}. {write}"
         )
-    return type(kind.example)(plain(kind, value))
+    return plain(kind, value)
 
 
 def checked(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:

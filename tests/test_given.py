@@ -149,6 +149,14 @@ def test_a_number_of_400_digits_is_too_large_for_a_rate_and_long_enough_for_a_no
             nn.clip_grad_norm(with_gradient(), large)
 
 
+def test_an_example_of_a_kind_does_not_decide_what_a_number_becomes():
+    class Scaled(optim.Optimizer):
+        scale = given.NON_NEGATIVE._replace(example=1)
+        hyperparameters = {**optim.Optimizer.hyperparameters, "scale": scale}
+
+    assert Scaled(0.1, line(), scale=0.5).param_groups[0]["scale"] == 0.5
+
+
 def test_a_flag_is_a_bool_and_a_bool_is_no_number():
     assert given.fits(given.FLAG, np.True_)
     assert not given.fits(given.FLAG, 1)

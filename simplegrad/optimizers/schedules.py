@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from simplegrad.given import NON_NEGATIVE, NUMBERS, Kind, checked
+from simplegrad.given import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
 from simplegrad.optimizers.optimizer import Optimizer
 
 WHOLE = Kind(
@@ -69,7 +69,7 @@ class Schedule:
 
     def __init__(self, optimizer: Optimizer, group: str | None = None) -> None:
         name = type(self).__name__
-        values = checked(self._values(), self.hyperparameters, where=name)
+        values = _plain(self._values(), self.hyperparameters, where=name)
         self.check(values)
         vars(self).update(values)
         call = f"{name}(opt{''.join(f', {key}={value}' for key, value in values.items())}"
@@ -190,8 +190,8 @@ class Schedule:
                 "changed. Load into a schedule made as the one that was saved."
             )
         kinds = {"step_count": WHOLE, "base_lr": NON_NEGATIVE, **self.hyperparameters}
-        values = checked({key: state[key] for key in kinds}, kinds, where=name)
-        overrides = checked(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
+        values = _plain({key: state[key] for key in kinds}, kinds, where=name)
+        overrides = _plain(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
         self.check(values)
         vars(self).update(values, overrides=overrides)
         self._set_rates(values["step_count"])
@@ -204,6 +204,11 @@ class Schedule:
         values |= {key: getattr(self, key) for key in ("step_count", "base_lr")}
         values |= {"f_t": self.factor(self.step_count), **self._values()}
         return f"{name}({', '.join(f'{key}={value!r}' for key, value in values.items())})"
+
+
+def _plain(values: Mapping[str, Any], kinds: Kinds, where: str) -> dict[str, Any]:
+    """Checked values as Python ints and floats: of the type of the example of their kind."""
+    return {key: type(kinds[key].example)(x) for key, x in checked(values, kinds, where).items()}
 
 
 class Step(Schedule):

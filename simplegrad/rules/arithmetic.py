@@ -164,9 +164,7 @@ class MatMul:
             return a[:, None] * dc[..., None, :]
         if b.ndim == 1:  # db_k = sum_i a_ik dc_i
             return (a.mT @ dc[..., :, None])[..., 0]
-        if (
-            a.ndim > 2 and b.ndim == 2
-        ):  # a batch times one matrix: one product of all rows sums over the batch
+        if a.ndim > 2 and b.ndim == 2:  # one product of all rows, which sums over the batch
             return _rows(a).T @ _rows(dc)
         return a.mT @ dc
 
