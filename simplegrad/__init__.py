@@ -4,6 +4,7 @@ from simplegrad import creation, datasets, functional, nn, optimizers
 from simplegrad.autograd import no_grad
 from simplegrad.creation import *
 from simplegrad.functional import *
+from simplegrad.mistakes import answer_for
 from simplegrad.tensor import Tensor
 from simplegrad.tools.checkpoint import load, save
 from simplegrad.tools.detect import detect_accumulation, detect_anomaly
@@ -12,6 +13,7 @@ from simplegrad.tools.explain import explain
 from simplegrad.tools.gradcheck import gradcheck
 
 __version__ = "0.1.0"
+answer_for(__name__)
 
 # creation and functional list their own names
 __all__ = [

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -44,7 +44,9 @@ def tape_of(root: Tensor) -> list[Tensor]:
     return sorted(tape, key=index_of)
 
 
-def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = False) -> None:
+def backward(
+    root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = False, **wrong: NoReturn
+) -> None:
     r"""Adds the gradient of `root` to `t.grad` of every leaf `t` that it was computed from.
 
     For each rule $c = f(a, b, \ldots)$, the last first, with $dc = \partial L / \partial c$:
@@ -73,7 +75,7 @@ def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = F
         >>> a.grad
         array(6., dtype=float32)
     """
-    d_root = _first_gradient(root, grad)
+    d_root = _first_gradient(root, grad, **wrong)
     tape = tape_of(root)
     _check_data_unchanged(tape)
     grads = chain_rule(tape, d_root, retain_grads)
@@ -122,8 +124,10 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return grad.sum(axis=(*range(new), *stretched)).reshape(shape)
 
 
-def _first_gradient(root: Tensor, grad: ArrayLike | None) -> np.ndarray:
+def _first_gradient(root: Tensor, grad: ArrayLike | None, **wrong: NoReturn) -> np.ndarray:
     """dL/d(root), checked."""
+    if wrong or isinstance(grad, bool):
+        raise mistakes.no_gradient(grad, wrong)
     if not root.requires_grad:
         raise RuntimeError(
             f"backward() was called on {root!r}, which requires no gradient: it was made from "

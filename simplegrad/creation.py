@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from simplegrad import given
+from simplegrad import given, mistakes
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
 if TYPE_CHECKING:
@@ -30,6 +32,35 @@ __all__ = [
 ]
 
 Shape = int | tuple[int, ...]
+Creates = TypeVar("Creates", bound=Callable[..., Tensor])
+
+
+def known_arguments(create: Creates) -> Creates:
+    """Decorates a function whose arguments are easily taken for those of NumPy or PyTorch.
+
+    The result takes the same. A second size by position, as in zeros(2, 3), is an error, and so are
+    keywords of other libraries.
+
+    Examples:
+        >>> sg.zeros(2, 3)
+        Traceback (most recent call last):
+        TypeError: sg.zeros takes a shape as one argument, but got 2, 3. Write sg.zeros((2, 3)).
+    """
+    name = create.__name__
+    known = create.__code__.co_varnames[: create.__code__.co_argcount]
+    only_a_shape = known[0] == "shape" and "value" not in known
+
+    @functools.wraps(create)
+    def created(*args: Any, **kwargs: Any) -> Tensor:
+        if wrong := {key: value for key, value in kwargs.items() if key not in known}:
+            right = {key: value for key, value in kwargs.items() if key in known}
+            raise mistakes.refused(f"sg.{name}", wrong, *args, **right)
+        if args and only_a_shape:
+            given.one_shape(name, args[0], args[1:])
+        return create(*args, **kwargs)
+
+    return cast(Creates, created)
+
 
 _generator: np.random.Generator | None = None
 
@@ -83,6 +114,7 @@ def set_generator(generator: np.random.Generator) -> None:
     _generator = generator
 
 
+@known_arguments
 def full(
     shape: Shape,
     value: float,
@@ -105,6 +137,7 @@ def full(
     return Tensor(np.full(given.shape(shape), value, given.dtype(dtype)), requires_grad, name=name)
 
 
+@known_arguments
 def zeros(
     shape: Shape,
     requires_grad: bool = False,
@@ -120,6 +153,7 @@ def zeros(
     return full(shape, 0, requires_grad, dtype, name)
 
 
+@known_arguments
 def ones(
     shape: Shape,
     requires_grad: bool = False,
@@ -135,6 +169,7 @@ def ones(
     return full(shape, 1, requires_grad, dtype, name)
 
 
+@known_arguments
 def arange(
     start: float,
     stop: float | None = None,
@@ -174,6 +209,7 @@ def arange(
     return Tensor(numbers, requires_grad, name=name)
 
 
+@known_arguments
 def eye(
     n: int,
     m: int | None = None,
@@ -197,6 +233,7 @@ def eye(
     return Tensor(np.eye(n, m, dtype=given.dtype(dtype)), requires_grad, name=name)
 
 
+@known_arguments
 def normal(
     shape: Shape,
     mean: float = 0.0,
@@ -216,6 +253,7 @@ def normal(
     return Tensor(values, requires_grad, dtype, name)
 
 
+@known_arguments
 def uniform(
     shape: Shape,
     low: float = 0.0,
@@ -235,6 +273,7 @@ def uniform(
     return Tensor(values, requires_grad, dtype, name)
 
 
+@known_arguments
 def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     """`zeros` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
@@ -246,6 +285,7 @@ def zeros_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     return zeros(t.shape, requires_grad=requires_grad, dtype=t.dtype)
 
 
+@known_arguments
 def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     """`ones` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
@@ -257,6 +297,7 @@ def ones_like(t: TensorLike, requires_grad: bool = False) -> Tensor:
     return ones(t.shape, requires_grad=requires_grad, dtype=t.dtype)
 
 
+@known_arguments
 def full_like(t: TensorLike, value: float, requires_grad: bool = False) -> Tensor:
     """`full` in the shape and dtype of `t`. The errors are those of `full`, and of `Tensor`.
 
@@ -268,6 +309,7 @@ def full_like(t: TensorLike, value: float, requires_grad: bool = False) -> Tenso
     return full(t.shape, value, requires_grad=requires_grad, dtype=t.dtype)
 
 
+@known_arguments
 def normal_like(
     t: TensorLike, mean: float = 0.0, std: float = 1.0, requires_grad: bool = False
 ) -> Tensor:
@@ -281,6 +323,7 @@ def normal_like(
     return normal(t.shape, mean, std, requires_grad=requires_grad, dtype=t.dtype)
 
 
+@known_arguments
 def uniform_like(
     t: TensorLike, low: float = 0.0, high: float = 1.0, requires_grad: bool = False
 ) -> Tensor:

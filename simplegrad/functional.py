@@ -6,11 +6,11 @@ A function whose first argument is a tensor is a method, too: `sg.softmax(t)` is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from simplegrad import rules
+from simplegrad import given, mistakes, rules
 from simplegrad.tensor import Tensor, TensorLike, as_tensor, operands, record
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
     return record(rules.Where.forward(a.data, b.data, condition), rules.Where, a, b, s=condition)
 
 
-def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
+def concatenate(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn) -> Tensor:
     """The tensors joined along an axis that they have; the other sizes must agree.
 
     Raises:
@@ -77,6 +77,8 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
         >>> sg.concatenate([sg.zeros(2), sg.ones(1)]).numpy()
         array([0., 0., 1.], dtype=float32)
     """
+    if wrong or not given.is_a(given.INT, axis):
+        raise mistakes.not_joined("concatenate", tensors, axis, wrong)
     a = [as_tensor(t) for t in tensors]
     try:
         c = rules.Concatenate.forward(*[t.data for t in a], axis=axis)
@@ -89,7 +91,7 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
         ) from error
 
 
-def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
+def stack(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn) -> Tensor:
     """The tensors, all of one shape, side by side along a new axis.
 
     Raises:
@@ -99,6 +101,8 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
         >>> sg.stack([sg.zeros(2), sg.ones(2)]).shape
         (2, 2)
     """
+    if wrong or not given.is_a(given.INT, axis):
+        raise mistakes.not_joined("stack", tensors, axis, wrong)
     a = [as_tensor(t) for t in tensors]
     try:
         c = rules.Stack.forward(*[t.data for t in a], axis=axis)
@@ -110,7 +114,7 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
         ) from error
 
 
-def softmax(a: TensorLike, axis: int = -1) -> Tensor:
+def softmax(a: TensorLike, axis: int = -1, **wrong: NoReturn) -> Tensor:
     r"""Positive numbers in the ratios of $e^{a_i}$ that add up to 1 along `axis`.
 
     $$c_i = \frac{e^{a_i}}{\sum_j e^{a_j}}$$
@@ -121,10 +125,12 @@ def softmax(a: TensorLike, axis: int = -1) -> Tensor:
         >>> sg.softmax(sg.Tensor([0.0, 0.0])).numpy()
         array([0.5, 0.5], dtype=float32)
     """
+    if wrong:
+        raise mistakes.refused("sg.softmax", wrong, a)
     return log_softmax(a, axis).exp()
 
 
-def log_softmax(a: TensorLike, axis: int = -1) -> Tensor:
+def log_softmax(a: TensorLike, axis: int = -1, **wrong: NoReturn) -> Tensor:
     r"""The logarithm of softmax along `axis`, exact where softmax is too small for a float.
 
     $$c_i = a_i - \log \sum_j e^{a_j}$$
@@ -135,11 +141,13 @@ def log_softmax(a: TensorLike, axis: int = -1) -> Tensor:
         >>> sg.log_softmax(sg.Tensor([0.0, 1000.0])).numpy()
         array([-1000.,     0.], dtype=float32)
     """
+    if wrong:
+        raise mistakes.refused("sg.log_softmax", wrong, a)
     a = as_tensor(a)
     return a - a.logsumexp(axis, keepdims=True)
 
 
-def mse_loss(prediction: TensorLike, target: TensorLike) -> Tensor:
+def mse_loss(prediction: TensorLike, target: TensorLike, **wrong: NoReturn) -> Tensor:
     r"""Mean squared error.
 
     $$L = \frac{1}{n} \sum_i (y_i - t_i)^2$$
@@ -158,6 +166,8 @@ def mse_loss(prediction: TensorLike, target: TensorLike) -> Tensor:
         >>> sg.mse_loss(sg.Tensor([1.0, 2.0]), [1.0, 4.0]).item()
         2.0
     """
+    if wrong:
+        raise mistakes.refused("sg.mse_loss", wrong, prediction, target)
     y, t = as_tensor(prediction), as_tensor(target)
     if y.shape != t.shape:
         raise ValueError(
@@ -167,7 +177,7 @@ def mse_loss(prediction: TensorLike, target: TensorLike) -> Tensor:
     return ((y - t) ** 2).mean()
 
 
-def cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
+def cross_entropy(logits: TensorLike, targets: TensorLike, **wrong: NoReturn) -> Tensor:
     r"""Mean negative log-likelihood of the right classes.
 
     $$L = \frac{1}{n} \sum_i \left( \log \sum_j e^{a_{ij}} - a_{i t_i} \right)$$
@@ -188,6 +198,8 @@ def cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
         >>> sg.cross_entropy(logits, [0, 0]).numpy().round(3)
         np.float32(0.347)
     """
+    if wrong:
+        raise mistakes.refused("sg.cross_entropy", wrong, logits, targets)
     a = as_tensor(logits)
     t = _checked_targets(a, targets)
     rows = a.reshape(-1, a.shape[-1]) if a.ndim != 2 else a
@@ -201,12 +213,13 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
     if t.dtype.kind not in "iu":
         raise TypeError(
             f"cross_entropy takes the numbers of the right classes as targets, integers, but got "
-            f"{t.dtype}. Write targets.argmax(axis=-1) of one-hot rows, or targets.astype(int)."
+            f"{t.dtype}. Write np.argmax(targets, axis=-1) of one-hot rows, or "
+            "np.array(targets, int)."
         )
     if t.shape == logits.shape and t.ndim > 1:
         raise ValueError(
             f"cross_entropy takes one target for each row of logits, but got targets of the shape "
-            f"of the logits, {t.shape}: one-hot rows? Write targets.argmax(axis=-1)."
+            f"of the logits, {t.shape}: one-hot rows? Write np.argmax(targets, axis=-1)."
         )
     if logits.ndim == 0 or t.shape != logits.shape[:-1]:
         raise ValueError(
@@ -216,13 +229,11 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
         )
     classes = logits.shape[-1]
     if t.size and not (t.min() >= 0 and t.max() < classes):
-        wrong = t.flat[np.argmax((t < 0) | (t >= classes))]
-        raise ValueError(
-            f"the logits have {classes} classes, so a target is one of 0 ... {classes - 1}, but "
-            f"one is {wrong}. Write targets - 1 if your classes count from 1."
-        )
+        raise mistakes.no_class(t.flat[np.argmax((t < 0) | (t >= classes))], classes)
     return targets if isinstance(targets, Tensor) else Tensor(t)
 
+
+mistakes.answer_for(__name__)
 
 for _function in (softmax, log_softmax, mse_loss, cross_entropy):
     setattr(Tensor, _function.__name__, _function)

@@ -6,6 +6,7 @@ the sentence that explains it is a function here, without a docstring, which ret
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -14,6 +15,17 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+NO_GRADIENT: frozenset[Any] = frozenset(
+    {
+        *(np.all, np.any, np.count_nonzero, np.nonzero, np.argwhere, np.flatnonzero),
+        *(np.allclose, np.isclose, np.array_equal, np.array_equiv, np.isin, np.searchsorted),
+        *(np.argmax, np.argmin, np.argsort, np.argpartition, np.nanargmax, np.nanargmin),
+        *(np.zeros_like, np.ones_like, np.empty_like, np.result_type, np.iscomplexobj),
+        *(np.array_repr, np.array_str, np.array2string, np.shares_memory, np.may_share_memory),
+    }
+)
+"""NumPy's functions whose results have no gradient: they do with a Tensor as with its array."""
 
 REAL = "fiub"  # the kinds of dtypes that a Tensor may have: floats, integers and booleans
 
@@ -142,17 +154,45 @@ def real_numbers(write: str, booleans: bool = False, **values: Any) -> None:
             )
 
 
+def no_flag(name: str, value: Any) -> TypeError:
+    """The error of what is neither True nor False: a second size, or a dtype, given by position."""
+    write = f"{name}=True"
+    if is_a(INT, value):
+        write += ", or for a tensor of several axes sg.zeros((2, 3))"
+    elif isinstance(value, type | np.dtype):
+        write = f"dtype=np.{np.dtype(value)}"
+    return TypeError(f"{name} is True or False, but got {value!r:.80}. Write {write}.")
+
+
+def flag(what: str, name: str, value: Any) -> bool:
+    """An argument that is True or False."""
+    return checked_number(FLAG, value, f"the {name} of {what} is", f"Write {name}=True.")
+
+
 # Sizes
 
 
 def size(value: Any, layer: str, name: str) -> int:
     """The size of a layer, which fits into memory."""
     if not (fits(SIZE, value) and value < 2**31):
+        last = value[-1] if isinstance(value, tuple | list) and value else None
         raise ValueError(
             f"{layer} takes an int of at least 1 as {name}, below 2**31, but got {value!r:.80}. "
-            f"Write {name}=16."
+            f"Write {name}={last if fits(SIZE, last) else 16}."
         )
     return int(value)
+
+
+def one_shape(name: str, shape: Any, others: tuple[Any, ...]) -> None:
+    """Raises a TypeError if a shape is given as ints one by one, as PyTorch takes it."""
+    sizes = tuple(itertools.takewhile(lambda n: is_a(INT, n), (shape, *others)))
+    if len(sizes) > 1 and fits(SIZE, others[0]):
+        by_name = {"normal": "mean", "uniform": "low"}.get(name)
+        write = f", or sg.{name}({shape}, {by_name}={others[0]})" if by_name else ""
+        raise TypeError(
+            f"sg.{name} takes a shape as one argument, but got {shape}, {others[0]}. Write "
+            f"sg.{name}({tuple(map(int, sizes))}){write}."
+        )
 
 
 def shape(value: Any) -> Any:
@@ -188,6 +228,16 @@ def dtype(wanted: DTypeLike) -> np.dtype[Any]:
             "dtype=np.float32, np.float64, np.int64 or np.bool_."
         )
     return found
+
+
+def index(array: np.ndarray) -> np.ndarray:
+    """An array that can be an index: of integers or booleans."""
+    if array.dtype.kind not in "iub":
+        raise IndexError(
+            f"an index is of integers or booleans, but this tensor is of {array.dtype}, as it is "
+            "made of a list. Write x[[0, 1]], x[np.array([0, 1])] or x[sg.arange(2)]."
+        )
+    return array
 
 
 def array(data: Any) -> np.ndarray:
@@ -292,14 +342,19 @@ def no_reshape(a: Any, shape: Any) -> ValueError:
 
 
 def no_transpose(a: Any, axes: Any) -> ValueError:
+    order, which = tuple(range(a.ndim))[::-1], "to reverse them"
+    if isinstance(axes, tuple) and len(axes) == 2 < a.ndim and all(fits(INT, n) for n in axes):
+        m, n = (axis % a.ndim for axis in axes)
+        order = tuple({m: n, n: m}.get(axis, axis) for axis in range(a.ndim))
+        which = f"to swap the axes {axes[0]} and {axes[1]}"
     return ValueError(
         f"transpose() of a tensor of shape {a.shape} takes each of its {a.ndim} axes once, but got "
-        f"{axes}. Write t.transpose{tuple(range(a.ndim))[::-1]} to reverse them."
+        f"{axes}. Write t.transpose{order} {which}."
     )
 
 
 def no_squeeze(a: Any, axis: Any) -> ValueError:
     return ValueError(
         f"squeeze() takes out axes of size 1, and axis {axis} of shape {a.shape} is none. Write "
-        "t.squeeze() for all that are, or t.reshape(...) for another shape."
+        "t.squeeze() for all that are, or t.reshape(-1) for one axis of all."
     )

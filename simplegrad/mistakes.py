@@ -1,6 +1,7 @@
 """What users do by mistake, and what is said of it: each is one call elsewhere.
 
-The ground floor, like `given`: it is handed tensors and modules, and imports neither.
+The ground floor, like `given`: it is handed tensors and modules, and imports neither. What other
+libraries call otherwise is data, in `other_names`.
 """
 
 from __future__ import annotations
@@ -8,27 +9,280 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import types
 import warnings
 import weakref
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+from simplegrad import given
+
+# Names of other libraries
+
+
+def _says(place: str, noun: str, name: str) -> str | None:
+    """What a name of another library is here; None if it is not known."""
+    from simplegrad.other_names import ATTRIBUTES  # only when it is needed
+
+    code, _, why = ATTRIBUTES[place].get(name, "").partition("  # ")
+    return f"{noun} has no {name!r}{why and f': {why}'}. Write {code}." if code else None
+
+
+def no_attribute(obj: Any, name: str) -> Any:
+    """The `__getattr__` of a class: says what is written instead; otherwise the error is Python's.
+
+    Examples:
+        >>> sg.ones((2, 3)).view(3, 2)
+        Traceback (most recent call last):
+        AttributeError: a Tensor has no 'view'. Write t.reshape(3, 2).
+    """
+    if not name.startswith("__") and not hasattr(type(obj), name):
+        from simplegrad.other_names import ATTRIBUTES
+
+        for cls in type(obj).__mro__:
+            noun = f"{'an' if cls.__name__[0] in 'AO' else 'a'} {cls.__name__}"
+            if cls.__name__ in ATTRIBUTES and (says := _says(cls.__name__, noun, name)):
+                raise AttributeError(says)
+    return object.__getattribute__(obj, name)
+
+
+def answer_for(package: str) -> None:
+    """Gives a package a `__getattr__`, which does for its names what `no_attribute` does.
+
+    Examples:
+        >>> sg.randn(2, 3)
+        Traceback (most recent call last):
+        AttributeError: simplegrad has no 'randn'. Write sg.normal((2, 3)).
+    """
+
+    def no_name(name: str) -> NoReturn:
+        says = _says(package, package, name)
+        if says and sys._getframe(1).f_code.co_name == "_handle_fromlist":
+            raise ImportError(says)  # from package import name: Python would say less
+        raise AttributeError(says or f"module {package!r} has no attribute {name!r}")
+
+    vars(sys.modules[package])["__getattr__"] = no_name
+    if package == "simplegrad":
+        sys.modules["simplegrad.tensor"].__class__ = _NoFunction
+
+
+class _NoFunction(types.ModuleType):
+    """The file `simplegrad.tensor`, which has the name of a function of PyTorch."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Says what to write."""
+        raise TypeError(
+            "sg.tensor is the file with the class Tensor, and no function. Write "
+            "sg.Tensor([1.0, 2.0])."
+        )
+
+
+def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> TypeError:
+    """The error of a call with keywords that it does not know.
+
+    Args:
+        call: What was called, as a user writes it: "x.sum".
+        wrong: The keywords that it does not know.
+        args: What else it was given, which the corrected call is to have, too.
+        kwargs: The same by name.
+    """
+    from simplegrad.other_names import KEYWORDS, OPTIMIZERS_WITH
+
+    names = [name for name in wrong if name in KEYWORDS or name in OPTIMIZERS_WITH]
+    if not names:
+        return TypeError(f"{call}() got an unexpected keyword argument {next(iter(wrong))!r}")
+    write, reasons = call, []
+    parts = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in kwargs.items())]
+    for name in names:
+        part, _, why = KEYWORDS.get(name, f"{name}={{}}").partition("  # ")
+        if name in OPTIMIZERS_WITH:
+            optimizer = OPTIMIZERS_WITH[name]
+            write, why = re.sub(r"\w+$", optimizer, call), f"{optimizer} has it"
+        parts += [part.format(_shown(wrong[name]))] if part else []
+        reasons += [why] if why else []
+    why = "".join(f": {reason}" for reason in dict.fromkeys(reasons))
+    return TypeError(
+        f"{call}() takes no {', '.join(names)}{why}. Write {write}({', '.join(parts)})."
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in a call: a name, for what is no number, text or tuple."""
+    plain = isinstance(value, str | int | float | tuple | list | type(None))
+    return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
+
+
+def check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raises a TypeError if an object is made with an argument of other libraries."""
+    rooms = {"simplegrad.nn": "nn.", "simplegrad.optimizers": "optim.", "simplegrad.fast": "fast."}
+    room = next((short for name, short in rooms.items() if cls.__module__.startswith(name)), "")
+    call, known = f"{room}{cls.__name__}", set()
+    makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
+    for make in makers:
+        code = make.__code__
+        known |= set(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+        if not code.co_flags & 0x08:  # it takes no other keywords: inspect.CO_VARKEYWORDS
+            break
+        if not make.__module__.startswith("simplegrad.fast"):  # what is left is its own business
+            return
+    if args and not makers:
+        raise TypeError(f"{call}() takes no arguments, but got {args[0]!r:.80}. Write {call}().")
+    if wrong := {key: value for key, value in kwargs.items() if key not in known}:
+        raise refused(call, wrong, *args, **{k: v for k, v in kwargs.items() if k in known})
+
+
+def no_gradient(grad: Any, wrong: Mapping[str, Any]) -> TypeError:
+    """The error of a backward() that is given what backward() of PyTorch takes."""
+    if wrong:
+        return refused("loss.backward", wrong)
+    return TypeError(
+        f"backward() takes a gradient first, but got {grad}. Write loss.backward(), or "
+        "loss.backward(retain_grads=True) to keep the gradients of results."
+    )
+
+
+class _Dict(dict[tuple[Any, ...], Any]):
+    """How a method makes the params of its rule: with `dict`, if all that it was given is usual.
+
+    It is asked by the types of arguments that may be others by mistake, and by the names of those
+    that the method does not know. A look-up is no step for a debugger; all else comes here.
+    """
+
+    def __missing__(self, key: tuple[Any, ...]) -> Callable[..., dict[str, Any]]:
+        frame: Any = sys._getframe(1)
+        arguments, name = frame.f_locals, frame.f_code.co_name
+        if wrong := arguments["wrong"]:
+            raise refused(f"x.{name}", wrong)
+        params = {k: arguments[k] for k in ("axis", "ddof", "keepdims") if k in arguments}
+        if args := arguments.get("args", ()):
+            params |= dict(zip(("axis", "keepdims"), args, strict=False))
+            if _wants_a_pair(frame.f_back):
+                raise no_pair(name, args[0])
+        _check_params(name, **params)
+        return lambda **usual: params
+
+
+DICT = _Dict({(): dict, (False,): dict, (bool,): dict, (int, bool): dict})
+
+
+def _check_params(name: str, axis: Any, ddof: Any = 0, keepdims: Any = False) -> None:
+    """Raises a TypeError if an argument has slipped into the place of another."""
+    axes, write = f"axis={axis}", f"x.{name}(axis={axis}, keepdims=True)"
+    if not isinstance(keepdims, given.BOOLS):
+        if given.is_a(given.INT, axis) and given.is_a(given.INT, keepdims):
+            write = f"x.{name}(axis=({axis}, {keepdims})) for both axes"
+        raise TypeError(
+            f"{name}() takes True or False as keepdims, after {axes}, but got {keepdims!r:.80}. "
+            f"Write {write}."
+        )
+    if not given.is_a(given.NUMBER, ddof):
+        raise TypeError(
+            f"{name}() takes a number as ddof, after {axes}, but got {ddof!r:.80}. Write "
+            f"x.{name}({axes}, keepdims=True) or x.{name}({axes}, ddof=1)."
+        )
+    if name == "unsqueeze" and not given.is_a(given.INT, axis):
+        raise TypeError(
+            f"unsqueeze() takes the place of the new axis, an int, but got {axis!r:.80}. Write "
+            "x.unsqueeze(0) or x.unsqueeze(-1)."
+        )
+
+
+def _wants_a_pair(frame: FrameType) -> bool:
+    """Whether a result is at once unpacked into two, or indexed by 0 or 1, as a pair is."""
+    from opcode import opmap  # only when it is needed
+
+    code, start = frame.f_code, frame.f_lasti + 2
+    words = zip(code.co_code[start::2], code.co_code[start + 1 :: 2], strict=True)
+    after = ((op, arg) for op, arg in words if op != opmap.get("CACHE"))
+    (op, arg), (next_op, next_arg) = next(after), next(after, (None, None))
+    if op == opmap["UNPACK_SEQUENCE"]:
+        return arg == 2
+    subscript = [(opmap.get("BINARY_SUBSCR"), next_arg), (opmap.get("BINARY_OP"), 26)]
+    if (next_op, next_arg) not in subscript:  # 26 is the [] of Python 3.14
+        return False
+    constant = code.co_consts[arg] if op == opmap["LOAD_CONST"] else arg
+    return op in (opmap["LOAD_CONST"], opmap.get("LOAD_SMALL_INT")) and constant in (0, 1)
+
+
+def no_pair(name: str, axis: Any) -> TypeError:
+    return TypeError(
+        f"{name}() gives the {name[:3]}ima alone, and not a pair of them and their places. Write "
+        f"x.{name}(axis={axis}) and np.arg{name}(x, axis={axis}); the first of the {name[:3]}ima "
+        f"is x.{name}(axis={axis})[0]."
+    )
+
 
 # Numbers taken out of a graph
 
 
 def given_to_numpy(t: Any) -> TypeError:
+    """The error of a function of NumPy that was given a tensor; it names the function if it can."""
+    function = _function_at(sys._getframe(2))
     return TypeError(
-        f"a function of NumPy was given {t!r}, which requires gradients. NumPy computes numbers "
-        "and remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
-        "np.exp(t), a @ b for np.dot(a, b) and so on, or t.numpy() where only the numbers matter."
+        f"{function or 'a function of NumPy'} was given {t!r}, which requires gradients. NumPy "
+        "computes numbers and remembers nothing, so this part of the gradient would be lost. "
+        f"{_in_place_of(function)}"
     )
 
 
-def check_no_math() -> None:
+def _in_place_of(function: str) -> str:
+    from simplegrad.other_names import ATTRIBUTES, FUNCTIONS, RULE_OF_YOURS
+
+    name = function.rpartition(".")[2]
+    code, _, why = {**ATTRIBUTES["simplegrad"], **FUNCTIONS}.get(name, "").partition("  # ")
+    if not function:
+        return "Write sg.exp(t) for np.exp(t), and so on, or t.numpy() for the numbers alone."
+    if not code or code == f"np.{name}(t.numpy())":
+        why = why or RULE_OF_YOURS.removeprefix("  # ")
+        return (
+            f"simplegrad has no {name}: {why}. Write {function}(t.numpy()) for the numbers alone."
+        )
+    return f"Write {code} for it, or t.numpy() for the numbers alone."
+
+
+def _function_at(frame: FrameType | None) -> str:
+    """The function of NumPy, as in np.sin, that has asked for an array; "" if it cannot be told.
+
+    The files of NumPy and of this package are passed over on the way to the user's line. From
+    Python 3.11 on a frame knows the columns of its call; before, the line must hold one call alone.
+    """
+    import linecache  # only when it is needed: it takes time to import
+
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] in ("numpy", "simplegrad"):
+        if frame.f_code.co_name == "__array_function__":
+            function = frame.f_locals["function"]
+            return f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}"
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+    if hasattr(frame.f_code, "co_positions"):
+        first, last, start, end = [*frame.f_code.co_positions()][frame.f_lasti // 2]
+        line = line.encode()[start:end].decode() if first == last else ""
+    calls = re.findall(r"\b(?:np|numpy)\.(?!as|array)(\w+)\(", line)
+    return f"np.{calls[0]}" if calls and (len(calls) == 1 or line.startswith("np.")) else ""
+
+
+def no_number(t: Any, asked: str) -> ValueError:
+    first = f"t[{', '.join('0' * t.ndim)}].item() for the first of them, or " if t.size else ""
+    return ValueError(
+        f"{asked} one number, but {t!r} has {t.size}. Write {first}t.numpy() for all."
+    )
+
+
+def check_one_number(t: Any) -> None:
+    """Raises an error if float(t) or int(t) is not to be had, or comes from math.exp(t)."""
+    if t.size != 1:
+        raise no_number(t, "float(t), int(t) and the functions of math, as sg.exp is not, take")
+    if t.requires_grad:
+        _check_no_math(sys._getframe(2))
+
+
+def _check_no_math(frame: FrameType) -> None:
     """Raises a TypeError if the line that asks for float(t) is one of math.exp(t) and the like."""
     import linecache  # only when it is needed: it takes time to import
 
-    frame = sys._getframe(2)
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
     found = re.search(r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(", line)
     if found and "float(" not in line and "item(" not in line:
@@ -38,6 +292,31 @@ def check_no_math() -> None:
             f"remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
             f"math.exp(t), and so on, or math.{name}(t.item()) where only the number matters."
         )
+
+
+def no_length(t: Any) -> TypeError:
+    return TypeError(f"{t!r} has no axis to count along. Write t.item() for its number.")
+
+
+def check_format(t: Any, spec: str) -> None:
+    """Raises a TypeError if several numbers are to be formatted as one."""
+    if spec and t.size != 1:
+        raise TypeError(
+            f"the format {spec!r} is one for a number, but {t!r} has {t.size}. Write "
+            f'f"{{t.mean().item():{spec}}}" for one, or print(t.numpy().round(3)) for all.'
+        )
+
+
+def refuses(operator: str, write: str) -> Callable[..., NoReturn]:
+    """An operator that has no gradient to give: calling it is an error that says what to write."""
+
+    def refuse(t: Any, *others: Any) -> NoReturn:
+        raise TypeError(
+            f"{operator} of {t!r} is made of steps, which have no slope, so there would be no "
+            f"gradient. Write {write} for an array of its numbers."
+        )
+
+    return refuse
 
 
 # Tensors that are changed, copied or asked a question
@@ -84,6 +363,55 @@ def truth_of_many(t: Any) -> ValueError:
     )
 
 
+def not_joined(name: str, tensors: Any, axis: Any, wrong: Mapping[str, Any]) -> TypeError:
+    if wrong:
+        return refused(f"sg.{name}", wrong, [*tensors])
+    return TypeError(
+        f"{name}() takes a list of tensors, and an int as axis, but got {axis!r:.80} as axis. "
+        f"Write sg.{name}([a, b]) or sg.{name}([a, b], axis=1)."
+    )
+
+
+def other_features(x: Any, W: Any) -> ValueError:
+    """The error of a Linear with a weight `W` that is given an `x` of other features."""
+    in_features, out_features = W.shape
+    write = (
+        f"nn.Linear({x.shape[-1] if x.ndim else 1}, {out_features}) for such inputs, or "
+        "nn.Flatten() before it for images"
+    )
+    if x.shape[-1:] == (out_features,):
+        write = (
+            "h @ embedding.weight.T, if the weight is one that it shares with an Embedding: here a "
+            "weight is (in, out), the transpose of PyTorch's. For other inputs write "
+            f"nn.Linear({out_features}, {in_features})"
+        )
+    return ValueError(
+        f"Linear{W.shape} takes inputs whose last axis is {in_features}, but got shape {x.shape}. "
+        f"Write {write}."
+    )
+
+
+def no_class(target: Any, classes: int) -> ValueError:
+    write = "np.array(targets) - 1 if your classes count from 1"
+    if target == -100:
+        write = (
+            "keep = np.array(targets) != -100, and then sg.cross_entropy(logits[keep], "
+            "np.array(targets)[keep]), to leave out the rows that PyTorch's ignore_index leaves out"
+        )
+    return ValueError(
+        f"the logits have {classes} classes, so a target is one of 0 ... {classes - 1}, but one is "
+        f"{target}. Write {write}."
+    )
+
+
+def no_result(module: Any) -> NoReturn:
+    name = type(module).__name__
+    raise TypeError(
+        f"the forward pass of {name} has returned None, as it does without a return. Write "
+        f"return x at the end of forward(self, x) of {name}."
+    )
+
+
 # Parameters made in a forward pass
 
 
@@ -119,6 +447,26 @@ def warn_at(frame: FrameType, message: str) -> None:
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     place = frame.f_code.co_filename, frame.f_lineno
     warnings.warn_explicit(message, UserWarning, *place, registry=registry)
+
+
+# Two schedules of one rate
+
+
+_schedules: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def check_only_schedule(schedule: Any) -> None:
+    """Raises a ValueError if the rates of a new schedule are set by another one already."""
+    optimizer, group = schedule.optimizer, schedule.group
+    for other in list(_schedules):
+        if other.optimizer is optimizer and (group == other.group or None in (group, other.group)):
+            raise ValueError(
+                f"the rates of this optimizer are set by {other!r} already, and this one would "
+                f"take what it has made of them for its own start. Write del schedule and "
+                f"opt.lr = {other.base_lr} before you make another, or a subclass of "
+                "optim.schedules.Schedule whose factor(self, t) does what both do."
+            )
+    _schedules.add(schedule)
 
 
 # Optimizers of another model than the one that is trained

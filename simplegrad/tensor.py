@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 import numpy as np
 
 from simplegrad import autograd, given, mistakes, rules
+from simplegrad.mistakes import DICT, refused
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -87,7 +88,10 @@ class Tensor:
         requires_grad: bool = False,
         dtype: DTypeLike | None = None,
         name: str | None = None,
+        **wrong: NoReturn,
     ) -> None:
+        if wrong:
+            raise refused("sg.Tensor", wrong, data)
         a = data if isinstance(data, np.ndarray) else _array_from(data)
         if dtype is None:
             dtype = a.dtype if isinstance(data, np.ndarray | np.generic | Tensor) else np.float32
@@ -99,8 +103,8 @@ class Tensor:
         self._grad, self._requires_grad, self.name = None, False, name
         self.rule, self.inputs, self.params = None, (), {}
         self.index, self.version, self.input_versions = next(_creation_order), 0, ()
-        if requires_grad:
-            self.requires_grad = True
+        if requires_grad is not False:
+            self.requires_grad = requires_grad
 
     # Reading these is no step for a debugger: the getters are attrgetters, in C.
 
@@ -115,6 +119,8 @@ class Tensor:
         self._grad = grad
 
     def _set_requires_grad(self, requires_grad: bool) -> None:
+        if not isinstance(requires_grad, given.BOOLS):
+            raise given.no_flag("requires_grad", requires_grad)
         if requires_grad and self.dtype.kind != "f":
             raise given.no_floats(self)
         if requires_grad and self.rule is None:
@@ -219,10 +225,7 @@ class Tensor:
             2.5
         """
         if self.size != 1:
-            raise ValueError(
-                f"item() gives one number, but {self!r} has {self.size}. Write t[0].item() for "
-                "one of them, or t.numpy() for all."
-            )
+            raise mistakes.no_number(self, "item() gives")
         return self.data.item()
 
     def __repr__(self) -> str:
@@ -259,7 +262,7 @@ class Tensor:
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise TypeError(f"{self!r} has no axis to count along. Write t.item() for its number.")
+            raise mistakes.no_length(self)
         return len(self.data)
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -269,6 +272,8 @@ class Tensor:
         """np.sum(t) is t.sum(); in all else that is no ufunc, NumPy does as it does with arrays."""
         if function in NUMPYS_REDUCTIONS:
             return NUMPYS_REDUCTIONS[function](*args, **kwargs)
+        if function in given.NO_GRADIENT:
+            return function(*map(_array_of, args), **{k: _array_of(v) for k, v in kwargs.items()})
         return self.data.__array_function__(function, (), args, kwargs)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -280,23 +285,18 @@ class Tensor:
         return bool(self.item())
 
     def __float__(self) -> float:
-        if self.size != 1:
-            raise ValueError(
-                f"float(t) and the functions of math take one number, but {self!r} has "
-                f"{self.size}. Write sg.exp(t) for math.exp of each of them, and so on, or "
-                "t[0].item() for one."
-            )
-        if self.requires_grad:
-            mistakes.check_no_math()
+        mistakes.check_one_number(self)
         return float(self.item())
 
+    def __int__(self) -> int:
+        mistakes.check_one_number(self)
+        return int(self.item())
+
     def __format__(self, spec: str) -> str:
-        if spec and self.size != 1:
-            raise TypeError(
-                f"the format {spec!r} is one for a number, but {self!r} has {self.size}. Write "
-                f'f"{{t.mean().item():{spec}}}" for one, or print(t.numpy().round(3)) for all.'
-            )
+        mistakes.check_format(self, spec)
         return format(self.item() if spec else repr(self), spec)
+
+    __getattr__ = mistakes.no_attribute
 
     # Comparisons give arrays of booleans: there is nothing to differentiate.
 
@@ -373,8 +373,16 @@ class Tensor:
     def __neg__(a) -> Tensor:
         return record(rules.Neg.forward(a.data), rules.Neg, a)
 
+    def __pos__(a) -> Tensor:
+        return a
+
+    __floordiv__ = __rfloordiv__ = mistakes.refuses("//", "t.numpy() // 2")
+    __mod__ = __rmod__ = mistakes.refuses("%", "t.numpy() % 2")
+    __divmod__ = __rdivmod__ = mistakes.refuses("divmod()", "divmod(t.numpy(), 2)")
+    __round__ = mistakes.refuses("round()", "t.numpy().round(2)")
+
     def __getitem__(a, index: Any) -> Tensor:
-        index = index.data if isinstance(index, Tensor) else index
+        index = given.index(index.data) if isinstance(index, Tensor) else index
         return record(rules.Index.forward(a.data, index), rules.Index, a, index=index)
 
     # Functions of one rule: `sg.exp(t)` is this `t.exp()`, and takes what `sg.Tensor` takes.
@@ -481,76 +489,76 @@ class Tensor:
         a, b = operands(a, b)
         return record(rules.Minimum.forward(a.data, b.data), rules.Minimum, a, b)
 
-    def clip(a: TensorLike, min: float | None = None, max: float | None = None) -> Tensor:
+    def clip(a: TensorLike, min: Any = None, max: Any = None, **wrong: NoReturn) -> Tensor:
         """Limits the elements to [min, max]; None is no limit.
 
         Examples:
             >>> sg.clip(sg.Tensor([-2.0, 0.5, 3.0]), 0, 1).numpy()
             array([0. , 0.5, 1. ], dtype=float32)
         """
-        a = as_tensor(a)
-        return record(rules.Clip.forward(a.data, min, max), rules.Clip, a, min=min, max=max)
+        a, params = as_tensor(a), DICT[(*wrong,)](min=min, max=max)
+        return record(rules.Clip.forward(a.data, **params), rules.Clip, a, **params)
 
-    def logsumexp(a: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def logsumexp(a: TensorLike, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
         """log(sum(exp(a))) along `axis`, without overflow.
 
         Examples:
             >>> sg.logsumexp(sg.Tensor([1000.0, 1000.0])).numpy().round(3)
             np.float32(1000.693)
         """
-        a, params = as_tensor(a), {"axis": axis, "keepdims": keepdims}
+        a, params = as_tensor(a), DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
         return record(rules.LogSumExp.forward(a.data, **params), rules.LogSumExp, a, **params)
 
-    # Reductions: `axis` is None (all axes), an int or a tuple of ints.
+    # Reductions: `axis` is None (all), an int or a tuple of ints. DICT[...] is dict, or an error.
 
-    def sum(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def sum(a, axis: Axis = None, keepdims: bool = False, **wrong: NoReturn) -> Tensor:
         """The sum along `axis`.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).sum(axis=0).numpy()
             array([4., 6.], dtype=float32)
         """
-        params = {"axis": axis, "keepdims": keepdims}
+        params = DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
         return record(rules.Sum.forward(a.data, **params), rules.Sum, a, **params)
 
-    def mean(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def mean(a, axis: Axis = None, keepdims: bool = False, **wrong: NoReturn) -> Tensor:
         """The mean along `axis`.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
             array([2., 3.], dtype=float32)
         """
-        params = {"axis": axis, "keepdims": keepdims}
+        params = DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
         return record(rules.Mean.forward(a.data, **params), rules.Mean, a, **params)
 
-    def max(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def max(a, *args: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
         """The largest element along `axis`; those that tie share the gradient evenly.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).max(axis=0).numpy()
             array([3., 4.], dtype=float32)
         """
-        params = {"axis": axis, "keepdims": keepdims}
+        params = DICT[(type(keepdims), *wrong, *args)](axis=axis, keepdims=keepdims)
         return record(rules.Max.forward(a.data, **params), rules.Max, a, **params)
 
-    def min(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def min(a, *args: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
         """The smallest element along `axis`; those that tie share the gradient evenly.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).min(axis=0).numpy()
             array([1., 2.], dtype=float32)
         """
-        params = {"axis": axis, "keepdims": keepdims}
+        params = DICT[(type(keepdims), *wrong, *args)](axis=axis, keepdims=keepdims)
         return record(rules.Min.forward(a.data, **params), rules.Min, a, **params)
 
-    def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False, **wrong: Any) -> Tensor:
         """The variance along `axis`, its divisor n - ddof as in NumPy (PyTorch's default is n - 1).
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).var(axis=0).numpy()
             array([1., 1.], dtype=float32)
         """
-        params = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
+        params = DICT[(type(ddof), type(keepdims), *wrong)](axis=axis, ddof=ddof, keepdims=keepdims)
         return record(rules.Var.forward(a.data, **params), rules.Var, a, **params)
 
     # Shapes
@@ -588,7 +596,7 @@ class Tensor:
         """The axes in reverse order: of a matrix, its transpose."""
         return record(rules.Transpose.forward(a.data, None), rules.Transpose, a, axes=None)
 
-    def squeeze(a, axis: Axis = None) -> Tensor:
+    def squeeze(a, axis: Axis = None, **wrong: NoReturn) -> Tensor:
         """Takes out axes of size 1: all of them, or those named.
 
         Examples:
@@ -596,18 +604,19 @@ class Tensor:
             (2, 3)
         """
         try:
-            return record(rules.Squeeze.forward(a.data, axis), rules.Squeeze, a, axis=axis)
-        except ValueError as error:
-            raise given.no_squeeze(a, axis) from error
+            return record(rules.Squeeze.forward(a.data, axis, **wrong), rules.Squeeze, a, axis=axis)
+        except (TypeError, ValueError) as error:
+            raise refused("x.squeeze", wrong) if wrong else given.no_squeeze(a, axis) from error
 
-    def unsqueeze(a, axis: int) -> Tensor:
+    def unsqueeze(a, axis: int | None = None, **wrong: NoReturn) -> Tensor:
         """Puts in an axis of size 1.
 
         Examples:
             >>> sg.ones((2, 3)).unsqueeze(1).shape
             (2, 1, 3)
         """
-        return record(rules.Unsqueeze.forward(a.data, axis), rules.Unsqueeze, a, axis=axis)
+        params = DICT[(axis is None, *wrong)](axis=axis)
+        return record(rules.Unsqueeze.forward(a.data, **params), rules.Unsqueeze, a, **params)
 
     # Functions composed of these: simplegrad.functional defines them and makes them methods.
 

@@ -18,7 +18,7 @@ import contextvars
 import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -181,8 +181,10 @@ class InPlace(Optimizer):
             for theta in part.tensors:
                 theta.version += 1  # as an assignment of .data does
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **wrong: NoReturn) -> None:
         """Fills the gradients of all parameters with zeros, in place."""
+        if wrong:
+            super().zero_grad(**wrong)
         for part in self._parts:
             part.zero_grad()
 

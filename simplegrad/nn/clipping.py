@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NoReturn
 
 import numpy as np
 
-from simplegrad import given
+from simplegrad import given, mistakes
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor
 
 
-def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -> float:
+def clip_grad_norm(
+    parameters: Module | Mapping[str, Tensor], max_norm: float, **wrong: NoReturn
+) -> float:
     r"""Shortens the gradients of all parameters, as one vector, to a norm of at most `max_norm`.
 
     $$g \mathrel{*}= max\_norm / \|g\| \quad \text{if } \|g\| > max\_norm$$
@@ -41,6 +44,8 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
         >>> w.grad
         array([0.6, 0.8], dtype=float32)
     """
+    if wrong:
+        raise mistakes.refused("nn.clip_grad_norm", wrong, parameters, max_norm)
     write = "Write, for example, nn.clip_grad_norm(model, max_norm=1.0)."
     max_norm = given.checked_number(given.POSITIVE, max_norm, "max_norm must be", write)
     gradients = _gradients(parameters)

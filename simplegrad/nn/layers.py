@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simplegrad import creation, given
+from simplegrad import creation, given, mistakes
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
@@ -47,7 +47,7 @@ class Linear(Module):
         shape = (in_features, out_features)
         self.weight = creation.uniform(shape, -bound, bound, requires_grad=True, name="weight")
         self.bias = None
-        if bias:
+        if given.flag("Linear", "bias", bias):
             self.bias = creation.uniform(
                 out_features, -bound, bound, requires_grad=True, name="bias"
             )
@@ -56,11 +56,7 @@ class Linear(Module):
         x, W, b = as_tensor(x), self.weight, self.bias
         _check_floats("Linear", x)
         if x.shape[-1:] != W.shape[:1]:
-            raise ValueError(
-                f"Linear{W.shape} takes inputs whose last axis is {W.shape[0]}, but got shape "
-                f"{x.shape}. Write nn.Linear({x.shape[-1] if x.ndim else 1}, {W.shape[1]}) for "
-                "such inputs, or nn.Flatten() before it for images."
-            )
+            raise mistakes.other_features(x, W)
         return x @ W if b is None else x @ W + b
 
     def extra_repr(self) -> str:
@@ -117,7 +113,7 @@ class Flatten(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
-        return x.reshape(len(x), -1)
+        return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 class Embedding(Module):
@@ -149,16 +145,20 @@ class Embedding(Module):
 
     def forward(self, indices: TensorLike) -> Tensor:
         i = np.asarray(indices)
+        i = i if i.size else i.astype(int)  # an empty list is of floats to NumPy
         rows = len(self.weight)
         if i.dtype.kind not in "iu":
             raise TypeError(
                 f"Embedding takes the numbers of rows, integers, but got {i.dtype}. Write "
-                "embedding(np.array([0, 2])), or indices.astype(int)."
+                "embedding(np.array([0, 2])), or embedding(np.array(indices, int))."
             )
         if i.size and not (i.min() >= 0 and i.max() < rows):
+            write = f"nn.Embedding({i.max() + 1}, {self.weight.shape[1]}) for them"
+            if i.min() < 0:
+                write = f"np.array(indices) % {rows} to count from the last row"
             raise ValueError(
                 f"this Embedding has the rows 0 ... {rows - 1}, but the indices go from {i.min()} "
-                f"to {i.max()}. Write nn.Embedding({i.max() + 1}, {self.weight.shape[1]}) for them."
+                f"to {i.max()}. Write {write}."
             )
         return self.weight[i]
 
@@ -191,8 +191,8 @@ class LayerNorm(Module):
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         features = given.size(features, "LayerNorm", "features")
-        what, write = "the eps of LayerNorm is", "Write nn.LayerNorm(features, eps=1e-5)."
-        eps = given.checked_number(given.NON_NEGATIVE, eps, what, write, wrong_type=ValueError)
+        what, write = "the eps of LayerNorm is", "Write nn.LayerNorm(16, eps=1e-5)."
+        eps = given.checked_number(given.FRACTION, eps, what, write, wrong_type=ValueError)
         self.weight = creation.ones(features, requires_grad=True, name="weight")
         self.bias = creation.zeros(features, requires_grad=True, name="bias")
         self.eps = eps
@@ -253,5 +253,5 @@ def _check_floats(layer: str, x: Tensor) -> None:
     if x.dtype.kind != "f":
         raise TypeError(
             f"{layer} takes floats, but got {x.dtype}, as of pixels, counts or classes. Write "
-            "x.astype(np.float32), scaled to about -1 ... 1, or take nn.Embedding for classes."
+            "sg.Tensor(x, dtype=np.float32) / 255 for pixels, or nn.Embedding(10, 4) for classes."
         )

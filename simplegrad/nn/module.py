@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container, Generator, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -35,6 +35,11 @@ class Module:
     """
 
     training = True
+    __getattr__ = mistakes.no_attribute
+
+    def __new__(cls, *args: NoReturn, **kwargs: NoReturn) -> Module:
+        mistakes.check_call(cls, args, kwargs)
+        return super().__new__(cls)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the result; subclasses define it. Call the module itself instead."""
@@ -47,7 +52,8 @@ class Module:
         # for the warning of a parameter that forward makes
         before, mistakes.running.module = mistakes.running.module, self
         try:
-            return self.forward(*args, **kwargs)
+            result = self.forward(*args, **kwargs)
+            return result if result is not None else mistakes.no_result(self)
         finally:
             mistakes.running.module = before
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -56,6 +56,12 @@ class Optimizer:
 
     slots: ClassVar[tuple[str, ...]] = ()
     """What is kept for each parameter from step to step, by its name in `state()`."""
+
+    __getattr__ = mistakes.no_attribute
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
+        mistakes.check_call(cls, args, kwargs)
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -127,7 +133,7 @@ class Optimizer:
         groups.check_gradients(self.param_groups)
         self._originals = []  # the first step has told which model is trained
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **wrong: NoReturn) -> None:
         """Fills the gradients of all parameters with zeros, in place where they exist.
 
         Examples:
@@ -136,6 +142,8 @@ class Optimizer:
             >>> model.bias.grad
             array([0.], dtype=float32)
         """
+        if wrong:
+            raise mistakes.refused("opt.zero_grad", wrong)
         for group in self.param_groups:
             for theta in group["params"].values():
                 theta.zero_grad()

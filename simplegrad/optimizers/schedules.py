@@ -6,8 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from simplegrad import mistakes
 from simplegrad.given import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
 from simplegrad.optimizers.optimizer import Optimizer
+
+mistakes.answer_for(__name__)
 
 WHOLE = Kind(
     NUMBERS, lambda x: x >= 0 and x.is_integer(), "a whole number of at least 0", example=100
@@ -67,6 +70,12 @@ class Schedule:
     hyperparameters: ClassVar[dict[str, Kind]] = {}
     """The hyperparameters by name, and what each may be; attributes, set before `__init__`."""
 
+    __getattr__ = mistakes.no_attribute
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Schedule:
+        mistakes.check_call(cls, args, kwargs)
+        return super().__new__(cls)
+
     def __init__(self, optimizer: Optimizer, group: str | None = None) -> None:
         name = type(self).__name__
         values = _plain(self._values(), self.hyperparameters, where=name)
@@ -90,6 +99,7 @@ class Schedule:
         self.overrides: dict[str, float] = {}
         if group is None:
             self.overrides = {label: lr for label, lr in rates.items() if lr != self.base_lr}
+        mistakes.check_only_schedule(self)
         self._set_rates(t=0)
 
     def check(self, values: Mapping[str, Any]) -> None:
