@@ -214,7 +214,7 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
         raise TypeError(
             f"cross_entropy takes the numbers of the right classes as targets, integers, but got "
             f"{t.dtype}. Write np.argmax(targets, axis=-1) of one-hot rows, or "
-            "np.array(targets, int)."
+            "np.array(targets).astype(int)."
         )
     if t.shape == logits.shape and t.ndim > 1:
         raise ValueError(

@@ -55,6 +55,9 @@ NON_NEGATIVE = Kind(
 )
 NUMBER = Kind(NUMBERS, lambda x: True, "a number", example=1.0)
 POSITIVE = Kind(NUMBERS, lambda x: x > 0, "a number above 0", example=1.0)
+EPS = NON_NEGATIVE._replace(
+    holds=lambda x: 0 <= x < 1, allowed="a finite number of at least 0, and below 1", example=1e-5
+)
 FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
 PROBABILITY = FRACTION._replace(allowed="a probability p with 0 <= p < 1", example=0.5)
 INT = Kind(INTS, lambda n: True, "an int", example=0)
@@ -275,7 +278,7 @@ def other_shape(what: str, t: Any, array: np.ndarray) -> ValueError:
 def other_dtype(what: str, t: Any, array: np.ndarray) -> TypeError:
     return TypeError(
         f".{what} of {t!r} must be of {t.dtype}, but got {array.dtype}. Write "
-        f"t.{what} = array.astype(np.{t.dtype}), or make a new sg.Tensor."
+        f"t.{what} = np.array(array).astype(np.{t.dtype}), or make a new sg.Tensor."
     )
 
 
@@ -300,7 +303,9 @@ def broadcast(a: Sizes, b: Sizes) -> bool:
 
 
 def no_broadcast(a: Sizes, b: Sizes) -> ValueError:
-    hint = "Write t.reshape(...) to give one of them sizes of 1 where it is to be repeated."
+    hint = (
+        "Write a.unsqueeze(0) or a.unsqueeze(-1) to give a, where it is to be repeated, sizes of 1."
+    )
     if len(a) > len(b) and broadcast(a, (*b, 1)):
         hint = "To repeat the second along the last axis, write b.unsqueeze(-1)."
     elif len(a) < len(b) and broadcast((*a, 1), b):
@@ -321,16 +326,22 @@ def no_matrices(a: Sizes, b: Sizes) -> ValueError:
 def no_product(a: Sizes, b: Sizes) -> ValueError:
     return ValueError(
         f"a @ b of shapes {a} and {b}: a row of a has {a[-1]} elements and a column of b has "
-        f"{b[-2:][0]}, but they must be equally long. Write a @ b.T, a.T @ b or a.reshape(...) @ b "
-        "so that the inner sizes agree."
+        f"{b[-2:][0]}, but they must be equally long. {_inner_sizes_agree(a, b)}"
     )
+
+
+def _inner_sizes_agree(a: Sizes, b: Sizes) -> str:
+    """What to write for a product of these shapes, if turning one of them round is enough."""
+    turned = {"a @ b.T": (a, b[::-1]), "a.T @ b": (a[::-1], b), "a.T @ b.T": (a[::-1], b[::-1])}
+    fit = [code for code, (m, n) in turned.items() if m[-1] == n[-2:][0] and len(m + n) <= 4]
+    return f"Write {' or '.join(fit)}." if fit else "Change the size of one of them."
 
 
 def no_batches(a: Sizes, b: Sizes) -> ValueError:
     return ValueError(
         f"a @ b of shapes {a} and {b}: the axes before the last two count matrices and must "
-        f"broadcast, but {a[:-2]} and {b[:-2]} do not. Write a.unsqueeze(0) @ b or "
-        "a.reshape(...) @ b so that they do."
+        f"broadcast, but {a[:-2]} and {b[:-2]} do not. Write "
+        f"a.reshape{(*a[:-2], *(1 for _ in b[:-2]), *a[-2:])} @ b for the product of each pair."
     )
 
 

@@ -238,7 +238,7 @@ def _in_place_of(function: str) -> str:
         return (
             f"simplegrad has no {name}: {why}. Write {function}(t.numpy()) for the numbers alone."
         )
-    return f"Write {code} for it, or t.numpy() for the numbers alone."
+    return f"Write {code} for {function}(t), or t.numpy() for the numbers alone."
 
 
 def _function_at(frame: FrameType | None) -> str:
@@ -264,17 +264,16 @@ def _function_at(frame: FrameType | None) -> str:
     return f"np.{calls[0]}" if calls and (len(calls) == 1 or line.startswith("np.")) else ""
 
 
-def no_number(t: Any, asked: str) -> ValueError:
-    first = f"t[{', '.join('0' * t.ndim)}].item() for the first of them, or " if t.size else ""
-    return ValueError(
-        f"{asked} one number, but {t!r} has {t.size}. Write {first}t.numpy() for all."
-    )
+def no_number(t: Any, asked: str, write: str = "") -> ValueError:
+    one = f"t[{', '.join('0' * t.ndim)}].item() for one of them, or " if t.size else ""
+    return ValueError(f"{asked} one number, but {t!r} has {t.size}. Write {write}{one}t.numpy().")
 
 
 def check_one_number(t: Any) -> None:
     """Raises an error if float(t) or int(t) is not to be had, or comes from math.exp(t)."""
     if t.size != 1:
-        raise no_number(t, "float(t), int(t) and the functions of math, as sg.exp is not, take")
+        write = "sg.exp(t) for math.exp of each of them, and so on, or "
+        raise no_number(t, "float(t), int(t) and the functions of math take", write)
     if t.requires_grad:
         _check_no_math(sys._getframe(2))
 
@@ -453,12 +452,13 @@ def warn_at(frame: FrameType, message: str) -> None:
 
 
 _schedules: weakref.WeakSet[Any] = weakref.WeakSet()
+remember_schedule = _schedules.add
 
 
 def check_only_schedule(schedule: Any) -> None:
     """Raises a ValueError if the rates of a new schedule are set by another one already."""
     optimizer, group = schedule.optimizer, schedule.group
-    for other in list(_schedules):
+    for other in _schedules:
         if other.optimizer is optimizer and (group == other.group or None in (group, other.group)):
             raise ValueError(
                 f"the rates of this optimizer are set by {other!r} already, and this one would "
@@ -466,7 +466,6 @@ def check_only_schedule(schedule: Any) -> None:
                 f"opt.lr = {other.base_lr} before you make another, or a subclass of "
                 "optim.schedules.Schedule whose factor(self, t) does what both do."
             )
-    _schedules.add(schedule)
 
 
 # Optimizers of another model than the one that is trained

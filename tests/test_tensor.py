@@ -251,8 +251,8 @@ def test_numpy_takes_the_data_of_a_tensor_without_gradients():
 @pytest.mark.parametrize(
     "function",
     [
-        np.exp,
-        np.abs,
+        lambda t: np.exp(t),
+        lambda t: np.abs(t),
         np.asarray,
         np.cumsum,
         np.std,
@@ -267,7 +267,7 @@ def test_numpy_takes_the_data_of_a_tensor_without_gradients():
     ],
 )
 def test_numpy_refuses_a_tensor_whose_gradients_it_would_lose(function):
-    with pytest.raises(TypeError, match=r"would be lost\. Write sg\.exp\(t\) for np\.exp\(t\)"):
+    with pytest.raises(TypeError, match=r"would be lost\. Write .*t\.numpy\(\)"):
         function(w())
 
 

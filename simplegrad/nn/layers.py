@@ -150,7 +150,7 @@ class Embedding(Module):
         if i.dtype.kind not in "iu":
             raise TypeError(
                 f"Embedding takes the numbers of rows, integers, but got {i.dtype}. Write "
-                "embedding(np.array([0, 2])), or embedding(np.array(indices, int))."
+                "embedding(np.array([0, 2])), or embedding(np.array(indices).astype(int))."
             )
         if i.size and not (i.min() >= 0 and i.max() < rows):
             write = f"nn.Embedding({i.max() + 1}, {self.weight.shape[1]}) for them"
@@ -192,7 +192,7 @@ class LayerNorm(Module):
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         features = given.size(features, "LayerNorm", "features")
         what, write = "the eps of LayerNorm is", "Write nn.LayerNorm(16, eps=1e-5)."
-        eps = given.checked_number(given.FRACTION, eps, what, write, wrong_type=ValueError)
+        eps = given.checked_number(given.EPS, eps, what, write, wrong_type=ValueError)
         self.weight = creation.ones(features, requires_grad=True, name="weight")
         self.bias = creation.zeros(features, requires_grad=True, name="bias")
         self.eps = eps

@@ -101,6 +101,7 @@ class Schedule:
             self.overrides = {label: lr for label, lr in rates.items() if lr != self.base_lr}
         mistakes.check_only_schedule(self)
         self._set_rates(t=0)
+        mistakes.remember_schedule(self)
 
     def check(self, values: Mapping[str, Any]) -> None:
         """Raises a ValueError if hyperparameters do not go together; for subclasses to define."""

@@ -236,5 +236,5 @@ def test_a_loss_is_the_function_of_its_name():
 @pytest.mark.parametrize("layer", [nn.Linear(3, 2), nn.LayerNorm(3)])
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
 def test_integers_are_no_input_of_a_layer_of_floats(layer, dtype):
-    with pytest.raises(TypeError, match=r"takes floats, but got .*x\.astype\(np\.float32\)"):
+    with pytest.raises(TypeError, match=r"takes floats, but got .*Tensor\(x, dtype=np\.float32\)"):
         layer(np.ones((2, 3), dtype=dtype))
