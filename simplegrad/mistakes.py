@@ -96,9 +96,8 @@ def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> T
     parts = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in kwargs.items())]
     for name in names:
         part, _, why = KEYWORDS.get(name, f"{name}={{}}").partition("  # ")
-        if name in OPTIMIZERS_WITH:
-            optimizer = OPTIMIZERS_WITH[name]
-            write, why = re.sub(r"\w+$", optimizer, call), f"{optimizer} has it"
+        if (optimizer := OPTIMIZERS_WITH.get(name, call)) != call:
+            write, why = optimizer, f"{optimizer} has it"
         parts += [part.format(_shown(wrong[name]))] if part else []
         reasons += [why] if why else []
     why = "".join(f": {reason}" for reason in dict.fromkeys(reasons))
@@ -109,15 +108,16 @@ def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> T
 
 def _shown(value: Any) -> str:
     """A value as it stands in a call: a name, for what is no number, text or tuple."""
-    plain = isinstance(value, str | int | float | tuple | list | type(None))
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    plain = isinstance(value, str | int | float | tuple | type(None))
     return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
 
 
 def check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raises a TypeError if an object is made with an argument of other libraries."""
-    rooms = {"simplegrad.nn": "nn.", "simplegrad.optimizers": "optim.", "simplegrad.fast": "fast."}
-    room = next((short for name, short in rooms.items() if cls.__module__.startswith(name)), "")
-    call, known = f"{room}{cls.__name__}", set()
+    known: set[str] = set()
+    call = "nn." * cls.__module__.startswith("simplegrad.nn.") + cls.__name__
     makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
     for make in makers:
         code = make.__code__
@@ -160,7 +160,8 @@ class _Dict(dict[tuple[Any, ...], Any]):
             if _wants_a_pair(frame.f_back):
                 raise no_pair(name, args[0])
         _check_params(name, **params)
-        return lambda **usual: params
+        flags = {key: bool(flag) for key, flag in params.items() if key == "keepdims"}
+        return lambda **usual: params | flags  # NumPy takes no np.True_
 
 
 DICT = _Dict({(): dict, (False,): dict, (bool,): dict, (int, bool): dict})
@@ -192,14 +193,21 @@ def _wants_a_pair(frame: FrameType) -> bool:
     """Whether a result is at once unpacked into two, or indexed by 0 or 1, as a pair is."""
     from opcode import opmap  # only when it is needed
 
-    code, start = frame.f_code, frame.f_lasti + 2
-    words = zip(code.co_code[start::2], code.co_code[start + 1 :: 2], strict=True)
-    after = ((op, arg) for op, arg in words if op != opmap.get("CACHE"))
-    (op, arg), (next_op, next_arg) = next(after), next(after, (None, None))
+    code, after, high = frame.f_code, [], 0
+    words = code.co_code[frame.f_lasti + 2 :]
+    for op, arg in zip(words[::2], words[1::2], strict=True):
+        if op == opmap["EXTENDED_ARG"]:
+            high = (high | arg) << 8
+        elif op != opmap.get("CACHE"):
+            after.append((op, high | arg))
+            high = 0
+        if len(after) == 2:
+            break
+    op, arg = after[0]
     if op == opmap["UNPACK_SEQUENCE"]:
         return arg == 2
-    subscript = [(opmap.get("BINARY_SUBSCR"), next_arg), (opmap.get("BINARY_OP"), 26)]
-    if (next_op, next_arg) not in subscript:  # 26 is the [] of Python 3.14
+    subscripts = [(opmap.get("BINARY_SUBSCR"), after[-1][1]), (opmap.get("BINARY_OP"), 26)]
+    if after[-1] not in subscripts:  # BINARY_OP 26 is the [] of Python 3.14
         return False
     constant = code.co_consts[arg] if op == opmap["LOAD_CONST"] else arg
     return op in (opmap["LOAD_CONST"], opmap.get("LOAD_SMALL_INT")) and constant in (0, 1)
@@ -207,9 +215,9 @@ def _wants_a_pair(frame: FrameType) -> bool:
 
 def no_pair(name: str, axis: Any) -> TypeError:
     return TypeError(
-        f"{name}() gives the {name[:3]}ima alone, and not a pair of them and their places. Write "
-        f"x.{name}(axis={axis}) and np.arg{name}(x, axis={axis}); the first of the {name[:3]}ima "
-        f"is x.{name}(axis={axis})[0]."
+        f"{name}() gives the {name[:3]}ima alone, and no pair of them and their places. Write "
+        f"x.{name}(axis={axis}) and np.arg{name}(x, axis={axis}), or x.{name}(axis={axis})[0] for "
+        f"the first of the {name[:3]}ima."
     )
 
 

@@ -408,5 +408,5 @@ KEYWORDS = {
 }
 """Arguments by their name elsewhere: what the call has in their place, if anything, and why."""
 
-OPTIMIZERS_WITH = {"momentum": "SGD", "nesterov": "SGD", "weight_decay": "AdamW"}
+OPTIMIZERS_WITH = {"betas": "Adam", "momentum": "SGD", "nesterov": "SGD", "weight_decay": "AdamW"}
 """By a hyperparameter that an optimizer does not have: the one that has it."""

@@ -538,7 +538,7 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).max(axis=0).numpy()
             array([3., 4.], dtype=float32)
         """
-        params = DICT[(type(keepdims), *wrong, *args)](axis=axis, keepdims=keepdims)
+        params = DICT[(type(keepdims), *wrong, *map(type, args))](axis=axis, keepdims=keepdims)
         return record(rules.Max.forward(a.data, **params), rules.Max, a, **params)
 
     def min(a, *args: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
@@ -548,7 +548,7 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).min(axis=0).numpy()
             array([1., 2.], dtype=float32)
         """
-        params = DICT[(type(keepdims), *wrong, *args)](axis=axis, keepdims=keepdims)
+        params = DICT[(type(keepdims), *wrong, *map(type, args))](axis=axis, keepdims=keepdims)
         return record(rules.Min.forward(a.data, **params), rules.Min, a, **params)
 
     def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False, **wrong: Any) -> Tensor:

@@ -13,21 +13,30 @@ from simplegrad import optimizers as optim
 def advice_of(message):
     """The pieces of code that a message says to write, as they stand in it.
 
-    A piece begins after "Write" and after each "or" that follows, and is as long as it is Python.
+    A piece begins after "Write", and after each "or", "and" or comma that more code follows. It is
+    as long as it is Python.
     """
     found = []
-    for part in re.split(r"\bWrite(?:, for example,)? ", message)[1:]:
-        for piece in [part, *re.split(r",? or (?=[\w.]+[(\[.=]|\()", part)[1:]]:
-            code = longest_code(piece)
-            if code and code not in found:
-                found.append(code)
+    for text in re.split(r"\bWrite(?:, for example,)? ", message)[1:]:
+        code = longest_code(text)
+        found += alternatives(code)
+        rest = text[len(code) :]
+        pieces = re.split(r"(?:, (?:or |and |and then )?| or | and )(?=[\w.\[(]+[\[(=.])", rest)[1:]
+        found += [code for code in map(longest_code, pieces) if re.search(r"[(\[=.]", code)]
     return found
 
 
+def alternatives(code):
+    """What stands between commas and the words "or" and "and", which are Python, too."""
+    match ast.parse(code).body:
+        case [ast.Expr(ast.Tuple(elts=parts) | ast.BoolOp(values=parts))]:
+            return [each for part in parts for each in alternatives(ast.unparse(part))]
+    return [code]
+
+
 def longest_code(text):
-    """The longest beginning of a text that is Python, without the comma or the full stop after it."""
-    ends = [m.start() for m in re.finditer(r"(?<=\S)(?=[\s,.;:]|$)", text)][::-1]
-    for end in ends:
+    """The longest beginning of a text that is Python, without the comma or full stop after it."""
+    for end in [m.start() for m in re.finditer(r"(?<=\S)(?=[\s,.;:]|$)", text)][::-1]:
         code = text[:end].rstrip(",.;")
         try:
             ast.parse(code)
@@ -37,34 +46,58 @@ def longest_code(text):
     return ""
 
 
-def run(pieces, names):
-    """Runs each piece of code with names of its own; an error says which piece it was."""
+def run(message, names):
+    """Runs what a message says to write, one piece after the other; there must be some."""
+    names, pieces = dict(names), advice_of(message)
+    assert pieces, f"nothing to write in: {message}"
     for code in pieces:
         try:
-            exec(code, dict(names))
+            exec(code, names)
         except Exception as error:
-            raise AssertionError(f"{code!r} gives {type(error).__name__}: {error}") from error
+            wrong = f"{code!r} gives {type(error).__name__}: {error}\nin: {message}"
+            raise AssertionError(wrong) from error
 
 
 def names_for_advice():
     """What the names in advice may stand for."""
-    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    layer = nn.Linear(2, 3)
-    opt = optim.SGD(layer)
-    w = sg.Tensor(np.ones((2, 3)), requires_grad=True)
+    model = nn.Linear(2, 3)
+    model.layers = [nn.ReLU()]
+    opt = optim.SGD(model)
+    w = sg.Tensor(np.full((2, 3), 0.5), requires_grad=True)
     batch = sg.ones((4, 2))
-    loss = (layer(batch) * 1).sum()
-    loss.backward()
-    loss = layer(batch).sum()
-    one = np.arange(6.0).reshape(2, 3) + 1
-    sg.save("model.npz", layer)
+    model(batch).sum().backward()
+    numbers = np.arange(1.0, 7.0).reshape(2, 3) / 7
+    sg.save("model.npz", model)
     return {
-        **{"np": np, "sg": sg, "nn": nn, "optim": optim, "fast": fast},
-        **{"t": sg.Tensor(one, requires_grad=True), "x": sg.Tensor(one), "y": sg.Tensor(one / 7)},
-        **{"a": sg.ones((2, 2)), "b": sg.ones((2, 2)), "w": w, "p": sg.Tensor(one / 7)},
-        **{"q": w, "k": w, "v": w, "h": sg.ones((5, 3)), "images": sg.ones((2, 3, 4, 4))},
-        **{"model": layer, "layer": layer, "opt": opt, "loss": loss, "batch": batch},
-        **{"embedding": nn.Embedding(4, 3), "norm": nn.LayerNorm(3), "layers": model},
-        **{"schedule": optim.schedules.Step(opt, 2), "logits": sg.ones((2, 3))},
-        **{"targets": np.array([0, 2]), "indices": np.array([0, 1]), "tensors": [w, w]},
+        "np": np,
+        "sg": sg,
+        "nn": nn,
+        "optim": optim,
+        "fast": fast,
+        **vars(optim),
+        "t": sg.Tensor(numbers, requires_grad=True),
+        "x": sg.Tensor(numbers),
+        "w": w,
+        **{name: sg.Tensor(numbers) for name in ["y", "p", "q", "k", "v"]},
+        "a": sg.ones((2, 2)),
+        "b": sg.ones((2, 2)),
+        "c": w * 2,
+        "tensors": [w, w],
+        "h": sg.ones((5, 3)),
+        "images": sg.ones((2, 3, 4, 4)),
+        "array": np.ones((2, 3)),
+        "model": model,
+        "opt": opt,
+        "loss": model(batch).sum(),
+        "batch": batch,
+        "layer": model,
+        "embedding": nn.Embedding(4, 3),
+        "norm": nn.LayerNorm(3),
+        "schedule": optim.schedules.Step(optim.SGD(nn.Linear(2, 3)), 2),
+        "logits": sg.ones((2, 3)),
+        "targets": np.array([0, 2]),
+        "indices": np.array([0, 1]),
+        "prediction": w,
+        "target": sg.Tensor(numbers),
+        "divmod": divmod,
     }
