@@ -239,15 +239,16 @@ np.exp(x)
 # %% [markdown]
 # NumPy computes numbers and remembers nothing, so there would be no way back from them to `x`. It is the
 # same with `np.dot`, `np.where`, `np.concatenate` and all the others, and with lists of tensors that
-# NumPy or Matplotlib make an array of. Only `np.sum`, `np.mean`, `np.max`, `np.min` and `np.var` work:
-# they call the method of the same name. In what is to be differentiated, use operators, the functions of
+# NumPy or Matplotlib make an array of. `np.sum`, `np.mean`, `np.max`, `np.min` and `np.var` work: they
+# call the method of the same name. And so do functions whose results have no gradient to lose, as
+# `np.argmax` and `np.zeros_like`. In what is to be differentiated, use operators, the functions of
 # `sg` and the methods of the tensor. Where only the numbers matter, take them out with `numpy()`.
 
 # %%
 loss = x.sum() + x @ x + sg.exp(x).sum()
 loss.backward()
 assert np.allclose(x.grad, 1 + 2 * x.data + np.exp(x.data))
-print("norm:", np.linalg.norm(x.numpy()))
+print("norm:", np.linalg.norm(x.numpy()), "largest at:", np.argmax(x))
 
 # %% [markdown]
 # ## Functions of `math` on a tensor
@@ -664,6 +665,141 @@ assert np.isclose(w.grad, 1.0)
 print(f"was {norm:.3g}, is {w.grad:.3g}")
 
 # %% [markdown]
+# ## A name of another library
+
+# %% tags=["raises-exception"]
+x = sg.Tensor([[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]], requires_grad=True, name="x")
+x.view(3, 2)
+
+# %% tags=["raises-exception"]
+x.sum(dim=1, keepdim=True)
+
+# %% tags=["raises-exception"]
+model = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU())
+
+# %% tags=["raises-exception"]
+sg.randn(2, 3)
+
+# %% [markdown]
+# The names here are NumPy's: `reshape`, `axis`, `keepdims`, `concatenate`. For those of PyTorch and JAX, the
+# error says what to write instead, or how to do without. Any other name that is not there is an
+# AttributeError, as always in Python.
+
+# %%
+assert x.reshape(3, 2).shape == (3, 2)
+assert x.sum(axis=1, keepdims=True).shape == (2, 1)
+assert sg.normal((2, 3)).shape == (2, 3)
+
+# %% [markdown]
+# ## Sizes one by one
+
+# %% tags=["raises-exception"]
+sg.zeros(2, 3)
+
+# %% tags=["raises-exception"]
+sg.normal(4, 8)
+
+# %% [markdown]
+# A shape is one argument, as in NumPy. What follows it has another meaning: `sg.zeros` goes on with
+# `requires_grad`, and `sg.normal` with the mean.
+
+# %%
+assert sg.zeros((2, 3)).shape == (2, 3)
+assert sg.normal(4, mean=8).shape == (4,)
+
+# %% [markdown]
+# ## The largest element and its place
+
+# %% tags=["raises-exception"]
+values, places = x.max(1)
+
+# %% tags=["raises-exception"]
+x.max(1)[0]
+
+# %% [markdown]
+# In PyTorch, `x.max(1)` is a pair. Here, as in NumPy, it is the maxima of the rows alone, and `[0]` would be
+# the first of them. `np.argmax` gives their places.
+
+# %%
+values, places = x.max(axis=1), np.argmax(x, axis=1)
+assert values.data.tolist() == [5, 6]
+assert places.tolist() == [1, 2]
+
+# %% [markdown]
+# ## A forward pass without `return`
+
+
+# %% tags=["raises-exception"]
+class Silent(nn.Module):
+    def __init__(self):
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x):
+        self.layer(x)
+
+
+loss = Silent()([1.0, 2.0]).sum()
+
+# %% [markdown]
+# A function without `return` gives None, and a loss of None leads to errors that are far from their cause.
+
+
+# %%
+class Speaking(Silent):
+    def forward(self, x):
+        return self.layer(x)
+
+
+loss = Speaking()([1.0, 2.0]).sum()
+loss.backward()
+
+# %% [markdown]
+# ## A shared weight that is the wrong way round
+
+# %% tags=["raises-exception"]
+embedding = nn.Embedding(10, 4)
+head = nn.Linear(4, 10, bias=False)
+head.weight = embedding.weight
+h = embedding([3, 7])
+head(h)
+
+# %% [markdown]
+# A language model often reads and writes words with the same weight. The one of an `nn.Embedding` has a row
+# for each word, shape (10, 4). The one of this `nn.Linear` has a column for each, (4, 10), since $y = x W + b$;
+# PyTorch keeps the transpose. So there is no second layer to make: the logits are a product with the
+# transpose.
+
+# %%
+logits = h @ embedding.weight.T
+assert logits.shape == (2, 10)
+
+# %% [markdown]
+# ## Two schedules of one rate
+
+# %% tags=["raises-exception"]
+model = nn.Linear(2, 1)
+opt = optim.SGD(model, lr=1.0)
+warmup = optim.schedules.Cosine(opt, total_steps=100, warmup_steps=10)
+decay = optim.schedules.Step(opt, step_size=30)
+
+# %% [markdown]
+# A schedule multiplies the rate that the optimizer has when it is made. For the second one, that would be
+# what the first has made of it, here 0.1. Then each would undo what the other has set. One schedule does
+# both, or you write a class with a `factor` of your own:
+
+
+# %%
+class WarmupAndSteps(optim.schedules.Schedule):
+    def factor(self, t):
+        return (t + 1) / 10 if t < 10 else 0.1 ** (t // 30)
+
+
+del warmup
+opt.lr = 1.0
+schedule = WarmupAndSteps(opt)
+assert opt.lr == 0.1
+
+# %% [markdown]
 # ## A hyperparameter of another library
 
 # %% tags=["raises-exception"]
@@ -671,7 +807,11 @@ opt = optim.Adam(model=model, lr=1e-3, betas=(0.9, 0.98))
 
 # %% [markdown]
 # The hyperparameters have the names of the equations: $\beta_1$ is `beta_1` and $\beta_2$ is `beta_2`,
-# two numbers. A name that the optimizer does not know is refused, in a group of parameters, too.
+# two numbers. A name that the optimizer does not know is refused, in a group of parameters, too. If another
+# one has it, the error names that:
+
+# %% tags=["raises-exception"]
+opt = optim.Adam(model=model, lr=1e-3, weight_decay=0.01)
 
 # %%
 opt = optim.Adam(model=model, lr=1e-3, beta_1=0.9, beta_2=0.98)

@@ -170,10 +170,7 @@ def mse_loss(prediction: TensorLike, target: TensorLike, **wrong: NoReturn) -> T
         raise mistakes.refused("sg.mse_loss", wrong, prediction, target)
     y, t = as_tensor(prediction), as_tensor(target)
     if y.shape != t.shape:
-        raise ValueError(
-            f"mse_loss compares element with element, but the prediction has shape {y.shape} and "
-            f"the target {t.shape}. Write sg.mse_loss(prediction, target.reshape{y.shape})."
-        )
+        raise mistakes.no_pairs(y, t)
     return ((y - t) ** 2).mean()
 
 

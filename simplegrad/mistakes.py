@@ -238,7 +238,9 @@ def _in_place_of(function: str) -> str:
     from simplegrad.other_names import ATTRIBUTES, FUNCTIONS, RULE_OF_YOURS
 
     name = function.rpartition(".")[2]
-    code, _, why = {**ATTRIBUTES["simplegrad"], **FUNCTIONS}.get(name, "").partition("  # ")
+    ours = {n: f"sg.{n}(t)" for n in sys.modules["simplegrad.functional"].__all__}
+    table = ATTRIBUTES["simplegrad"] | ours | FUNCTIONS
+    code, _, why = table.get(name, "").partition("  # ")
     if not function:
         return "Write sg.exp(t) for np.exp(t), and so on, or t.numpy() for the numbers alone."
     if not code or code == f"np.{name}(t.numpy())":
@@ -367,6 +369,16 @@ def truth_of_many(t: Any) -> ValueError:
         f"an `if`, `while`, `and` or `not` asks one question, but {t!r} has {t.size} elements. "
         "Write (t > 0).any() or (t > 0).all(), with what you want to know of them, or "
         "sg.where(t > 0, a, b) to choose for each of them."
+    )
+
+
+def no_pairs(y: Any, t: Any) -> ValueError:
+    write = "Make a target for each element of the prediction."
+    if y.size == t.size:
+        write = f"Write sg.mse_loss(prediction, target.reshape{y.shape})."
+    return ValueError(
+        f"mse_loss compares element with element, but the prediction has shape {y.shape} and the "
+        f"target {t.shape}. {write}"
     )
 
 

@@ -347,7 +347,6 @@ ATTRIBUTES = {
 
 FUNCTIONS = _by_name(
     {
-        "abs exp log sqrt tanh": "sg.NAME(t)",
         "clip": "sg.clip(t, 0, 1)",
         "concatenate": "sg.concatenate([t, x])",
         "maximum": "sg.maximum(t, x)",
@@ -356,7 +355,7 @@ FUNCTIONS = _by_name(
         "where": "sg.where(t > 0, t, x)",
     }
 )
-"""By a function of NumPy that simplegrad has, too; for the others, see what `sg` has not."""
+"""By a function of NumPy that simplegrad has, too, and that takes more than one tensor."""
 
 KEYWORDS = {
     "a_max": "max={}",

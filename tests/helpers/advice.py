@@ -19,7 +19,7 @@ def advice_of(message):
     found = []
     for text in re.split(r"\bWrite(?:, for example,)? ", message)[1:]:
         code = longest_code(text)
-        found += alternatives(code)
+        found += alternatives(code) if code else []
         rest = text[len(code) :]
         pieces = re.split(r"(?:, (?:or |and |and then )?| or | and )(?=[\w.\[(]+[\[(=.])", rest)[1:]
         found += [code for code in map(longest_code, pieces) if re.search(r"[(\[=.]", code)]
@@ -52,7 +52,7 @@ def run(message, names):
     assert pieces, f"nothing to write in: {message}"
     for code in pieces:
         try:
-            exec(code, names)
+            exec(f"def f():\n    {code}" if code.startswith("return ") else code, names)
         except Exception as error:
             wrong = f"{code!r} gives {type(error).__name__}: {error}\nin: {message}"
             raise AssertionError(wrong) from error
@@ -75,17 +75,19 @@ def names_for_advice():
         "optim": optim,
         "fast": fast,
         **vars(optim),
-        "t": sg.Tensor(numbers, requires_grad=True),
-        "x": sg.Tensor(numbers),
+        **{name: sg.Tensor(numbers) for name in ["x", "y", "p", "q", "k", "v", "target"]},
+        **{name: sg.Tensor(numbers, requires_grad=True) for name in ["t", "c", "prediction"]},
         "w": w,
-        **{name: sg.Tensor(numbers) for name in ["y", "p", "q", "k", "v"]},
         "a": sg.ones((2, 2)),
         "b": sg.ones((2, 2)),
-        "c": w * 2,
         "tensors": [w, w],
         "h": sg.ones((5, 3)),
         "images": sg.ones((2, 3, 4, 4)),
-        "array": np.ones((2, 3)),
+        "array": numbers,
+        "condition": numbers > 0.5,
+        "value": 0.0,
+        "data": [1.0, 2.0],
+        "module": model,
         "model": model,
         "opt": opt,
         "loss": model(batch).sum(),
@@ -97,7 +99,4 @@ def names_for_advice():
         "logits": sg.ones((2, 3)),
         "targets": np.array([0, 2]),
         "indices": np.array([0, 1]),
-        "prediction": w,
-        "target": sg.Tensor(numbers),
-        "divmod": divmod,
     }
