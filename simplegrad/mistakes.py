@@ -477,15 +477,20 @@ remember_schedule = _schedules.add
 
 def check_only_schedule(schedule: Any) -> None:
     """Raises a ValueError if the rates of a new schedule are set by another one already."""
-    optimizer, group = schedule.optimizer, schedule.group
-    for other in _schedules:
-        if other.optimizer is optimizer and (group == other.group or None in (group, other.group)):
-            raise ValueError(
-                f"the rates of this optimizer are set by {other!r} already, and this one would "
-                f"take what it has made of them for its own start. Write del schedule and "
-                f"opt.lr = {other.base_lr} before you make another, or a subclass of "
-                "optim.schedules.Schedule whose factor(self, t) does what both do."
-            )
+
+    def sets_the_same(other: Any) -> bool:
+        same_groups = schedule.group == other.group or None in (schedule.group, other.group)
+        return other.optimizer is schedule.optimizer and same_groups
+
+    # the error keeps no other schedule alive: to delete that is what it advises
+    others = [(repr(other), other.base_lr) for other in _schedules if sets_the_same(other)]
+    for other, base_lr in others:
+        raise ValueError(
+            f"the rates of this optimizer are set by {other} already, and this one would take what "
+            f"it has made of them for its own start. Write del schedule and opt.lr = {base_lr} "
+            "before you make another, or a subclass of optim.schedules.Schedule whose "
+            "factor(self, t) does what both do."
+        )
 
 
 # Optimizers of another model than the one that is trained
