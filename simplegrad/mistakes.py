@@ -17,38 +17,62 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from simplegrad import given
+from simplegrad.other_names import (
+    ATTRIBUTES,
+    FUNCTIONS,
+    KEYWORDS,
+    OPTIMIZERS_WITH,
+    RULE_OF_YOURS,
+)
 
 # Names of other libraries
 
 
 def _says(place: str, noun: str, name: str) -> str | None:
     """What a name of another library is here; None if it is not known."""
-    from simplegrad.other_names import ATTRIBUTES  # only when it is needed
-
     code, _, why = ATTRIBUTES[place].get(name, "").partition("  # ")
     return f"{noun} has no {name!r}{why and f': {why}'}. Write {code}." if code else None
 
 
-def no_attribute(obj: Any, name: str) -> Any:
-    """The `__getattr__` of a class: says what is written instead; otherwise the error is Python's.
+class _Elsewhere:
+    """A name that a class of another library has: asking for it is an AttributeError that helps."""
+
+    def __init__(self, place: str, name: str) -> None:
+        self.place, self.name = place, name
+
+    def __get__(self, obj: Any, owner: type) -> NoReturn:
+        noun = f"{'an' if self.place[0] in 'AEIO' else 'a'} {self.place}"
+        raise AttributeError(_says(self.place, noun, self.name))
+
+    def __repr__(self) -> str:  # help() shows it
+        return f"not here, but {ATTRIBUTES[self.place][self.name]}"
+
+
+class OtherNames:
+    """The base of a class that answers for the names which its like have elsewhere.
+
+    They are attributes that cannot be read, and `hasattr` and `dir` do not know them. With a
+    `__getattr__` in their place, every access to a Tensor would take longer.
 
     Examples:
         >>> sg.ones((2, 3)).view(3, 2)
         Traceback (most recent call last):
         AttributeError: a Tensor has no 'view'. Write t.reshape(3, 2).
     """
-    if not name.startswith("__") and not hasattr(type(obj), name):
-        from simplegrad.other_names import ATTRIBUTES
 
-        for cls in type(obj).__mro__:
-            noun = f"{'an' if cls.__name__[0] in 'AO' else 'a'} {cls.__name__}"
-            if cls.__name__ in ATTRIBUTES and (says := _says(cls.__name__, noun, name)):
-                raise AttributeError(says)
-    return object.__getattribute__(obj, name)
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        for name in ATTRIBUTES.get(cls.__name__, ()):
+            if not hasattr(cls, name):
+                setattr(cls, name, _Elsewhere(cls.__name__, name))
+
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if hasattr(self, name)]
 
 
 def answer_for(package: str) -> None:
-    """Gives a package a `__getattr__`, which does for its names what `no_attribute` does.
+    """Gives a package a `__getattr__`, which answers for the names that its like have elsewhere.
 
     Examples:
         >>> sg.randn(2, 3)
@@ -87,8 +111,6 @@ def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> T
         args: What else it was given, which the corrected call is to have, too.
         kwargs: The same by name.
     """
-    from simplegrad.other_names import KEYWORDS, OPTIMIZERS_WITH
-
     names = [name for name in wrong if name in KEYWORDS or name in OPTIMIZERS_WITH]
     if not names:
         return TypeError(f"{call}() got an unexpected keyword argument {next(iter(wrong))!r}")
@@ -235,8 +257,6 @@ def given_to_numpy(t: Any) -> TypeError:
 
 
 def _in_place_of(function: str) -> str:
-    from simplegrad.other_names import ATTRIBUTES, FUNCTIONS, RULE_OF_YOURS
-
     name = function.rpartition(".")[2]
     ours = {n: f"sg.{n}(t)" for n in sys.modules["simplegrad.functional"].__all__}
     table = ATTRIBUTES["simplegrad"] | ours | FUNCTIONS

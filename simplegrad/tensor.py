@@ -25,7 +25,7 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 _creation_order = itertools.count()
 
 
-class Tensor:
+class Tensor(mistakes.OtherNames):
     """An array of numbers that remembers how it was computed.
 
     Args:
@@ -295,8 +295,6 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         mistakes.check_format(self, spec)
         return format(self.item() if spec else repr(self), spec)
-
-    __getattr__ = mistakes.no_attribute
 
     # Comparisons give arrays of booleans: there is nothing to differentiate.
 

@@ -6,6 +6,7 @@ The tables of simplegrad/other_names.py are data here: whatever stands in them i
 import copy
 import math
 import pickle
+import pydoc
 import subprocess
 import sys
 import types
@@ -66,6 +67,24 @@ def test_every_name_of_another_library_is_answered_with_code_that_runs(place, na
             said = sentence(lambda name=name: getattr(owner, name), AttributeError)
             assert repr(name) in said
             run(said, names_for_advice() if place in ("Module", "Optimizer") else names)
+
+
+def test_names_of_other_libraries_are_not_listed_but_explained():
+    t = sg.ones(2)
+    assert "view" not in dir(t)
+    assert {"reshape", "data", "softmax", "__class__"} <= {*dir(t)}
+    assert "view = not here, but t.reshape(3, 2)" in pydoc.render_doc(
+        sg.Tensor, renderer=pydoc.plaintext
+    )
+
+    class Net(nn.Module):
+        def state_dict(self):
+            return {}
+
+    net = Net()
+    net.device = "cpu"
+    assert (net.state_dict(), net.device) == ({}, "cpu")
+    assert {"state_dict", "device"} <= {*dir(net)}
 
 
 def test_any_other_name_is_an_error_as_python_has_it(for_all):

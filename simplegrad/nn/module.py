@@ -12,7 +12,7 @@ from simplegrad import mistakes
 from simplegrad.tensor import Tensor
 
 
-class Module:
+class Module(mistakes.OtherNames):
     """The base of layers and models: assign parameters and other modules, define `forward`.
 
     A parameter is an attribute that is a Tensor and requires gradients. Modules and parameters are
@@ -35,7 +35,6 @@ class Module:
     """
 
     training = True
-    __getattr__ = mistakes.no_attribute
 
     def __new__(cls, *args: NoReturn, **kwargs: NoReturn) -> Module:
         mistakes.check_call(cls, args, kwargs)

@@ -16,7 +16,7 @@ from simplegrad.tensor import Tensor
 Arrays: TypeAlias = tuple[np.ndarray, ...]
 
 
-class Optimizer:
+class Optimizer(mistakes.OtherNames):
     """The base of the optimizers: a subclass adds its hyperparameters and its update.
 
     Args:
@@ -56,8 +56,6 @@ class Optimizer:
 
     slots: ClassVar[tuple[str, ...]] = ()
     """What is kept for each parameter from step to step, by its name in `state()`."""
-
-    __getattr__ = mistakes.no_attribute
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
         mistakes.check_call(cls, args, kwargs)

@@ -21,7 +21,7 @@ WHOLE_FROM_1 = Kind(
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
 
 
-class Schedule:
+class Schedule(mistakes.OtherNames):
     r"""The base of the schedules: a subclass adds its hyperparameters and its `factor`.
 
     $$lr_t = lr_{base} \, f_t$$
@@ -69,8 +69,6 @@ class Schedule:
 
     hyperparameters: ClassVar[dict[str, Kind]] = {}
     """The hyperparameters by name, and what each may be; attributes, set before `__init__`."""
-
-    __getattr__ = mistakes.no_attribute
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Schedule:
         mistakes.check_call(cls, args, kwargs)
