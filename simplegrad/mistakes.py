@@ -35,24 +35,22 @@ def _says(place: str, noun: str, name: str) -> str | None:
 
 
 class _Elsewhere:
-    """A name that a class of another library has: asking for it is an AttributeError that helps."""
+    """A name that another library has: asking for it is an AttributeError that helps."""
 
     def __init__(self, place: str, name: str) -> None:
         self.place, self.name = place, name
+        self.__doc__ = f"Not here. Write {ATTRIBUTES[place][name]}"  # for help()
 
     def __get__(self, obj: Any, owner: type) -> NoReturn:
         noun = f"{'an' if self.place[0] in 'AEIO' else 'a'} {self.place}"
         raise AttributeError(_says(self.place, noun, self.name))
 
-    def __repr__(self) -> str:  # help() shows it
-        return f"not here, but {ATTRIBUTES[self.place][self.name]}"
 
-
-class OtherNames:
+class _OtherNames:
     """The base of a class that answers for the names which its like have elsewhere.
 
-    They are attributes that cannot be read, and `hasattr` and `dir` do not know them. With a
-    `__getattr__` in their place, every access to a Tensor would take longer.
+    They are attributes that cannot be read. `hasattr` and `dir` do not know them, and `help` lists
+    them at its end. With a `__getattr__` in their place, every access to a Tensor would take longer.
 
     Examples:
         >>> sg.ones((2, 3)).view(3, 2)
@@ -62,13 +60,34 @@ class OtherNames:
 
     __slots__ = ()
 
-    def __init_subclass__(cls) -> None:
-        for name in ATTRIBUTES.get(cls.__name__, ()):
-            if not hasattr(cls, name):
-                setattr(cls, name, _Elsewhere(cls.__name__, name))
+    def __init_subclass__(cls, of: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ATTRIBUTES.get(of, ()):
+            setattr(cls, name, _Elsewhere(of, name))
 
     def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if hasattr(self, name)]
+        found = {k: v for cls in reversed(type(self).__mro__) for k, v in vars(cls).items()}
+        found |= getattr(self, "__dict__", {})
+        names = object.__dir__(self)
+        return [name for name in names if not isinstance(found.get(name), _Elsewhere)]
+
+
+class TensorElsewhere(_OtherNames, of="Tensor"):
+    """Names that Tensors have elsewhere."""
+
+    __slots__ = ()
+
+
+class ModuleElsewhere(_OtherNames, of="Module"):
+    """Names that Modules have elsewhere."""
+
+
+class OptimizerElsewhere(_OtherNames, of="Optimizer"):
+    """Names that Optimizers have elsewhere."""
+
+
+class ScheduleElsewhere(_OtherNames, of="Schedule"):
+    """Names that Schedules have elsewhere."""
 
 
 def answer_for(package: str) -> None:

@@ -25,7 +25,7 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 _creation_order = itertools.count()
 
 
-class Tensor(mistakes.OtherNames):
+class Tensor(mistakes.TensorElsewhere):
     """An array of numbers that remembers how it was computed.
 
     Args:

@@ -12,7 +12,7 @@ from simplegrad import mistakes
 from simplegrad.tensor import Tensor
 
 
-class Module(mistakes.OtherNames):
+class Module(mistakes.ModuleElsewhere):
     """The base of layers and models: assign parameters and other modules, define `forward`.
 
     A parameter is an attribute that is a Tensor and requires gradients. Modules and parameters are

@@ -16,7 +16,7 @@ from simplegrad.tensor import Tensor
 Arrays: TypeAlias = tuple[np.ndarray, ...]
 
 
-class Optimizer(mistakes.OtherNames):
+class Optimizer(mistakes.OptimizerElsewhere):
     """The base of the optimizers: a subclass adds its hyperparameters and its update.
 
     Args:

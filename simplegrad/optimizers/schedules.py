@@ -21,7 +21,7 @@ WHOLE_FROM_1 = Kind(
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
 
 
-class Schedule(mistakes.OtherNames):
+class Schedule(mistakes.ScheduleElsewhere):
     r"""The base of the schedules: a subclass adds its hyperparameters and its `factor`.
 
     $$lr_t = lr_{base} \, f_t$$
