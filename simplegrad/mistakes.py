@@ -50,7 +50,7 @@ class _OtherNames:
     """The base of a class that answers for the names which its like have elsewhere.
 
     They are attributes that cannot be read. `hasattr` and `dir` do not know them, and `help` lists
-    them at its end. With a `__getattr__` in their place, every access to a Tensor would take longer.
+    them at its end. A `__getattr__` in their place would slow down every access to a Tensor.
 
     Examples:
         >>> sg.ones((2, 3)).view(3, 2)
