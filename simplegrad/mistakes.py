@@ -306,11 +306,12 @@ def _function_at(frame: FrameType | None) -> str:
     if frame is None:
         return ""
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+    begin = r"\b"
     if hasattr(frame.f_code, "co_positions"):
         first, last, start, end = [*frame.f_code.co_positions()][frame.f_lasti // 2]
-        line = line.encode()[start:end].decode() if first == last else ""
-    calls = re.findall(r"\b(?:np|numpy)\.(?!as|array)(\w+)\(", line)
-    return f"np.{calls[0]}" if calls and (len(calls) == 1 or line.startswith("np.")) else ""
+        begin, line = r"\A", line.encode()[start:end].decode() if first == last else ""
+    calls = re.findall(begin + r"(?:np|numpy)\.(?!as|array)(\w+)\(", line)
+    return f"np.{calls[0]}" if len(calls) == 1 else ""
 
 
 def no_number(t: Any, asked: str, write: str = "") -> ValueError:

@@ -429,11 +429,19 @@ def test_a_function_of_numpy_is_named_with_what_to_write(function, tmp_path, nam
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="a frame knows its line, but no columns")
-def test_the_function_is_found_among_others_on_a_line(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "function"),
+    [
+        ("np.cos(0.0) + np.floor(np.exp(T))", "np.exp"),
+        ("max([np.floor(2.5)], T, key=np.isfinite)", "a function of NumPy"),
+    ],
+)
+def test_the_function_is_found_among_others_on_a_line(line, function, tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("np.cos(0.0) + np.floor(np.exp(T))\n")
-    code = compile(script.read_text(), script, "exec")
-    assert sentence(lambda: exec(code, {"np": np, "T": T})).startswith("np.exp was given")
+    script.write_text(line)
+    code = compile(line, script, "exec")
+    said = sentence(lambda: exec(code, {"np": np, "T": T}), TypeError)
+    assert said.startswith(f"{function} was given")
 
 
 def test_a_function_that_cannot_be_told_gets_a_sentence_too(names):
