@@ -463,6 +463,13 @@ def no_class(target: Any, classes: int) -> ValueError:
     )
 
 
+def no_mode() -> TypeError:
+    return TypeError(
+        "train() takes no argument: it is one mode, and eval() is the other. Write model.train() "
+        "or model.eval()."
+    )
+
+
 def no_result(module: Any) -> NoReturn:
     name = type(module).__name__
     raise TypeError(

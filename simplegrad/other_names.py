@@ -10,7 +10,7 @@ _NO_DTYPE = "  # a conversion is a new tensor, made from the numbers alone"
 _NO_SLOPE = "  # it is made of steps, which have no slope, so it is for arrays alone"
 _IN_PLACE = "  # only the data of a leaf change in place, and after backward()"
 RULE_OF_YOURS = "  # there is no rule for it, and CONTRIBUTING.md adds one in ten lines"
-_NO_LAYER = "  # there is no such layer; a Module of your own has __init__ and forward"
+_NO_LAYER = "  # it can be written as a Module with __init__ and forward, or done without"
 _ON_IMAGES = "nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU())" + _NO_LAYER
 _NOT_REGISTERED = "  # nothing is registered: what an attribute holds is found"
 _BROADCAST = "  # operators broadcast by themselves"
@@ -47,7 +47,7 @@ _TENSOR = _by_name(
         "clamp_max": "t.clip(max=1)",
         "clamp_min": "t.clip(min=0)",
         "clone": "t * 1  # it keeps the graph, as t.detach() does not",
-        "concatenate": "sg.concatenate([t, x])",
+        "cat concat concatenate": "sg.concatenate([t, x])",
         "contiguous is_contiguous": "t  # its array is a new one, in order",
         "copy": "t.detach()  # it is a copy without the graph",
         "copy_ set_": "w.data = x" + _IN_PLACE,

@@ -578,6 +578,13 @@ def test_a_forward_pass_that_returns_nothing_says_so_where_it_is_called():
         assert said.startswith("the forward pass of Net has returned None")
 
 
+def test_train_is_a_mode_and_takes_none(names):
+    model = nn.Sequential(nn.Dropout(0.5))
+    for call in (lambda: model.train(False), lambda: model.train(mode=False)):
+        run(sentence(call, TypeError), names)
+    assert model.training
+
+
 def test_two_schedules_of_one_rate_are_an_error():
     opt = optim.SGD(param_groups=[{"params": layer()}, {"params": layer()}], lr=1.0)
     first = optim.schedules.Cosine(opt, 10, warmup_steps=2)

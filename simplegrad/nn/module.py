@@ -96,13 +96,15 @@ class Module(mistakes.ModuleElsewhere):
         """
         return {name: value for name, value in _walk(self) if isinstance(value, Module)}
 
-    def train(self) -> Module:
+    def train(self, *args: NoReturn, **wrong: NoReturn) -> Module:
         """Puts this module and all within it in training mode.
 
         Examples:
             >>> nn.Dropout(0.5).train().training
             True
         """
+        if args or wrong:
+            raise mistakes.no_mode()
         return self._set_training(True)
 
     def eval(self) -> Module:
