@@ -130,14 +130,15 @@ def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> T
         args: What else it was given, which the corrected call is to have, too.
         kwargs: The same by name.
     """
-    names = [name for name in wrong if name in KEYWORDS or name in OPTIMIZERS_WITH]
+    optimizers = OPTIMIZERS_WITH if call in (*OPTIMIZERS_WITH.values(), "RMSProp") else {}
+    names = [name for name in wrong if name in KEYWORDS or name in optimizers]
     if not names:
         return TypeError(f"{call}() got an unexpected keyword argument {next(iter(wrong))!r}")
     write, reasons = call, []
     parts = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in kwargs.items())]
     for name in names:
         part, _, why = KEYWORDS.get(name, f"{name}={{}}").partition("  # ")
-        if (optimizer := OPTIMIZERS_WITH.get(name, call)) != call:
+        if (optimizer := optimizers.get(name, call)) != call:
             write, why = optimizer, f"{optimizer} has it"
         parts += [part.format(_shown(wrong[name]))] if part else []
         reasons += [why] if why else []
@@ -197,6 +198,11 @@ class _Dict(dict[tuple[Any, ...], Any]):
             raise refused(f"x.{name}", wrong)
         params = {k: arguments[k] for k in ("axis", "ddof", "keepdims") if k in arguments}
         if args := arguments.get("args", ()):
+            if len(args) > 2 or params["axis"] is not None:
+                raise TypeError(
+                    f"{name}() takes axis and keepdims, each of them once, but got {args} and "
+                    f"axis={params['axis']}. Write x.{name}(axis=0, keepdims=True)."
+                )
             params |= dict(zip(("axis", "keepdims"), args, strict=False))
             if _wants_a_pair(frame.f_back):
                 raise no_pair(name, args[0])
@@ -319,12 +325,12 @@ def no_number(t: Any, asked: str, write: str = "") -> ValueError:
     return ValueError(f"{asked} one number, but {t!r} has {t.size}. Write {write}{one}t.numpy().")
 
 
-def check_one_number(t: Any) -> None:
+def check_one_number(t: Any, wanted: type) -> None:
     """Raises an error if float(t) or int(t) is not to be had, or comes from math.exp(t)."""
     if t.size != 1:
         write = "sg.exp(t) for math.exp of each of them, and so on, or "
         raise no_number(t, "float(t), int(t) and the functions of math take", write)
-    if t.requires_grad:
+    if t.requires_grad and wanted is float:
         _check_no_math(sys._getframe(2))
 
 

@@ -80,7 +80,7 @@ _TENSOR = _by_name(
         "indices": "np.argmax(t, axis=1)  # max() gives the largest elements alone",
         "inverse": "np.linalg.inv((t @ t.T).numpy())" + RULE_OF_YOURS,
         "is_leaf": "t.rule is None",
-        "isfinite isinf isnan": "np.NAME(t.numpy())",
+        "isfinite isinf isnan": "np.NAME(t.numpy())  # it asks what the numbers are",
         "le less_equal": "t <= x",
         "leaky_relu": "sg.maximum(t, 0.01 * t)",
         "less lt": "t < x",

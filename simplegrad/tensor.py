@@ -285,11 +285,11 @@ class Tensor(mistakes.TensorElsewhere):
         return bool(self.item())
 
     def __float__(self) -> float:
-        mistakes.check_one_number(self)
+        mistakes.check_one_number(self, float)
         return float(self.item())
 
     def __int__(self) -> int:
-        mistakes.check_one_number(self)
+        mistakes.check_one_number(self, int)
         return int(self.item())
 
     def __format__(self, spec: str) -> str:

@@ -185,12 +185,13 @@ OWN = {  # the keywords that a call does know
     "SGD": ["momentum", "nesterov", "weight_decay"],
     "AdamW": ["weight_decay"],
 }
-KEYWORDS = {*other_names.KEYWORDS, *other_names.OPTIMIZERS_WITH}
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_keyword_of_another_library_is_refused_with_what_to_write(call):
-    for keyword in KEYWORDS.difference(OWN.get(call, [])):
+    optimizer = call in ("SGD", "Adam", "AdamW", "RMSProp", "fast.Adam")
+    keywords = {*other_names.KEYWORDS, *(other_names.OPTIMIZERS_WITH if optimizer else ())}
+    for keyword in keywords.difference(OWN.get(call, [])):
         said = sentence(lambda keyword=keyword: CALLS[call](**{keyword: 1}), TypeError)
         assert f"takes no {keyword}" in said
         assert "Write " in said
@@ -392,6 +393,11 @@ def test_a_pair_of_maxima_and_places_is_an_error_that_shows_both(code, before, n
     run(said, names)
 
 
+def test_an_axis_is_given_once(names):
+    for call in (lambda: T.max(1, axis=0), lambda: T.min(0, False, 1)):
+        run(sentence(call, TypeError), names)
+
+
 @pytest.mark.parametrize("code", NO_PAIRS)
 def test_what_is_no_pair_stays_as_it_is(code):
     run_line(code)
@@ -496,6 +502,7 @@ def test_int_and_plus():
     t = sg.Tensor([2.7], requires_grad=True)
     assert int(t) == 2
     assert int(sg.Tensor(np.int64(2**60 + 1))) == 2**60 + 1
+    assert math.sqrt(4.0) * int(t) == 4
     assert +t is t
     assert "has 2" in sentence(lambda: int(sg.ones(2)), ValueError)
 
