@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Iterator
+from contextvars import ContextVar
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simplegrad import mistakes
+from simplegrad.modes import Mode
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 # for `map` and `filter`, which are one step of a debugger
 index_of = attrgetter("index")
 requires_grad_of = attrgetter("_requires_grad")
-version_of = attrgetter("version")
 
 
 def tape_of(root: Tensor) -> list[Tensor]:
@@ -75,7 +73,7 @@ def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = F
     """
     d_root = _first_gradient(root, grad)
     tape = tape_of(root)
-    _check_data_unchanged(tape)
+    mistakes.check_data_unchanged(tape)
     grads = chain_rule(tape, d_root, retain_grads)
     for t in tape:
         if t.index in grads:
@@ -147,30 +145,7 @@ def _first_gradient(root: Tensor, grad: ArrayLike | None) -> np.ndarray:
     return grad
 
 
-def _check_data_unchanged(tape: list[Tensor]) -> None:
-    """Partials read the data that forward has seen: it must still be there."""
-    for c in tape:
-        if tuple(map(version_of, c.inputs)) != c.input_versions or (c.rule and c.version):
-            changed = [t for t, n in zip(c.inputs, c.input_versions, strict=True) if t.version != n]
-            raise mistakes.data_changed([*changed, c][0])
-
-
-class _GradMode(threading.local):
-    """Whether rules are recorded, in this thread."""
-
-    enabled = True
-
-
-grad_mode = _GradMode()
-
-
-def is_grad_enabled() -> bool:
-    """Whether new tensors remember the rule that made them: not so under `no_grad()`."""
-    return grad_mode.enabled
-
-
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(Mode):
     """Within it, results remember no rule and require no gradient. Also a decorator: `@no_grad()`.
 
     Examples:
@@ -180,9 +155,13 @@ def no_grad() -> Iterator[None]:
         ...     print((w * 3).requires_grad)
         False
     """
-    before = grad_mode.enabled
-    grad_mode.enabled = False
-    try:
-        yield
-    finally:
-        grad_mode.enabled = before
+
+    blocks = ContextVar("no_grad", default=())
+
+
+no_grads = no_grad.blocks.get
+
+
+def is_grad_enabled() -> bool:
+    """Whether new tensors remember the rule that made them: not so under `no_grad()`."""
+    return not any(no_grads())

@@ -63,8 +63,8 @@ def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
         >>> sg.where(t > 0, t, 0.0).numpy()
         array([0., 3.], dtype=float32)
     """
-    a, b = operands(a, b)
-    return record(rules.Where.forward(a.data, b.data, condition), rules.Where, a, b, s=condition)
+    (a, b), s = operands(a, b), np.copy(condition)
+    return record(rules.Where.forward(a.data, b.data, s), rules.Where, a, b, s=s)
 
 
 def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:

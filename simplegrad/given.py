@@ -201,6 +201,25 @@ def array(data: Any) -> np.ndarray:
         ) from error
 
 
+def kept(index: Any) -> Any:
+    """An index of its own for a rule that keeps it: the arrays, lists and Tensors in it are copied.
+
+    Examples:
+        >>> rows = np.array([0, 1])
+        >>> index = sg.given.kept((slice(2), rows))
+        >>> rows[:] = 5
+        >>> index
+        (slice(None, 2, None), array([0, 1]))
+    """
+    if isinstance(index, tuple):
+        return tuple(map(kept, index))
+    if isinstance(index, list):
+        return list(map(kept, index))
+    if isinstance(index, np.ndarray):
+        return index.copy()
+    return index.numpy() if hasattr(index, "numpy") else index  # a Tensor has it
+
+
 def no_real_numbers(data: Any, array: np.ndarray) -> TypeError:
     return TypeError(
         f"a Tensor holds floats, integers or booleans, but got {type(data).__name__} of dtype "

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 import warnings
 import weakref
+from contextvars import ContextVar
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 
@@ -54,14 +55,6 @@ def element_assigned(t: Any) -> TypeError:
     )
 
 
-def data_changed(t: Any) -> RuntimeError:
-    return RuntimeError(
-        f"the data of {t!r} was assigned between forward and backward(), so its gradients would "
-        "be those of another computation. Call backward() first and change the data after it, "
-        "or make a new tensor instead: u = t * 2 in place of t.data *= 2."
-    )
-
-
 def result_made_constant(t: Any) -> RuntimeError:
     return RuntimeError(
         f"{t!r} was computed from tensors that require gradients, so it does, too. "
@@ -84,28 +77,72 @@ def truth_of_many(t: Any) -> ValueError:
     )
 
 
+# Data that changes between forward and backward
+
+
+class Memory:
+    """What a tensor and its views share: when `.data` of one of them was last assigned.
+
+    Tensors are numbered in the order of their creation, and an assignment takes a number, too.
+    """
+
+    changed = -1
+
+
+UNCHANGED = Memory()  # that of all tensors without views whose data was never assigned
+
+changed_of = attrgetter("memory.changed")
+
+
+def own_memory(t: Any) -> Memory:
+    """The memory of `t`, made when it is first needed."""
+    if t.memory is UNCHANGED:
+        t.memory = Memory()
+    return t.memory
+
+
+def memory_of(data: Any, inputs: tuple[Any, ...]) -> Memory:
+    """The memory of the input that `data` is, or is a view of, if it is of one."""
+    owner = data if data.base is None else data.base
+    for t in inputs:
+        if owner is t._data or owner is t._data.base:
+            return own_memory(t)
+    return UNCHANGED
+
+
+def check_data_unchanged(tape: list[Any]) -> None:
+    """Raises a RuntimeError if data that forward has seen, and partials read, is another now."""
+    for c in tape:
+        if c.rule and max(map(changed_of, (*c.inputs, c))) > c.index:
+            raise data_changed(max((*c.inputs, c), key=changed_of))
+
+
+def data_changed(t: Any, how: str = "was assigned") -> RuntimeError:
+    return RuntimeError(
+        f"the data of {t!r} {how} between forward and backward(), so its gradients would "
+        "be those of another computation. Call backward() first and change the data after it, "
+        "or make a new tensor instead: u = t * 2 in place of t.data *= 2."
+    )
+
+
 # Parameters made in a forward pass
 
 
-class _Running(threading.local):
-    """The module whose forward pass this thread is in, if it is in one."""
-
-    module: Any = None
-
-
-running = _Running()
+running: ContextVar[Any] = ContextVar("running", default=None)
+"""The module whose forward pass the code is in, if it is in one."""
 
 
 def warn_within_forward() -> None:
     """Warns of a parameter that is made while the forward pass of a module runs."""
-    if running.module is None:
+    running_module = running.get()
+    if running_module is None:
         return
     frame = sys._getframe(1)
     while (caller := frame.f_back) and not (
-        caller.f_code.co_name == "__call__" and caller.f_locals.get("self") is running.module
+        caller.f_code.co_name == "__call__" and caller.f_locals.get("self") is running_module
     ):
         frame = caller
-    module = type(running.module).__name__
+    module = type(running_module).__name__
     warn_at(
         frame,
         f"{module} makes a parameter in its forward pass. It is a new one in each call, with new "

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 import numpy as np
 
 from simplegrad import autograd, given, mistakes, rules
+from simplegrad.autograd import no_grads, requires_grad_of
+from simplegrad.given import kept
+from simplegrad.mistakes import UNCHANGED, memory_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -59,12 +62,11 @@ class Tensor:
         "_requires_grad",
         "copied_from",  # set by a deep copy alone: a weak reference
         "index",
-        "input_versions",
         "inputs",
+        "memory",
         "name",
         "params",
         "rule",
-        "version",
     )
 
     __array_priority__ = 1000  # ndarray * Tensor leaves the product to Tensor.__rmul__
@@ -74,12 +76,11 @@ class Tensor:
     _requires_grad: bool
     copied_from: Any
     index: int  # the order of creation
-    input_versions: tuple[int, ...]  # the version of each input when it was used
     inputs: tuple[Tensor, ...]
+    memory: mistakes.Memory  # shared with its views: when .data was last assigned
     name: str | None
     params: dict[str, Any]
     rule: Any
-    version: int  # how often .data was assigned
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class Tensor:
         self._data = a.astype(dtype, subok=False)
         self._grad, self._requires_grad, self.name = None, False, name
         self.rule, self.inputs, self.params = None, (), {}
-        self.index, self.version, self.input_versions = next(_creation_order), 0, ()
+        self.index, self.memory = next(_creation_order), UNCHANGED
         if requires_grad:
             self.requires_grad = True
 
@@ -107,7 +108,7 @@ class Tensor:
     def _set_data(self, data: TensorLike) -> None:
         if data is not self._data:  # it is after w.data -= ..., which has changed it in place
             self._data = self._array_like_mine("data", data)
-        self.version += 1
+        mistakes.own_memory(self).changed = next(_creation_order)
 
     def _set_grad(self, grad: TensorLike | None) -> None:
         if grad is not None and grad is not self._grad:
@@ -226,7 +227,7 @@ class Tensor:
         return self.data.item()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "input_versions"):  # a debugger is in the middle of making it
+        if not hasattr(self, "memory"):  # a debugger is in the middle of making it
             return "Tensor(not made yet)"
         facts = [_first_values(self.data), f"shape={self.shape}", str(self.dtype)]
         if self.rule is not None:
@@ -375,7 +376,7 @@ class Tensor:
 
     def __getitem__(a, index: Any) -> Tensor:
         index = index.data if isinstance(index, Tensor) else index
-        return record(rules.Index.forward(a.data, index), rules.Index, a, index=index)
+        return record(rules.Index.forward(a.data, index), rules.Index, a, index=kept(index))
 
     # Functions of one rule: `sg.exp(t)` is this `t.exp()`, and takes what `sg.Tensor` takes.
 
@@ -579,7 +580,8 @@ class Tensor:
         """
         order = axes[0] if len(axes) == 1 and not np.isscalar(axes[0]) else axes or None
         try:
-            return record(rules.Transpose.forward(a.data, order), rules.Transpose, a, axes=order)
+            c = rules.Transpose.forward(a.data, order)
+            return record(c, rules.Transpose, a, axes=kept(order))
         except ValueError as error:
             raise given.no_transpose(a, order) from error
 
@@ -631,12 +633,12 @@ NUMPYS_REDUCTIONS: dict[Any, Callable[..., Tensor]] = {
 
 def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
-    needs_grad = autograd.grad_mode.enabled and True in map(autograd.requires_grad_of, inputs)
     c = Tensor.__new__(Tensor)
-    c._data, c._grad, c.name = np.asanyarray(data), None, None
+    c._requires_grad = needs_grad = True in map(requires_grad_of, inputs) and not any(no_grads())
+    c._data, c._grad, c.name, c.index = np.asanyarray(data), None, None, next(_creation_order)
     c.rule, c.inputs, c.params = (rule, inputs, params) if needs_grad else (None, (), {})
-    c._requires_grad, c.index, c.version = needs_grad, next(_creation_order), 0
-    c.input_versions = tuple(map(autograd.version_of, c.inputs))
+    is_new = c._data.base is None and c._data is not inputs[0]._data
+    c.memory = UNCHANGED if is_new else memory_of(c._data, inputs)
     return c
 
 

@@ -52,7 +52,7 @@ def test_a_forward_pass_that_an_error_ends_is_over():
 
     with pytest.raises(ArithmeticError):
         Around(Forgetful(fail))(sg.ones(2))
-    assert mistakes.running.module is None
+    assert mistakes.running.get() is None
     made_silently()
 
 

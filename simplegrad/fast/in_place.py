@@ -179,7 +179,7 @@ class InPlace(Optimizer):
             else:
                 self._share(part.group, part.blocks)
             for theta in part.tensors:
-                theta.version += 1  # as an assignment of .data does
+                theta.data = theta.data  # which tells that it has changed
 
     def zero_grad(self) -> None:
         """Fills the gradients of all parameters with zeros, in place."""

@@ -160,7 +160,7 @@ class Embedding(Module):
                 f"this Embedding has the rows 0 ... {rows - 1}, but the indices go from {i.min()} "
                 f"to {i.max()}. Write nn.Embedding({i.max() + 1}, {self.weight.shape[1]}) for them."
             )
-        return self.weight[i]
+        return self.weight[indices if isinstance(indices, Tensor) else i]
 
     def extra_repr(self) -> str:
         return "{}, {}".format(*self.weight.shape)

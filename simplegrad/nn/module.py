@@ -45,11 +45,11 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # for the warning of a parameter that forward makes
-        before, mistakes.running.module = mistakes.running.module, self
+        before = mistakes.running.set(self)
         try:
             return self.forward(*args, **kwargs)
         finally:
-            mistakes.running.module = before
+            mistakes.running.reset(before)
 
     def parameters(self) -> dict[str, Tensor]:
         """The parameters by dotted name, in the order of definition; a shared one comes once.

@@ -140,7 +140,7 @@ def load(
             raise _damaged(path, error) from error
     for name, theta in leaves.items():
         theta.data[...] = saved["model"][name]  # in place: nothing is left that could fail
-        theta.version += 1
+        theta.data = theta.data  # which tells that it has changed
     bit_generator.state = saved["generator"]
     return saved["extra"]
 
