@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simplegrad import mistakes
+from simplegrad import given, mistakes
+from simplegrad.given import Sizes
 from simplegrad.modes import Mode
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = F
         RuntimeError: `root` requires no gradient, or `.data` of a tensor was assigned after the
             tensor had been used.
         ValueError: `root` has several elements and no `grad` was given, or `grad` is of another
-            shape.
+            shape; or a rule has too few partials, or one of a wrong shape.
 
     Nothing is added to any `.grad` unless everything could be computed.
 
@@ -97,17 +98,21 @@ def chain_rule(
     for c in reversed(tape):
         if c.rule is None:
             continue  # a leaf: its gradient stays in grads
+        if len(c.rule.partials) < len(c.inputs):
+            raise mistakes.too_few_partials(c)
         dc = grads[c.index] if retain_grads else grads.pop(c.index)
         arrays = [t.data for t in c.inputs]
         for t, partial in zip(c.inputs, c.rule.partials, strict=False):
             if t.requires_grad:
-                dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape)
+                dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape, c.shape)
                 grads[t.index] = grads[t.index] + dt if t.index in grads else dt
     return grads
 
 
-def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def unbroadcast(grad: np.ndarray, shape: Sizes, result: Sizes | None = None) -> np.ndarray:
     """Sums `grad` back to `shape`, from which NumPy had broadcast: a copy's gradients add up.
+
+    If it is told the shape of the rule's `result`, it checks that the rule can have broadcast so.
 
     Examples:
         >>> unbroadcast(np.ones((5, 2, 3)), (2, 1)).tolist()
@@ -115,6 +120,8 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """
     if grad.shape == shape:
         return grad
+    if result is not None and not given.sums_back(grad.shape, shape, result):
+        raise mistakes.wrong_partial(grad)
     new = grad.ndim - len(shape)
     stretched = [new + i for i, size in enumerate(shape) if size == 1]
     return grad.sum(axis=(*range(new), *stretched)).reshape(shape)

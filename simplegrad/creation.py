@@ -170,8 +170,7 @@ def arange(
     if dtype is None:
         all_ints = all(isinstance(x, int) for x in (start, stop, step))
         dtype = np.int64 if all_ints else np.float32
-    numbers = np.arange(start, stop, step, dtype=given.dtype(dtype))
-    return Tensor(numbers, requires_grad, name=name)
+    return Tensor(np.arange(start, stop, step), requires_grad, dtype, name)
 
 
 def eye(

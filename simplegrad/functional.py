@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simplegrad import rules
-from simplegrad.tensor import Tensor, TensorLike, as_tensor, operands, record
+from simplegrad.tensor import Tensor, TensorLike, as_floats, as_tensor, operands, record
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -135,7 +135,7 @@ def log_softmax(a: TensorLike, axis: int = -1) -> Tensor:
         >>> sg.log_softmax(sg.Tensor([0.0, 1000.0])).numpy()
         array([-1000.,     0.], dtype=float32)
     """
-    a = as_tensor(a)
+    a = as_floats(a)
     return a - a.logsumexp(axis, keepdims=True)
 
 
@@ -158,7 +158,7 @@ def mse_loss(prediction: TensorLike, target: TensorLike) -> Tensor:
         >>> sg.mse_loss(sg.Tensor([1.0, 2.0]), [1.0, 4.0]).item()
         2.0
     """
-    y, t = as_tensor(prediction), as_tensor(target)
+    y, t = as_floats(prediction), as_floats(target)
     if y.shape != t.shape:
         raise ValueError(
             f"mse_loss compares element with element, but the prediction has shape {y.shape} and "
@@ -188,7 +188,7 @@ def cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
         >>> sg.cross_entropy(logits, [0, 0]).numpy().round(3)
         np.float32(0.347)
     """
-    a = as_tensor(logits)
+    a = as_floats(logits)
     t = _checked_targets(a, targets)
     rows = a.reshape(-1, a.shape[-1]) if a.ndim != 2 else a
     a_it = rows[np.arange(t.size), t.reshape(-1)]

@@ -6,6 +6,8 @@ the sentence that explains it is a function here, without a docstring, which ret
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -190,6 +192,25 @@ def dtype(wanted: DTypeLike) -> np.dtype[Any]:
     return found
 
 
+def float_dtype(data: Any) -> DTypeLike | None:
+    """The dtype of `data` as floats: float32 for integers; None, the default, for lists."""
+    found = getattr(data, "dtype", None)
+    return np.float32 if getattr(found, "kind", "f") in "iub" else found
+
+
+def check_range(array: np.ndarray, dtype: np.dtype[Any]) -> None:
+    """Raises an OverflowError if numbers are too large, or too small, for a dtype of integers."""
+    if dtype.kind in "iu" and array.dtype.kind in "iuf" and array.size:
+        limits = np.iinfo(dtype)
+        low, high = array.min(), array.max()
+        if not (limits.min <= low and high <= limits.max):
+            raise OverflowError(
+                f"{dtype} holds {limits.min} ... {limits.max}, but got {low} ... {high}. Write "
+                "sg.Tensor(data, dtype=np.int64) for larger numbers, or dtype=np.float32 to "
+                "compute with them."
+            )
+
+
 def array(data: Any) -> np.ndarray:
     """Numbers and nested lists as a new array."""
     try:
@@ -266,6 +287,24 @@ def broadcast(a: Sizes, b: Sizes) -> bool:
         (True, False)
     """
     return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
+
+
+@functools.lru_cache
+def sums_back(partial: Sizes, a: Sizes, c: Sizes) -> bool:
+    """Whether a partial has the shape of its input `a`, or that to which `c` = f(a) broadcasts it.
+
+    An axis that is new, or was stretched from size 1, is one of `c`, counted from the right.
+
+    Examples:
+        >>> sg.given.sums_back((5, 3), (3,), (5, 3)), sg.given.sums_back((3, 2), (2, 3), (2, 3))
+        (True, False)
+    """
+    if len(partial) < len(a):
+        return False
+    sizes = itertools.zip_longest(*(shape[::-1] for shape in (partial, a, c)))
+    return all(
+        n == n_a or (n == n_c and n_a in (1, None)) for n, n_a, n_c in sizes if n is not None
+    )
 
 
 def no_broadcast(a: Sizes, b: Sizes) -> ValueError:

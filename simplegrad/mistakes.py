@@ -25,19 +25,34 @@ def given_to_numpy(t: Any) -> TypeError:
     )
 
 
-def check_no_math() -> None:
-    """Raises a TypeError if the line that asks for float(t) is one of math.exp(t) and the like."""
-    import linecache  # only when it is needed: it takes time to import
+LOSING = re.compile(
+    r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(|\b(fill|setitem|__setitem__|fromiter|astype|array)\("
+)
+"""Calls that ask a tensor for its number and compute with it, or keep it."""
+
+
+def check_not_lost(t: Any) -> None:
+    """Raises a TypeError if float(t) is asked for by math.exp(t), array[0] = t and the like."""
+    import linecache  # only when they are needed: they take time to import
+    import opcode
 
     frame = sys._getframe(2)
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
-    found = re.search(r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(", line)
-    if found and "float(" not in line and "item(" not in line:
-        name = found[1]
+    code = frame.f_code
+    line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals)
+    found = None if re.search(r"\b(float|item)\(", line) else LOSING.search(line)
+    is_assigned = code.co_code[frame.f_lasti] == opcode.opmap["STORE_SUBSCR"]
+    if found and found[1]:
         raise TypeError(
-            f"math.{name} was given a Tensor that requires gradients. It computes a number and "
+            f"math.{found[1]} was given {t!r}, which requires gradients. It computes a number and "
             f"remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
-            f"math.exp(t), and so on, or math.{name}(t.item()) where only the number matters."
+            f"math.exp(t), and so on, or math.{found[1]}(t.item()) where only the number matters."
+        )
+    if found or is_assigned:
+        raise TypeError(
+            f"an element of an array was to be {t!r}, which requires gradients. The array would "
+            "keep its number and not how it was computed, so this part of the gradient would be "
+            "lost. Write sg.stack(tensors) for an array of tensors, or array[0] = t.item() where "
+            "only the number matters."
         )
 
 
@@ -187,3 +202,33 @@ def check_originals(pairs: list[tuple[Any, Any]]) -> None:
             f"which has got them: {with_gradient[0]!r}. Nothing was updated. Write "
             "Adam(model=model) with the model that computes the loss."
         )
+
+
+# Rules whose partials are wrong
+
+
+def too_few_partials(c: Any) -> ValueError:
+    names = [name_of_partial(partial) for partial in c.rule.partials]
+    needed = ", ".join(f"d{letter}" for letter in "abcdefgh"[: len(c.inputs)])
+    return ValueError(
+        f"the rule {c.rule.__name__} was given {len(c.inputs)} inputs and has "
+        f"{len(names)} partials, {', '.join(names)}, so an input would get no gradient. Write "
+        f"partials = {needed}, a function for each input."
+    )
+
+
+def wrong_partial(grad: Any) -> ValueError:
+    """The error about what a partial gave, which chain_rule has called."""
+    names = sys._getframe(2).f_locals
+    partial, c, t = names["partial"], names["c"], names["t"]
+    return ValueError(
+        f"the partial {name_of_partial(partial)} of the rule {c.rule.__name__} gave shape "
+        f"{grad.shape}, but its input has shape {t.shape}, and the result {c.shape}. It must have "
+        "the shape of its input, or that to which the rule has broadcast it. Write, for a "
+        "product, def da(dc, c, a, b): return dc * b."
+    )
+
+
+def name_of_partial(partial: Any) -> str:
+    """Its name: it may be one function for all inputs, which is told the number of one."""
+    return getattr(partial, "func", partial).__name__

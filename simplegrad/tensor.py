@@ -15,7 +15,7 @@ import numpy as np
 
 from simplegrad import autograd, given, mistakes, rules
 from simplegrad.autograd import no_grads, requires_grad_of
-from simplegrad.given import kept
+from simplegrad.given import float_dtype, kept
 from simplegrad.mistakes import UNCHANGED, memory_of
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Tensor:
             dtype = a.dtype if isinstance(data, np.ndarray | np.generic | Tensor) else np.float32
         else:
             dtype = given.dtype(dtype)
+            given.check_range(a, dtype)
         if a.dtype.kind not in given.REAL:
             raise given.no_real_numbers(data, a)
         self._data = a.astype(dtype, subok=False)
@@ -131,6 +132,7 @@ class Tensor:
             raise given.other_shape(what, self, array)
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise given.other_dtype(what, self, array)
+        given.check_range(array, self.dtype)
         return array.astype(self.dtype)
 
     data = property(
@@ -288,7 +290,7 @@ class Tensor:
                 "t[0].item() for one."
             )
         if self.requires_grad:
-            mistakes.check_no_math()
+            mistakes.check_not_lost(self)
         return float(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -348,11 +350,11 @@ class Tensor:
         return record(rules.Mul.forward(a.data, b.data), rules.Mul, a, b)
 
     def __truediv__(a, b: TensorLike) -> Tensor:
-        a, b = operands(a, b)
+        a, b = operands(a, float(b) if type(b) is int else b)
         return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __rtruediv__(b, a: TensorLike) -> Tensor:
-        a, b = operands(a, b)
+        a, b = operands(float(a) if type(a) is int else a, b)
         return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __pow__(a, b: TensorLike) -> Tensor:
@@ -387,7 +389,7 @@ class Tensor:
             >>> sg.exp(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([1.   , 2.718], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Exp.forward(a.data), rules.Exp, a)
 
     def log(a: TensorLike) -> Tensor:
@@ -397,7 +399,7 @@ class Tensor:
             >>> sg.log(sg.Tensor([1.0, 2.0])).numpy().round(3)
             array([0.   , 0.693], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Log.forward(a.data), rules.Log, a)
 
     def sqrt(a: TensorLike) -> Tensor:
@@ -407,7 +409,7 @@ class Tensor:
             >>> sg.sqrt(sg.Tensor([4.0, 9.0])).numpy()
             array([2., 3.], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Sqrt.forward(a.data), rules.Sqrt, a)
 
     def abs(a: TensorLike) -> Tensor:
@@ -429,7 +431,7 @@ class Tensor:
             >>> sg.tanh(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.762], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Tanh.forward(a.data), rules.Tanh, a)
 
     def sigmoid(a: TensorLike) -> Tensor:
@@ -439,7 +441,7 @@ class Tensor:
             >>> sg.sigmoid(sg.Tensor([-1e4, 0.0, 1e4])).numpy()
             array([0. , 0.5, 1. ], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Sigmoid.forward(a.data), rules.Sigmoid, a)
 
     def relu(a: TensorLike) -> Tensor:
@@ -459,7 +461,7 @@ class Tensor:
             >>> sg.gelu(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.841], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.GELU.forward(a.data), rules.GELU, a)
 
     def maximum(a: TensorLike, b: TensorLike) -> Tensor:
@@ -499,7 +501,7 @@ class Tensor:
             >>> sg.logsumexp(sg.Tensor([1000.0, 1000.0])).numpy().round(3)
             np.float32(1000.693)
         """
-        a, params = as_tensor(a), {"axis": axis, "keepdims": keepdims}
+        a, params = as_floats(a), {"axis": axis, "keepdims": keepdims}
         return record(rules.LogSumExp.forward(a.data, **params), rules.LogSumExp, a, **params)
 
     # Reductions: `axis` is None (all axes), an int or a tuple of ints.
@@ -521,7 +523,7 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
             array([2., 3.], dtype=float32)
         """
-        params = {"axis": axis, "keepdims": keepdims}
+        a, params = as_floats(a), {"axis": axis, "keepdims": keepdims}
         return record(rules.Mean.forward(a.data, **params), rules.Mean, a, **params)
 
     def max(a, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -551,7 +553,7 @@ class Tensor:
             >>> sg.Tensor([[1, 2], [3, 4]]).var(axis=0).numpy()
             array([1., 1.], dtype=float32)
         """
-        params = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
+        a, params = as_floats(a), {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return record(rules.Var.forward(a.data, **params), rules.Var, a, **params)
 
     # Shapes
@@ -647,6 +649,11 @@ def as_tensor(a: TensorLike) -> Tensor:
     return a if isinstance(a, Tensor) else Tensor(a)
 
 
+def as_floats(a: TensorLike) -> Tensor:
+    """`a` as a Tensor of floats, for the functions of calculus: integers become float32."""
+    return a if isinstance(a, Tensor) and a.dtype.kind == "f" else Tensor(a, dtype=float_dtype(a))
+
+
 def operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors whose shapes broadcast; the usual case is one line for a debugger."""
     return (a, b) if type(a) is type(b) is Tensor and a.shape[-b.ndim :] == b.shape else fit(a, b)
@@ -685,7 +692,7 @@ def constant(x: TensorLike, beside: TensorLike) -> Tensor:
     if isinstance(x, np.ndarray | np.generic) or not isinstance(beside, Tensor):
         return Tensor(x)
     dtype = np.result_type(beside.dtype, x if isinstance(x, int | float) else np.float32)
-    if isinstance(x, int | float) and abs(x) < 2**63:  # as an array, fewer steps of a debugger
+    if dtype.kind == "f" and isinstance(x, int | float) and abs(x) < 2**63:  # in fewer steps
         return Tensor(np.array(x).astype(dtype))
     return Tensor(x, dtype=dtype)
 

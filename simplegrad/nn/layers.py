@@ -227,6 +227,7 @@ class Dropout(Module):
 
     Raises:
         ValueError: `p` is out of range.
+        TypeError: In the call: the input is not of floats.
 
     Examples:
         >>> sorted(set(nn.Dropout(0.5)(sg.ones(100)).numpy().tolist()))
@@ -239,6 +240,7 @@ class Dropout(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
+        _check_floats("Dropout", x)
         if not self.training:
             return x
         r = creation.generator().random(x.shape) >= self.p
