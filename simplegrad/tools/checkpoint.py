@@ -23,7 +23,6 @@ from simplegrad import creation
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.groups import check_array, check_same
 from simplegrad.optimizers.optimizer import Optimizer
-from simplegrad.tensor import Tensor
 
 FORMAT_VERSION = 1
 
@@ -41,7 +40,9 @@ def save(
 
     Args:
         path: Where to; an existing file is replaced.
-        model: The module whose tensors are saved: its parameters and what is frozen.
+        model: The module whose `tensors()` are saved: its parameters, what is frozen, and other
+            state. `load` wants the same names and shapes, so a module that only remembers a batch
+            keeps an array, as in self.out = out.numpy(): arrays are not saved.
         optimizer: The optimizer whose `state()` is saved.
         extra: What else to keep: numbers, strings, bools, None, and lists and dicts of these. As
             JSON has it, `load` gives tuples back as lists, and the keys of dicts as strings.
@@ -67,7 +68,7 @@ def save(
     meta["generator"] = _bit_generator().state
     if model is not None:
         meta["model"] = {}  # where load puts the arrays back
-        for name, theta in _leaves(model).items():
+        for name, theta in model.tensors().items():
             arrays[f"model/{name}"] = theta.data
     if optimizer is not None:
         state = optimizer.state()
@@ -126,7 +127,7 @@ def load(
                 f"save it first: sg.save(path, {what}={what})."
             )
     bit_generator = _bit_generator()
-    leaves = {} if model is None else _leaves(model)
+    leaves = {} if model is None else model.tensors()
     if model is not None:
         check_same("the tensors of the model", leaves, saved["model"])
     for name, theta in leaves.items():
@@ -156,11 +157,6 @@ def _check_types(function: str, path: Any, model: Any, optimizer: Any) -> None:
                 f"{function}() takes {wanted} as {name}, but got a {type(given).__name__}. Write "
                 f'sg.{function}("run.npz", model=model, optimizer=opt).'
             )
-
-
-def _leaves(model: Module) -> dict[str, Tensor]:
-    """The tensors of the model that are no results, frozen ones included."""
-    return {name: theta for name, theta in model.tensors().items() if theta.rule is None}
 
 
 def _bit_generator() -> Any:
