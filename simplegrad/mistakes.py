@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 import weakref
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 # Numbers taken out of a graph
@@ -124,7 +124,7 @@ def hidden_in_value(name: str, value: Any, t: Any) -> TypeError:
         write = f"self.{name} = dict(...)"
     elif hasattr(value, "__iter__"):
         write = f"self.{name} = list(...)"
-    elif kind.__module__ in ("builtins", "functools"):  # a lambda, a bound method, a partial
+    elif callable(value) and not isinstance(kind.__call__, FunctionType):  # a lambda, a partial
         write = "self.layer = layer as well, so that the layer is found"
     else:
         write = f"class {kind.__name__}(nn.Module)"

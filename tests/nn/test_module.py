@@ -134,6 +134,11 @@ class Record:
     value: object
 
 
+class Apply(Record):
+    def __call__(self, x):
+        return self.value(x)
+
+
 class Keeps(nn.Module):
     """A layer that keeps its result, in a way that is given."""
 
@@ -285,6 +290,7 @@ def test_no_mixture_of_keys_loses_a_parameter(for_all):
         (lambda layer: types.SimpleNamespace(layer=layer), r"class SimpleNamespace\(nn\.Module\)"),
         (lambda layer: types.SimpleNamespace(layers=[{"a": layer}]), "SimpleNamespace that holds"),
         (lambda layer: Record(layer), r"class Record\(nn\.Module\)"),
+        (lambda layer: Apply(layer), r"class Apply\(nn\.Module\)"),
         (lambda layer: lambda x: layer(x), r"is a function .*self\.layer = layer as well"),
         (lambda layer: layer.forward, r"is a method that .*self\.layer = layer as well"),
         (
