@@ -3,11 +3,13 @@
 import ast
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
 import textwrap
 import types
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,24 @@ def test_importing_simplegrad_imports_numpy_and_little_else():
     light = {"__future__", "contextlib", "functools", "itertools", "math", "operator", "os"}
     light |= {"threading", "typing", "collections"}
     assert {p for p in packages if not p.startswith("_")} <= {"simplegrad", "numpy"} | light
+
+
+def test_the_demo_and_the_data_sets_come_from_a_zip_as_well(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in (path for path in PACKAGE.rglob("*") if path.is_file()):
+            archive.write(path, Path("simplegrad") / path.relative_to(PACKAGE))
+    code = (
+        "import simplegrad as sg; from simplegrad.__main__ import main; "
+        "assert 'all.zip' in sg.__file__; assert len(sg.datasets.load_names()) == 5163; "
+        "main(['--epochs', '1'])"
+    )
+    outputs = []
+    for path in (tmp_path / "all.zip", PACKAGE.parent):
+        command = [sys.executable, "-c", code.replace("all.zip", path.name)]
+        settings = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(path)}}
+        outputs.append(subprocess.run(command, check=True, capture_output=True, **settings))
+    assert outputs[0].stdout == outputs[1].stdout
+    assert b"m_t = beta_1 * m" in outputs[0].stdout  # the source is read there, too
 
 
 def test_the_package_is_typed():
