@@ -139,7 +139,8 @@ def hidden_in_class(cls: type, key: str, t: Any) -> TypeError:
     return TypeError(
         f"{cls.__name__}.{key} holds {t!r}, where it is not found: a Module looks for parameters "
         "in vars(self), and not in its class or in __slots__. No optimizer would train it. Write "
-        "self.layer = nn.Linear(2, 1), and the like, in __init__."
+        "self.layer = nn.Linear(2, 1), and the like, in __init__; what another model trains, a "
+        "method takes as an argument."
     )
 
 

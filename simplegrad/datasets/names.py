@@ -11,4 +11,4 @@ def load_names() -> list[str]:
     """
     from importlib import resources  # here, since it would lengthen `import simplegrad`
 
-    return resources.files(__package__).joinpath("names.txt").read_text("ascii").split()
+    return resources.files(__package__).joinpath("names.txt").read_text(encoding="ascii").split()

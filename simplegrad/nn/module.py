@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from types import FrameType, FunctionType, GeneratorType, ModuleType
+from types import CodeType, FrameType, FunctionType, GeneratorType, ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -215,7 +215,10 @@ def _check_nothing_hidden(walked: list[tuple[Path, Any]]) -> None:
     for path, value in walked:
         if isinstance(value, GeneratorType | map | filter | itertools.starmap):
             raise mistakes.read_once(_name(path), value)
-        if (t := _parameter_in(_held_by(value), seen)) is not None:
+        held = _held_by(value)
+        if isinstance(value, FunctionType):
+            held += _globals_named_in(value)
+        if (t := _parameter_in(held, seen)) is not None:
             if isinstance(value, Module):
                 raise mistakes.hidden_in_class(type(value), "__slots__", t)
             raise mistakes.hidden_in_value(_name(path), value, t)
@@ -234,7 +237,7 @@ def _parameter_in(values: list[Any], seen: set[int]) -> Tensor | None:
 
 
 def _held_by(value: Any) -> list[Any]:
-    """What a value refers to, whatever it is; of a function not its globals."""
+    """What a value refers to, whatever it is; of a function not its globals, nor of a graph."""
     if isinstance(value, Tensor | ModuleType | FrameType):
         return []
     if isinstance(value, FunctionType):
@@ -244,3 +247,16 @@ def _held_by(value: Any) -> list[Any]:
     import gc  # here, since `import simplegrad` needs nothing of it
 
     return gc.get_referents(value)
+
+
+def _globals_named_in(function: FunctionType) -> list[Any]:
+    """The tensors, modules and containers of them that a function finds by their global names."""
+    import dis
+
+    codes = [function.__code__]
+    for code in codes:  # it grows meanwhile
+        codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+    steps = [step for code in codes for step in dis.get_instructions(code)]
+    names = {step.argval for step in steps if step.opname == "LOAD_GLOBAL"}
+    values = [function.__globals__.get(name) for name in names]
+    return [value for value in values if isinstance(value, Tensor | Module | list | tuple | dict)]

@@ -419,6 +419,49 @@ def test_a_parameter_is_found_or_an_error_wherever_it_is_put(for_all):
         assert len(model.parameters()) == (2 if is_layer else 1)
 
 
+IN_A_SCRIPT = """
+import functools
+import simplegrad as sg
+from simplegrad import nn
+
+layer, other = nn.Linear(2, 2), nn.Linear(2, 2)
+layers = [layer]
+model = nn.Module()
+model.f = @
+
+class Generator(nn.Module):
+    def loss(self, x):
+        return other(x)  # of another model, which another optimizer trains
+"""
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "lambda x: layer(x)",
+        "lambda x: x @ layer.weight",
+        "lambda x: layers[0](x)",
+        "lambda xs: [layer(x) for x in xs]",
+        "lambda x: (lambda: layer(x))()",
+        "[lambda x: layer(x)]",
+    ],
+)
+def test_a_function_that_finds_a_layer_by_a_global_name_is_an_error(function):
+    names = {}
+    exec(IN_A_SCRIPT.replace("@", function), names)
+    with pytest.raises(TypeError, match=r"'f[.0]*' is a function that holds Tensor"):
+        names["model"].parameters()
+    names["model"].layer = names["layer"]
+    assert list(names["model"].parameters()) == ["layer.weight", "layer.bias"]
+
+
+@pytest.mark.parametrize("function", ["lambda x: x.layer", "lambda layer: layer", "nn.Linear"])
+def test_another_thing_of_the_name_of_a_layer_hides_nothing(function):
+    names = {}
+    exec(IN_A_SCRIPT.replace("@", function), names)
+    assert names["model"].parameters() == names["Generator"]().parameters() == {}
+
+
 def classes_that_hide(layer):
     """Classes of modules with a layer where instances do not have it."""
 
