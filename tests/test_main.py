@@ -391,14 +391,14 @@ def test_a_disk_that_is_full_is_one_line(options, unbuffered, tmp_path):
 @pytest.mark.parametrize(
     ("closed", "status", "ends_with"),
     [
-        (">&-", 2, "error: there is nothing to print to: the standard output is closed\n"),
-        ("2>&-", 0, "--plot digits.png\n"),
-        (">&- 2>&-", 2, ""),
+        (">&-", {2}, "error: there is nothing to print to: the standard output is closed\n"),
+        ("2>&-", {0}, "--plot digits.png\n"),
+        (">&- 2>&-", {1, 2}, ""),  # there is nowhere to say it
     ],
 )
 def test_an_output_that_is_closed_is_no_traceback(closed, status, ends_with):
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, *SHORT]
     demo = subprocess.run(command, capture_output=True, text=True, timeout=HANGING)
-    assert demo.returncode == status
+    assert demo.returncode in status
     assert (demo.stdout + demo.stderr).endswith(ends_with)
     assert "Traceback" not in demo.stdout + demo.stderr

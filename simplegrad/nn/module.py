@@ -208,7 +208,7 @@ def _check_nothing_hidden(walked: list[tuple[Path, Any]]) -> None:
     """Raises a TypeError if there are parameters where Module does not look for them."""
     seen = {id(value) for _, value in walked}
     types = {type(value) for _, value in walked if isinstance(value, Module)}
-    for cls in {cls: None for t in types for cls in t.__mro__ if cls not in (Module, object)}:
+    for cls in {cls for kind in types for cls in kind.__mro__} - {Module, object}:
         for key, value in vars(cls).items():
             if (t := _parameter_in([value], seen)) is not None:
                 raise mistakes.hidden_in_class(cls, key, t)
