@@ -125,7 +125,7 @@ def hidden_in_value(name: str, value: Any, t: Any) -> TypeError:
     elif hasattr(value, "__iter__"):
         write = f"self.{name} = list(...)"
     elif callable(value) and not isinstance(kind.__call__, FunctionType):  # a lambda, a partial
-        write = "self.layer = layer as well, so that the layer is found"
+        write = "self.layer = layer, too, so that the layer is found"
     else:
         write = f"class {kind.__name__}(nn.Module)"
     return TypeError(
@@ -139,8 +139,8 @@ def hidden_in_class(cls: type, key: str, t: Any) -> TypeError:
     return TypeError(
         f"{cls.__name__}.{key} holds {t!r}, where it is not found: a Module looks for parameters "
         "in vars(self), and not in its class or in __slots__. No optimizer would train it. Write "
-        "self.layer = nn.Linear(2, 1), and the like, in __init__; what another model trains, a "
-        "method takes as an argument."
+        "self.layer = nn.Linear(2, 1) in __init__; what another model trains, a method takes as an "
+        "argument."
     )
 
 
@@ -154,7 +154,7 @@ def read_once(name: str, value: Any) -> TypeError:
 def same_name(name: str, one: str, other: str) -> ValueError:
     return ValueError(
         f"{one} and {other} both have the name {name!r}, so one of them would never be found. "
-        'Write keys that differ as strings and have no dots in them, such as "left" and "right".'
+        'Write {"left": one, "right": other}, with keys that differ as strings and have no dots.'
     )
 
 
