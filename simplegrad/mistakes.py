@@ -120,12 +120,13 @@ def warn_within_forward() -> None:
 
 def hidden_in_value(name: str, value: Any, t: Any) -> TypeError:
     kind = type(value)
-    if hasattr(value, "keys"):
+    is_function = callable(value) and not isinstance(kind.__call__, FunctionType)  # a lambda, …
+    if is_function or isinstance(value, dict | list | tuple):  # the latter, in a key or the like
+        write = "self.layer = layer, too, so that the layer is found"
+    elif hasattr(value, "keys"):
         write = f"self.{name} = dict(...)"
     elif hasattr(value, "__iter__"):
         write = f"self.{name} = list(...)"
-    elif callable(value) and not isinstance(kind.__call__, FunctionType):  # a lambda, a partial
-        write = "self.layer = layer, too, so that the layer is found"
     else:
         write = f"class {kind.__name__}(nn.Module)"
     return TypeError(

@@ -297,6 +297,7 @@ def test_no_mixture_of_keys_loses_a_parameter(for_all):
             lambda layer: functools.partial(layer),
             r"is a partial that .*self\.layer = layer, too",
         ),
+        (lambda layer: {layer: "its name"}, r"is a dict that .*self\.layer = layer, too"),
         (lambda layer: (x for x in [layer]), r"is a generator: .*empty after its first use"),
         (lambda layer: map(nn.Sequential, [layer]), "is a map: "),
         (lambda layer: itertools.starmap(nn.Linear, [(2, 2)]), "is a starmap: "),
