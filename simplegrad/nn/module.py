@@ -198,9 +198,12 @@ def _code(value: Any, path: Path) -> str:
     """How Python writes what a path leads to: self.layers[0].weight."""
     code = "self"
     for key in path:
-        is_module = isinstance(value, Module)
-        code += f".{key}" if is_module else f"[{key!r}]"
-        value = vars(value)[key] if is_module else value[key]
+        if isinstance(value, Module):
+            code += f".{key}" if str(key).isidentifier() else f".__dict__[{key!r}]"
+            value = vars(value)[key]
+        else:
+            code += f"[{key!r}]"
+            value = value[key]
     return code
 
 

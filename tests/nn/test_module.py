@@ -233,6 +233,15 @@ def test_two_tensors_or_modules_of_one_name_are_an_error_that_shows_both(given, 
     assert repr(model).count("6 parameters") == 2  # a debugger shows both nevertheless
 
 
+def test_an_attribute_with_a_dot_in_its_name_is_shown_as_python_takes_it():
+    model = nn.Module()
+    model.a = as_module(parameter())
+    setattr(model, "a.value", parameter())
+    match = r"self\.a\.value and self\.__dict__\['a\.value'\] both"
+    with pytest.raises(ValueError, match=match):
+        model.parameters()
+
+
 def test_one_tensor_or_module_that_is_there_twice_needs_no_two_names():
     model, layer = nn.Module(), nn.Linear(2, 2)
     model.of = {0: layer, "0": layer, "0.weight": layer.weight}
