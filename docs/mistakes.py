@@ -454,7 +454,8 @@ assert len(Layers().parameters()) == 4
 
 # %% [markdown]
 # A set has no order, and a generator is empty after its first use. An object of a class of your own is
-# not looked into, unless the class is a Module. These are refused:
+# not looked into, unless the class is a Module. Nor is a function, which may have a layer from outside or
+# belong to one, and what stands in the class itself is shared by all its modules. These are refused:
 
 # %% tags=["raises-exception"]
 model = nn.Sequential(nn.Linear(2, 8))
@@ -476,6 +477,30 @@ model.heads = [nn.Linear(8, 1), nn.Linear(8, 3)]
 model.block = Block()
 opt = optim.Adam(model=model)
 
+# %% tags=["raises-exception"]
+layer = nn.Linear(8, 8)
+del model.block
+model.apply = layer.forward  # and likewise a lambda or a partial that uses the layer
+opt = optim.Adam(model=model)
+
+
+# %% tags=["raises-exception"]
+class Shared(nn.Module):
+    layer = nn.Linear(8, 8)  # and not in __init__
+
+
+opt = optim.Adam(model=Shared())
+
+# %% [markdown]
+# What is found elsewhere in the model is not hidden, so one more attribute mends it: `model.layer = layer`.
+#
+# A name is made of keys and dots, so two different keys can give one name:
+
+# %% tags=["raises-exception"]
+model = nn.Module()
+model.heads = {0: nn.Linear(8, 1), "0": nn.Linear(8, 3)}
+opt = optim.Adam(model=model)
+
 # %% [markdown]
 # And a tensor that requires no gradient is no parameter:
 
@@ -485,6 +510,8 @@ model.scale = sg.ones(1)
 opt = optim.Adam(model=model)
 
 # %% [markdown]
+# Nor is a result that a module keeps, as in `self.out = self.fc(x)`: it is computed anew, not trained.
+#
 # Print the model: it shows how many parameters there are.
 
 # %%

@@ -11,7 +11,7 @@ import warnings
 import weakref
 from contextvars import ContextVar
 from operator import attrgetter
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 # Numbers taken out of a graph
@@ -80,7 +80,8 @@ def result_made_constant(t: Any) -> RuntimeError:
 def result_copied(t: Any) -> TypeError:
     return TypeError(
         f"{t!r} is a result and belongs to its graph, so it cannot be copied. Write "
-        "copy.deepcopy(t.detach()), or copy the leaves and compute it again."
+        "copy.deepcopy(t.detach()), or copy the leaves and compute it again. If a module keeps it, "
+        "write model.out = None before you copy the model, with the name of that attribute."
     )
 
 
@@ -163,6 +164,50 @@ def warn_within_forward() -> None:
         f"{module} makes a parameter in its forward pass. It is a new one in each call, with new "
         f"numbers, and no optimizer has it, so it is never trained. Make it once, in __init__ of "
         f"{module}, as self.layer = nn.Linear(2, 1), and use it in forward.",
+    )
+
+
+# Parameters that a module does not find
+
+
+def hidden_in_value(name: str, value: Any, t: Any) -> TypeError:
+    kind = type(value)
+    is_function = callable(value) and not isinstance(kind.__call__, FunctionType)  # a lambda, …
+    if is_function or isinstance(value, dict | list | tuple):  # the latter, in a key or the like
+        write = "self.layer = layer, too, so that the layer is found"
+    elif hasattr(value, "keys"):
+        write = f"self.{name} = dict(...)"
+    elif hasattr(value, "__iter__"):
+        write = f"self.{name} = list(...)"
+    else:
+        write = f"class {kind.__name__}(nn.Module)"
+    return TypeError(
+        f"the attribute {name!r} is a {kind.__name__} that holds {t!r}, where it is not found: a "
+        "Module looks for parameters in its attributes, in modules, and in lists, tuples "
+        f"and dicts of them. No optimizer would train it. Write {write}."
+    )
+
+
+def hidden_in_class(cls: type, key: str, t: Any) -> TypeError:
+    return TypeError(
+        f"{cls.__name__}.{key} holds {t!r}, where it is not found: a Module looks for parameters "
+        "in vars(self), and not in its class or in __slots__. No optimizer would train it. Write "
+        "self.layer = nn.Linear(2, 1) in __init__; what another model trains, a method takes as an "
+        "argument."
+    )
+
+
+def read_once(name: str, value: Any) -> TypeError:
+    return TypeError(
+        f"the attribute {name!r} is a {type(value).__name__}: parameters in it cannot be found, "
+        f"and it is empty after its first use. Write self.{name} = list(...)."
+    )
+
+
+def same_name(name: str, one: str, other: str) -> ValueError:
+    return ValueError(
+        f"{one} and {other} both have the name {name!r}, so one of them would never be found. "
+        'Write {"left": one, "right": other}, with keys that differ as strings and have no dots.'
     )
 
 

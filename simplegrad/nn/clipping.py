@@ -30,7 +30,8 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
 
     Raises:
         TypeError: `parameters` or `max_norm` is of the wrong type.
-        ValueError: `max_norm` is not above 0, there are no parameters, or one has no gradient.
+        ValueError: `max_norm` is not above 0, there are no parameters, or one has no gradient or is
+            a result.
         FloatingPointError: The norm is not finite. As with the others, nothing has been changed.
 
     Examples:
@@ -63,6 +64,12 @@ def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarra
             "clip_grad_norm takes a Module or a dict of tensors by name, but got "
             f"{parameters!r:.80}. Write nn.clip_grad_norm(model, max_norm=1.0)."
         )
+    for name, t in tensors.items():
+        if t.rule is not None:
+            raise ValueError(
+                f"clip_grad_norm shortens the gradients of parameters, but {name!r} is a result: "
+                f"{t!r}. Write nn.clip_grad_norm(model, max_norm=1.0), or a dict of leaves."
+            )
     missing = [str(name) for name, t in tensors.items() if t.grad is None]
     if missing or not tensors:
         raise ValueError(

@@ -186,13 +186,17 @@ def check_same(what: str, expected: Iterable[str], given: Iterable[str]) -> None
 
 
 def check_array(what: str, array: Any, theta: Tensor) -> None:
-    """Raises a ValueError if `array` does not have the shape and dtype of the parameter."""
+    """Raises a ValueError if `array` has not the shape and dtype of the parameter.
+
+    The order of the bytes may be another: it is that of the machine that wrote a file.
+    """
     if not isinstance(array, np.ndarray | np.generic):
         raise ValueError(
             f"{what} must be an array, but what is loaded has a {type(array).__name__}. Nothing "
             "was changed. Load into a model and an optimizer made as those that were saved."
         )
-    if array.shape != theta.shape or array.dtype != theta.dtype:
+    native = [a.dtype.newbyteorder("=") for a in (array, theta)]
+    if array.shape != theta.shape or native[0] != native[1]:
         raise ValueError(
             f"{what} must be of shape {theta.shape} and {theta.dtype}, but what is loaded has "
             f"shape {array.shape} and {array.dtype}. Nothing was changed. Load into a model and an "

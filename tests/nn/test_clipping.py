@@ -249,3 +249,16 @@ def test_a_norm_that_is_not_finite_is_refused_with_its_parameters_named(value, m
         "'b', and clipping cannot help. Nothing was changed. ",
         "with sg.detect_anomaly():",
     )
+
+
+def test_a_result_is_refused_and_nothing_is_shortened():
+    w = sg.Tensor([3.0, 4.0], requires_grad=True)
+    c = w * 2
+    c.sum().backward(retain_grads=True)
+    for tensors in ({"w": w, "c": c}, {"c": c}, {"w": w, "late": w * 3}):
+        with pytest.raises(
+            ValueError, match=r"'(c|late)' is a result: Tensor.*Write nn\.clip_grad"
+        ):
+            nn.clip_grad_norm(tensors, max_norm=1.0)
+    np.testing.assert_array_equal(w.grad, [2, 2])
+    np.testing.assert_array_equal(c.grad, [1, 1])
