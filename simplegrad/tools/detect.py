@@ -53,8 +53,9 @@ class _Watch:
             self.outer(frame, event, arg)
         for mode in [mode for block in _Watching.blocks.get() for mode in block]:
             mode._look(frame, event, arg)  # type: ignore[attr-defined]
-        if not any(self.blocks):
+        if not any(self.blocks):  # another thread has ended the last one
             sys.setprofile(self.outer)
+        _let_numpy_warn()
 
 
 class _Thread(threading.local):
@@ -120,18 +121,13 @@ class detect_anomaly(_Watching):
         self.made: dict[int, _Made] = {}  # each living result, by its index
 
     def __enter__(self) -> None:
-        if not self._is_on():
-            _errors_before.set(np.seterr(all="ignore"))
         super().__enter__()
+        if _errors_before.get() is None:
+            _errors_before.set(np.seterr(all="ignore"))
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
-        if not self._is_on():
-            np.seterr(**(_errors_before.get() or {}))
-
-    def _is_on(self) -> bool:
-        modes = itertools.chain(*self.blocks.get())
-        return any(isinstance(mode, detect_anomaly) for mode in modes)
+        _let_numpy_warn()
 
     def _look(self, frame: FrameType, event: str, result: Any) -> None:
         if frame.f_code is RECORD and event == "return" and isinstance(result, Tensor):
@@ -173,6 +169,14 @@ class detect_anomaly(_Watching):
 
 
 _errors_before: ContextVar[Any] = ContextVar("errors_before", default=None)
+
+
+def _let_numpy_warn() -> None:
+    """Gives a context that is no longer in `detect_anomaly` its warnings back."""
+    before, modes = _errors_before.get(), itertools.chain(*_Watching.blocks.get())
+    if before is not None and not any(isinstance(mode, detect_anomaly) for mode in modes):
+        np.seterr(**before)
+        _errors_before.set(None)
 
 
 class _Made(NamedTuple):
