@@ -345,7 +345,7 @@ def central_differences(L, x, h):  # noqa: F811
     return (L(x + h) - L(x - h)) / (2 * h)
 
 
-@is_wrong("gradcheck", "dL", "with above = x and below = x there is one array")
+@is_wrong("gradcheck", "dL", "above = x and below = x, which is one array")
 def central_differences(L, x, h):  # noqa: F811
     gradient = np.zeros(x.shape)
     for i in np.ndindex(x.shape):

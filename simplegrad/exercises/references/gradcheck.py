@@ -96,8 +96,8 @@ TASKS = {
                     -> without_going_back(L, x, h, -h)
                 an element is not put back and stays at x_i + h for the next one
                     -> without_going_back(L, x, h, h)
-                all differences are 0: with above = x and below = x there is one array, moved up and
-                    down again. Write above = x.copy() -> np.zeros(x.shape)
+                all differences are 0, as they are if above = x and below = x, which is one array:
+                    write above = x.copy() -> np.zeros(x.shape)
                 x[i] is a row of a matrix: np.ndindex(x.shape) gives the index of each element
                     -> of_rows(L, x, h)
                 x[i] is a row of a matrix, and x.size counts elements: np.ndindex(x.shape) gives
