@@ -278,6 +278,16 @@ def backward(order, inputs, partials):
     return grads
 
 
+@is_wrong("topological_order", "grads", "the first input of each node is the only one")
+def backward(order, inputs, partials):  # noqa: F811
+    grads = dict.fromkeys(order, 0.0)
+    grads[order[-1]] = 1.0
+    for c in reversed(order):
+        if inputs[c]:
+            grads[inputs[c][0]] += grads[c] * partials[c][0]
+    return grads
+
+
 @is_wrong("topological_order", "grads", "a gradient is overwritten where it must be added")
 def backward(order, inputs, partials):  # noqa: F811
     grads = {order[-1]: 1.0}
@@ -711,6 +721,20 @@ def cross_entropy(a, t):  # noqa: F811
     return c, (c - a[np.arange(len(t)), t]).sum()
 
 
+@is_wrong("cross_entropy", "c", "which gives (n, n): add m[:, 0]")
+def cross_entropy(a, t):  # noqa: F811
+    m = a.max(axis=1, keepdims=True)
+    c = m + np.log(np.exp(a - m).sum(axis=1))
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "c", "m is added inside of the logarithm", open=["L"])
+def cross_entropy(a, t):  # noqa: F811
+    m = a.max(axis=1)
+    c = np.log(m + np.exp(a - m[:, None]).sum(axis=1))
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
 @is_wrong("cross_entropy", "c", "the sum is over both axes", open=["L"])
 def cross_entropy(a, t):  # noqa: F811
     c = np.log(np.exp(a).sum())
@@ -776,6 +800,14 @@ def d_logits(a, t):  # noqa: F811
 def d_logits(a, t):  # noqa: F811
     e = np.exp(a - a.max())
     return (e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "[t] subtracts 1 from whole rows")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    da = e / e.sum(axis=1, keepdims=True)
+    da[t] -= 1
+    return da / len(t)
 
 
 @is_wrong("cross_entropy", "da", "the mean is over the rows")

@@ -66,6 +66,10 @@ TASKS = {
                     -> a.max() + np.log(np.sum(np.exp(a - a.max()), axis=1))
                 m, the largest of each row, needs keepdims=True to be subtracted from the row
                     -> np.log(np.sum(np.exp(a - a.max(axis=1)), axis=1)) + a.max(axis=1)
+                m has the shape (n, 1) and the logarithm (n), which gives (n, n): add m[:, 0]
+                    -> log_sum_exp(a) - a.max(axis=1) + a.max(axis=1, keepdims=True)
+                m is added inside of the logarithm: it belongs outside
+                    -> np.log(np.exp(log_sum_exp(a) - a.max(axis=1)) + a.max(axis=1))
                 the sum is over the wrong axis: classes are axis 1 -> log_sum_exp(a, axis=0)
                 the sum is over both axes: classes are axis 1
                     -> a.max() + np.log(np.sum(np.exp(a - a.max())))
@@ -154,6 +158,8 @@ TASKS = {
                     -> (softmax(a) - one_hot(a, t)) / a.size
                 [:, t] subtracts 1 for all targets in every row: [np.arange(n), t] does in one
                     -> (softmax(a) - one_hot(a, t).max(axis=0)) / len(t)
+                [t] subtracts 1 from whole rows: [np.arange(n), t] does from one element of each
+                    -> (softmax(a) - np.isin(np.arange(len(t)), t)[:, None]) / len(t)
                 1 / n is applied before 1 is subtracted -> softmax(a) / len(t) - one_hot(a, t)
                 the logits stand where softmax belongs -> (a - one_hot(a, t)) / len(t)
                 only the right class has a gradient here: softmax gives one to each

@@ -175,6 +175,10 @@ TASKS = {
                     -> chain_rule(order, inputs, partials, step=1)
                 the gradient of the root by itself is 1, and not 0
                     -> chain_rule(order, inputs, partials, first=0.0)
+                the first input of each node is the only one that counts: there may be several
+                    -> {**dict.fromkeys(order, 0.0), **chain_rule(order,
+                    {node: inputs[node][:1] for node in order},
+                    {node: partials[node][:1] for node in order})}
                 an input that stands twice, as in x * x, is counted once
                     -> chain_rule(order, inputs, partials, once=True)
                 the gradient of the root by itself, 1, is missing
