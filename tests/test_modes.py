@@ -80,7 +80,7 @@ def test_a_mode_holds_in_the_contexts_that_have_entered_it_whatever_ends_first(f
             for context in range(3):
                 expected = any((context, sg.no_grad) == (n, m) for n, m, _ in opened)
                 assert here[context].run(no_grad_is_on) == expected
-        for number, mode, block in opened:
+        for number, _, block in opened:
             here[number].run(block.__exit__, None, None, None)
         for context in here:
             assert not any(context.run(is_on) for is_on in IS_ON.values())
