@@ -185,8 +185,9 @@ loss.backward()
 
 # %% [markdown]
 # The derivative of $w^2$ is $2 w$, so `backward` has to find the $w$ that the loss was computed from.
-# simplegrad notices an assignment to `.data`. It does not notice one to an element of the array, which
-# NumPy makes alone, and then the gradient is wrong:
+# simplegrad notices an assignment to `.data`, also to that of a view such as `w[:2]`. Indices, conditions
+# and targets are copied when they are used, so you may fill their arrays anew. It does not notice an
+# assignment to an element of `.data`, which NumPy makes alone, and then the gradient is wrong:
 
 # %%
 w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
@@ -194,6 +195,18 @@ loss = (w * w).sum()
 w.data[0] = 2.5
 loss.backward()
 print("the gradient was", 2 * np.array([3.0, 4.0]), "and has become", w.grad)
+
+# %% [markdown]
+# To look at the numbers each time would cost as much as the computation, and arrays that cannot be written
+# to would be in the way of `w.data -= …`. So it is [`sg.detect_anomaly`](api/tools.md) that looks, when you
+# ask it to:
+
+# %% tags=["raises-exception"]
+with sg.detect_anomaly():
+    w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+    loss = (w * w).sum()
+    w.data[0] = 2.5
+    loss.backward()
 
 # %% [markdown]
 # First `backward`, then the change.
@@ -248,6 +261,30 @@ loss = x.sum() + x @ x + sg.exp(x).sum()
 loss.backward()
 assert np.allclose(x.grad, 1 + 2 * x.data + np.exp(x.data))
 print("norm:", np.linalg.norm(x.numpy()))
+
+# %% [markdown]
+# ## A result put into an array
+
+# %%
+w = sg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+losses = np.zeros(2)
+try:
+    losses[0] = (w**2).sum()
+except ValueError as error:
+    print("ValueError:", error)
+    print("because of the TypeError:", error.__cause__)
+
+# %% [markdown]
+# An array holds numbers, and a number does not know how it was computed. NumPy puts an error of its own below
+# the one that explains it. Collect tensors in a list, and join them. Where only the number matters, take it
+# out with `item()`.
+
+# %%
+losses = [(w**2).sum(), (3 * w).sum()]
+sg.stack(losses).sum().backward()
+assert w.grad.tolist() == [5, 7]
+history = np.array([loss.item() for loss in losses])
+assert history.tolist() == [5, 9]
 
 # %% [markdown]
 # ## Functions of `math` on a tensor
@@ -350,6 +387,33 @@ print("data:", x.dtype, " weight:", model.weight.dtype, " result:", model(x).dty
 # %%
 x = x.astype(np.float32)
 assert model(x).dtype == np.float32
+
+# %% [markdown]
+# Integers do the same: arithmetic is NumPy's, where float32 and int64 make float64. A Python number has no
+# size of its own and changes nothing. The functions of calculus, `sg.mse_loss` and `sg.cross_entropy` turn
+# integers into float32.
+
+# %%
+w = sg.ones(3, requires_grad=True)
+counts = np.array([1, 2, 3])
+print("times int64:", (w * counts).dtype, " times 2:", (w * 2).dtype)
+assert (w * counts.astype(np.float32)).dtype == np.float32
+assert sg.exp(counts).dtype == np.float32
+
+# %% [markdown]
+# ## Small integers and large numbers
+
+# %% tags=["raises-exception"]
+pixels = sg.Tensor(np.array([100, 200], dtype=np.uint8))
+pixels + 1000
+
+# %% [markdown]
+# An integer of 8 bits holds no 1000. NumPy refuses, too. But the sum of two arrays of small integers begins
+# again from 0 where it is too large, in NumPy as here. Make floats of what you want to compute with.
+
+# %%
+pixels = sg.Tensor(pixels, dtype=np.float32)
+assert (pixels + 1000).data.tolist() == [1100, 1200]
 
 # %% [markdown]
 # ## Shape (n,) against (n, 1)
