@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,8 +19,9 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
     $$g \mathrel{*}= max\_norm / \|g\| \quad \text{if } \|g\| > max\_norm$$
 
     Pascanu, Mikolov and Bengio (2013), Algorithm 1. $g$ has the elements of all gradients, and
-    $\|g\|$ is the root of the sum of their squares, computed in float64. The direction stays. To be
-    called between `backward()` and the optimizer's `step()`.
+    $\|g\|$ is the root of the sum of their squares, computed in float64, where none of them
+    overflows or becomes 0. The direction stays. To be called between `backward()` and the
+    optimizer's `step()`.
 
     Args:
         parameters: A Module, or tensors by name as its `parameters()` returns them.
@@ -44,15 +46,28 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
     write = "Write, for example, nn.clip_grad_norm(model, max_norm=1.0)."
     max_norm = given.checked_number(given.POSITIVE, max_norm, "max_norm must be", write)
     gradients = _gradients(parameters)
-    with np.errstate(over="ignore"):  # an infinite norm is an error below
-        norms = [float(np.linalg.norm(g.astype(np.float64))) for g in gradients.values()]
+    norms = [_norm(g.astype(np.float64)) for g in gradients.values()]
     norm = math.hypot(*norms)
     if not math.isfinite(norm):
         raise _not_finite(norm, dict(zip(gradients, norms, strict=True)))
     if norm > max_norm:
-        for g in gradients.values():
-            g *= np.float64(max_norm) / norm  # in place, and in float64 for every dtype of g
+        factor = np.float64(max_norm) / norm
+        for g in gradients.values():  # in place, and in float64 for every dtype of g
+            if factor >= sys.float_info.min:
+                g *= factor
+            else:  # it has lost digits or is 0, which the result need not be
+                g[...] = g / np.float64(norm) * max_norm
     return norm
+
+
+def _norm(g: np.ndarray) -> float:
+    """The norm of one array; what is too large or too small to be squared is scaled before."""
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(g))
+        if 1e-140 < norm < math.inf or not (np.isfinite(g).all() and g.any()):
+            return norm
+        _, exponent = np.frexp(np.abs(g).max())
+        return float(np.ldexp(np.linalg.norm(np.ldexp(g, -exponent)), exponent))
 
 
 def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarray]:
@@ -76,6 +91,7 @@ def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarra
 
 def _not_finite(norm: float, norms: dict[str, float]) -> FloatingPointError:
     guilty = [f"{name!r}" for name, value in norms.items() if not math.isfinite(value)]
+    guilty = guilty or [f"{name!r}" for name in norms]  # only their sum is too large
     return FloatingPointError(
         f"the norm of the gradients is {norm}, because of {', '.join(guilty)}, and clipping "
         "cannot help. Nothing was changed. To see where it began, compute the loss and call "
