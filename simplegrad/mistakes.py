@@ -5,11 +5,15 @@ The ground floor, like `given`: it is handed tensors and modules, and imports ne
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import threading
 import warnings
 import weakref
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from operator import ne
 from types import FrameType
 from typing import Any
 
@@ -121,32 +125,92 @@ def warn_at(frame: FrameType, message: str) -> None:
     warnings.warn_explicit(message, UserWarning, *place, registry=registry)
 
 
-# Optimizers of another model than the one that is trained
+# Optimizers of other parameters than those that are trained
+
+now = itertools.count(1).__next__  # the order in which gradients arrive and optimizers step
+
+# Those that are alive, each with the modules whose parameters it was given, as weak references
+optimizers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
-def remember_original(t: Any, original: Any) -> Any:
-    """The deep copy `t`, which knows its original from now on."""
-    t.copied_from = weakref.ref(original)
-    return t
+class _LastBackward(threading.local):
+    """When backward() ran last in this thread, and the leaves that got gradients, held weakly."""
+
+    time = 0
+    leaves: Sequence[Any] = ()
 
 
-def originals_of(tensors: list[Any]) -> list[tuple[Any, Any]]:
-    """The tensors that are deep copies, each with its original, where that is still there."""
-    pairs = [(t, t.copied_from()) for t in tensors if hasattr(t, "copied_from")]
-    return [(t, original) for t, original in pairs if original is not None]
+last_backward = _LastBackward()
 
 
-def check_originals(pairs: list[tuple[Any, Any]]) -> None:
-    """Raises a ValueError if the originals have gradients, and none of their copies has."""
+def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
+    """Remembers an optimizer, and those of its "params" that are modules."""
+    modules = [weakref.ref(p) for p in params if hasattr(p, "parameters")]
+    optimizers.setdefault(optimizer, []).extend(modules)
 
-    def has_gradient(t: Any) -> bool:
-        return t.grad is not None and bool(t.grad.any())
 
-    with_gradient = [original for _, original in pairs if has_gradient(original)]
-    if with_gradient and not any(has_gradient(t) for t, _ in pairs):
-        raise ValueError(
-            "step() would train nothing: this optimizer was made from a deep copy of the model, "
-            "whose parameters have no gradients, and the loss was computed with the original, "
-            f"which has got them: {with_gradient[0]!r}. Nothing was updated. Write "
-            "Adam(model=model) with the model that computes the loss."
-        )
+def gradients_went_to(tape: Sequence[Any]) -> None:
+    """Remembers which leaves a backward() has given gradients to."""
+    last_backward.time = now()
+    last_backward.leaves = [weakref.ref(t) for t in tape if t.rule is None]
+
+
+def check_trained(optimizer: Any, since: int) -> None:
+    """Raises a ValueError if others got the gradients that the optimizer's parameters lack.
+
+    Others are leaves that no optimizer has. There may be such, as inputs that require gradients,
+    and a parameter may lack one, as in a head that is not used. Both together are a mistake if the
+    others are in a module that the optimizer was given, or of the shapes of what lacks gradients.
+    """
+    if last_backward.time <= since:
+        return
+    groups = optimizer.param_groups
+    lacking = [
+        [(g, name, t) for name, t in g["params"].items() if t.requires_grad and t.touched <= since]
+        for g in groups
+    ]
+    if not any(lacking):
+        return
+    living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
+    owned = {id(t) for opt in living for g in opt.param_groups for t in g["params"].values()}
+    got = [t for ref in last_backward.leaves if (t := ref()) is not None]
+    others = [t for t in got if id(t) not in owned and t.requires_grad]
+    if others:
+        modules = [m for ref in optimizers[optimizer] if (m := ref()) is not None]
+        names = {id(t): repr(name) for m in modules for name, t in m.parameters().items()}
+        replaced = [t for t in others if id(t) in names]
+        if replaced or any(map(_are_replaced, groups, lacking, repeat(others))):
+            mine = [f"{name!r} of group {g['label']!r}" for row in lacking for g, name, _ in row]
+            raise _not_trained(mine, [names.get(id(t), repr(t)) for t in replaced or others])
+
+
+def _are_replaced(group: Mapping[str, Any], lacking: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether `others` have the shapes of most parameters of a group that lack a gradient.
+
+    Of several, each may differ in one axis, as a head for more classes does. That a single one has
+    the shape of an input can be chance, if the others of its group have got gradients.
+    """
+    trainable = [t for t in group["params"].values() if t.requires_grad]
+    if len(lacking) == 1 < len(trainable):
+        return False
+    left, found, may_differ = [t.shape for t in others], 0, int(len(lacking) > 1)
+    for *_, t in lacking:
+        alike = [s for s in left if len(s) == t.ndim and sum(map(ne, s, t.shape)) <= may_differ]
+        if alike:
+            left.remove(t.shape if t.shape in alike else alike[0])
+            found += 1
+    return 2 * found > len(lacking)
+
+
+def _not_trained(mine: list[str], others: list[str]) -> ValueError:
+    def some(names: list[str]) -> str:
+        return ", ".join([*names[:3], *([f"and {len(names) - 3} more"] if names[3:] else [])])
+
+    return ValueError(
+        f"step() has no new gradient for {some(mine)}, but backward() gave one to {some(others)}, "
+        "which no optimizer has. A part of the model was replaced after its optimizer was made, or "
+        "the loss was computed with a copy of the model. Nothing was updated. Write opt = "
+        "Adam(model=model) with the model that computes the loss, and opt.load_state(old_opt."
+        'state()) to keep the moments, or opt.add_param_group({"params": model.head}) for what is '
+        "new."
+    )

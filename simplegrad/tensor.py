@@ -57,13 +57,13 @@ class Tensor:
         "_data",
         "_grad",
         "_requires_grad",
-        "copied_from",  # set by a deep copy alone: a weak reference
         "index",
         "input_versions",
         "inputs",
         "name",
         "params",
         "rule",
+        "touched",
         "version",
     )
 
@@ -72,13 +72,13 @@ class Tensor:
     _data: np.ndarray
     _grad: np.ndarray | None
     _requires_grad: bool
-    copied_from: Any
     index: int  # the order of creation
     input_versions: tuple[int, ...]  # the version of each input when it was used
     inputs: tuple[Tensor, ...]
     name: str | None
     params: dict[str, Any]
     rule: Any
+    touched: int  # when .grad was last given or added to, of all such times; 0 without one
     version: int  # how often .data was assigned
 
     def __init__(
@@ -96,7 +96,7 @@ class Tensor:
         if a.dtype.kind not in given.REAL:
             raise given.no_real_numbers(data, a)
         self._data = a.astype(dtype, subok=False)
-        self._grad, self._requires_grad, self.name = None, False, name
+        self._grad, self.touched, self._requires_grad, self.name = None, 0, False, name
         self.rule, self.inputs, self.params = None, (), {}
         self.index, self.version, self.input_versions = next(_creation_order), 0, ()
         if requires_grad:
@@ -112,7 +112,7 @@ class Tensor:
     def _set_grad(self, grad: TensorLike | None) -> None:
         if grad is not None and grad is not self._grad:
             grad = self._array_like_mine("grad", grad)
-        self._grad = grad
+        self._grad, self.touched = grad, 0 if grad is None else mistakes.now()
 
     def _set_requires_grad(self, requires_grad: bool) -> None:
         if requires_grad and self.dtype.kind != "f":
@@ -171,6 +171,7 @@ class Tensor:
         if self._grad is None:
             self.grad = grad
         else:
+            self.touched = mistakes.now()
             self._grad += grad
 
     def zero_grad(self) -> None:
@@ -183,7 +184,7 @@ class Tensor:
             array([0., 0.], dtype=float32)
         """
         if self.grad is None:
-            self.grad = np.zeros_like(self.data)
+            self._grad = np.zeros_like(self.data)
         else:
             self.grad.fill(0)
 
@@ -244,11 +245,6 @@ class Tensor:
         if self.rule is not None:
             raise mistakes.result_copied(self)
         return Tensor, (self.data, self.requires_grad, None, self.name)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        """Another leaf, which knows its original: an optimizer may be given the wrong one."""
-        make, args = self.__reduce__()
-        return mistakes.remember_original(make(*args), self)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """What NumPy makes of a Tensor that it is given: an array, if no gradient is lost by it."""
@@ -633,7 +629,7 @@ def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
     needs_grad = autograd.grad_mode.enabled and True in map(autograd.requires_grad_of, inputs)
     c = Tensor.__new__(Tensor)
-    c._data, c._grad, c.name = np.asanyarray(data), None, None
+    c._data, c._grad, c.touched, c.name = np.asanyarray(data), None, 0, None
     c.rule, c.inputs, c.params = (rule, inputs, params) if needs_grad else (None, (), {})
     c._requires_grad, c.index, c.version = needs_grad, next(_creation_order), 0
     c.input_versions = tuple(map(autograd.version_of, c.inputs))

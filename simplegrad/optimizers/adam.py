@@ -9,6 +9,7 @@ import numpy as np
 
 from simplegrad.given import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.nn.module import Module
+from simplegrad.optimizers.groups import check_eps
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -82,6 +83,9 @@ class Adam(Optimizer):
     ) -> None:
         options = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "maximize": maximize}
         super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
+
+    def check_group(self, group: Mapping[str, Any]) -> None:
+        check_eps(group)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         """The five equations, for one parameter; returns the moments $m_t$ and $v_t$."""
