@@ -85,7 +85,7 @@ class Optimizer:
     def _hold(self, resolved: Sequence[Mapping[str, Any]]) -> None:
         self._param_groups = ParamGroups(ParamGroup(group, self) for group in resolved)
         self._tensors = [theta for group in resolved for theta in group["params"].values()]
-        self._last_step = 0  # in the order of `mistakes.now`
+        self._last_step = mistakes.now()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Makes a copy, whose groups come as plain dicts."""
