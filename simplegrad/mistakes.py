@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import ne
@@ -133,14 +134,14 @@ now = itertools.count(1).__next__  # the order in which gradients arrive and opt
 optimizers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
-class _LastBackward(threading.local):
-    """When backward() ran last in this thread, and the leaves that got gradients, held weakly."""
+class _Backwards(threading.local):
+    """The last calls of backward() in this thread: when, and weakly which leaves got gradients."""
 
-    time = 0
-    leaves: Sequence[Any] = ()
+    def __init__(self) -> None:
+        self.last: deque[tuple[int, list[Any]]] = deque(maxlen=10)
 
 
-last_backward = _LastBackward()
+backwards = _Backwards()
 
 
 def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
@@ -151,8 +152,7 @@ def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
 
 def gradients_went_to(tape: Sequence[Any]) -> None:
     """Remembers which leaves a backward() has given gradients to."""
-    last_backward.time = now()
-    last_backward.leaves = [weakref.ref(t) for t in tape if t.rule is None]
+    backwards.last.append((now(), [weakref.ref(t) for t in tape if t.rule is None]))
 
 
 def check_trained(optimizer: Any, since: int) -> None:
@@ -162,7 +162,8 @@ def check_trained(optimizer: Any, since: int) -> None:
     and a parameter may lack one, as in a head that is not used. Both together are a mistake if the
     others are in a module that the optimizer was given, or of the shapes of what lacks gradients.
     """
-    if last_backward.time <= since:
+    reached = [refs for time, refs in backwards.last if time > since]
+    if not reached:
         return
     groups = optimizer.param_groups
     lacking = [
@@ -173,15 +174,16 @@ def check_trained(optimizer: Any, since: int) -> None:
         return
     living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
     owned = {id(t) for opt in living for g in opt.param_groups for t in g["params"].values()}
-    got = [t for ref in last_backward.leaves if (t := ref()) is not None]
-    others = [t for t in got if id(t) not in owned and t.requires_grad]
+    got = {id(t): t for refs in reached for ref in refs if (t := ref()) is not None}
+    others = [t for key, t in got.items() if key not in owned and t.requires_grad]
     if others:
-        modules = [m for ref in optimizers[optimizer] if (m := ref()) is not None]
+        modules = [m for ref in optimizers.get(optimizer, ()) if (m := ref()) is not None]
         names = {id(t): repr(name) for m in modules for name, t in m.parameters().items()}
         replaced = [t for t in others if id(t) in names]
         if replaced or any(map(_are_replaced, groups, lacking, repeat(others))):
             mine = [f"{name!r} of group {g['label']!r}" for row in lacking for g, name, _ in row]
-            raise _not_trained(mine, [names.get(id(t), repr(t)) for t in replaced or others])
+            now_there = [names[id(t)] for t in replaced]
+            raise _not_trained(mine, now_there, [repr(t) for t in others])
 
 
 def _are_replaced(group: Mapping[str, Any], lacking: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -202,12 +204,13 @@ def _are_replaced(group: Mapping[str, Any], lacking: Sequence[Any], others: Sequ
     return 2 * found > len(lacking)
 
 
-def _not_trained(mine: list[str], others: list[str]) -> ValueError:
+def _not_trained(mine: list[str], now_there: list[str], others: list[str]) -> ValueError:
     def some(names: list[str]) -> str:
         return ", ".join([*names[:3], *([f"and {len(names) - 3} more"] if names[3:] else [])])
 
+    them = f"{some(now_there)} of the model as it is now" if now_there else some(others)
     return ValueError(
-        f"step() has no new gradient for {some(mine)}, but backward() gave one to {some(others)}, "
+        f"step() has no new gradient for {some(mine)}, but backward() gave one to {them}, "
         "which no optimizer has. A part of the model was replaced after its optimizer was made, or "
         "the loss was computed with a copy of the model. Nothing was updated. Write opt = "
         "Adam(model=model) with the model that computes the loss, and opt.load_state(old_opt."

@@ -24,7 +24,8 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
     optimizer's `step()`.
 
     Args:
-        parameters: A Module, or tensors by name as its `parameters()` returns them.
+        parameters: A Module, or tensors by name as its `parameters()` returns them. Frozen ones are
+            left out.
         max_norm: The largest norm that is left as it is, above 0; `math.inf` to measure only.
 
     Returns:
@@ -78,6 +79,7 @@ def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarra
             "clip_grad_norm takes a Module or a dict of tensors by name, but got "
             f"{parameters!r:.80}. Write nn.clip_grad_norm(model, max_norm=1.0)."
         )
+    tensors = {name: t for name, t in tensors.items() if t.requires_grad}  # frozen ones stay
     missing = [str(name) for name, t in tensors.items() if t.grad is None]
     if missing or not tensors:
         raise ValueError(

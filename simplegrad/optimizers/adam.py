@@ -43,7 +43,8 @@ class Adam(Optimizer):
         lr: The learning rate, at least 0.
         beta_1: The decay of the first moment, at least 0 and below 1.
         beta_2: The decay of the second moment, at least 0 and below 1.
-        eps: What keeps the division from dividing by zero, at least 0.
+        eps: What keeps the division from dividing by zero, at least 0; above 0 also in the dtype of
+            each parameter, or 0: 1e-2 for float16.
         maximize: Whether to climb: the last `-=` becomes `+=`, and the moments stay as they are.
         param_groups: In place of `model`, a list of {"params": Module or dict of tensors, "label"?,
             and any of `lr`, `beta_1`, `beta_2`, `eps`, `maximize`}.

@@ -34,13 +34,14 @@ class Optimizer:
     Attributes:
         step_count: How many steps were taken; one counter for all groups.
         param_groups: A list of dicts, one a group, with "label", "params" (tensors by name) and
-            every hyperparameter.
+            every hyperparameter, which may be assigned; the rest is fixed.
 
     Raises:
         TypeError: A value is of the wrong type, or there is not exactly one of `model` and
             `param_groups`.
-        ValueError: A hyperparameter is out of range or unknown, a group is empty, a label comes
-            twice, or a tensor comes twice or requires no gradient.
+        ValueError: A hyperparameter is out of range or unknown, `eps` is 0 in the dtype of a
+            tensor, a group is empty, a label comes twice, or a tensor comes twice or requires no
+            gradient.
 
     Examples:
         >>> class SignDescent(optim.Optimizer):
@@ -120,10 +121,13 @@ class Optimizer:
         )
 
     def step(self) -> None:
-        """Updates every parameter from its gradient.
+        """Updates every parameter from its gradient, but for those that are frozen.
+
+        A parameter is frozen while its `requires_grad` is False: it and what is kept of it stay.
 
         Raises:
-            ValueError: A parameter has no gradient. Nothing has been updated then.
+            ValueError: A parameter has no gradient, or backward() gave it to other parameters than
+                those of this optimizer. Nothing has been updated then.
 
         Examples:
             >>> model = nn.Linear(2, 1)
@@ -174,8 +178,7 @@ class Optimizer:
     param_groups = property(
         attrgetter("_param_groups"),  # no step for a debugger
         fixed,
-        doc='The groups, a list of dicts with "label", "params" and every hyperparameter. A '
-        "hyperparameter may be assigned; groups and tensors are fixed, but for `add_param_group`.",
+        doc='The groups, a list of dicts with "label", "params" and every hyperparameter.',
     )
 
     @property
@@ -268,7 +271,9 @@ class Optimizer:
 
         Returns:
             {"step_count", "param_groups"}: each group with "label", its hyperparameters and, for
-            each of `slots`, a dict of copied arrays by the name of the parameter.
+            each of `slots`, a dict of copied arrays by the name of the parameter. Groups without
+            labels whose tensors have the same names, shapes and dtypes come in the order in which
+            their tensors were made.
 
         Examples:
             >>> state = optim.Adam(nn.Linear(2, 1), lr=0.1).state()
@@ -290,10 +295,14 @@ class Optimizer:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes over a `state()`: the training goes on, bit for bit, as it would have there.
 
+        Groups find each other by label. Those without labels that names, shapes and dtypes do not
+        tell apart must be given in the order in which they were saved, and their tensors made in
+        the same order, which is compared.
+
         Raises:
             TypeError: `state` is not a dict as returned by `state()`.
-            ValueError: Its groups, names, shapes, dtypes or values are not those of this optimizer.
-                Nothing has been loaded then.
+            ValueError: Its groups, their order, names, shapes, dtypes or values are not those of
+                this optimizer. Nothing has been loaded then.
 
         Examples:
             >>> model = nn.Linear(2, 1)

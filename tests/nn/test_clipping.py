@@ -160,13 +160,20 @@ def test_a_model_and_its_parameters_are_the_same():
     assert nn.clip_grad_norm(model, math.inf) == pytest.approx(0.5 * norm, rel=1e-6)
 
 
-def test_a_frozen_parameter_is_left_out():
+@pytest.mark.parametrize(
+    "given", [lambda model: model, nn.Module.parameters], ids=["model", "dict"]
+)
+def test_a_frozen_parameter_is_left_out(given):
     model = network()
+    parameters = given(model)
     frozen = model.layers[0].weight
     frozen.requires_grad = False
     before = frozen.grad.copy()
-    nn.clip_grad_norm(model, 1e-3)
+    norm = nn.clip_grad_norm(parameters, 1e-3)
     np.testing.assert_array_equal(frozen.grad, before)
+    assert nn.clip_grad_norm(parameters, math.inf) == pytest.approx(1e-3)
+    frozen.grad = None
+    assert nn.clip_grad_norm(parameters, math.inf) < norm
 
 
 def test_a_tensor_of_two_names_counts_once():
