@@ -11,9 +11,9 @@ import sys
 import threading
 import warnings
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from itertools import repeat
+from itertools import chain
 from operator import ne
 from types import FrameType
 from typing import Any
@@ -163,45 +163,59 @@ def check_trained(optimizer: Any, since: int) -> None:
     others are in a module that the optimizer was given, or of the shapes of what lacks gradients.
     """
     reached = [refs for time, refs in backwards.last if time > since]
-    if not reached:
-        return
     groups = optimizer.param_groups
     lacking = [
-        [(g, name, t) for name, t in g["params"].items() if t.requires_grad and t.touched <= since]
-        for g in groups
+        f"{name!r} of group {group['label']!r}"
+        for group in groups
+        for name, t in group["params"].items()
+        if reached and t.requires_grad and t.touched <= since
     ]
-    if not any(lacking):
+    if not lacking:
         return
     living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
     owned = {id(t) for opt in living for g in opt.param_groups for t in g["params"].values()}
     got = {id(t): t for refs in reached for ref in refs if (t := ref()) is not None}
-    others = [t for key, t in got.items() if key not in owned and t.requires_grad]
+    others = {key: t for key, t in got.items() if key not in owned and t.requires_grad}
     if others:
         modules = [m for ref in optimizers.get(optimizer, ()) if (m := ref()) is not None]
-        names = {id(t): repr(name) for m in modules for name, t in m.parameters().items()}
-        replaced = [t for t in others if id(t) in names]
-        if replaced or any(map(_are_replaced, groups, lacking, repeat(others))):
-            mine = [f"{name!r} of group {g['label']!r}" for row in lacking for g, name, _ in row]
-            now_there = [names[id(t)] for t in replaced]
-            raise _not_trained(mine, now_there, [repr(t) for t in others])
+        found = [(name, t) for m in modules for name, t in m.parameters().items()]
+        now_there = [repr(name) for name, t in found if id(t) in others]
+        if now_there or _are_replaced(groups, since, [t.shape for t in others.values()]):
+            raise _not_trained(lacking, now_there, [repr(t) for t in others.values()])
 
 
-def _are_replaced(group: Mapping[str, Any], lacking: Sequence[Any], others: Sequence[Any]) -> bool:
-    """Whether `others` have the shapes of most parameters of a group that lack a gradient.
+def _are_replaced(groups: Sequence[Mapping[str, Any]], since: int, others: list[Any]) -> bool:
+    """Whether the shapes of others say that they are where parameters without a gradient were.
 
-    Of several, each may differ in one axis, as a head for more classes does. That a single one has
-    the shape of an input can be chance, if the others of its group have got gradients.
+    They do if no parameter has a gradient and most of the others are of their shapes, as in a copy
+    that is trained in part, and if most that lack one in a group find another, which may differ
+    along an axis, as a head for more classes does. A single shape can be that of an input.
     """
-    trainable = [t for t in group["params"].values() if t.requires_grad]
-    if len(lacking) == 1 < len(trainable):
-        return False
-    left, found, may_differ = [t.shape for t in others], 0, int(len(lacking) > 1)
-    for *_, t in lacking:
-        alike = [s for s in left if len(s) == t.ndim and sum(map(ne, s, t.shape)) <= may_differ]
+    trainable = [[t for t in g["params"].values() if t.requires_grad] for g in groups]
+    lacking = [[t.shape for t in row if t.touched <= since] for row in trainable]
+    trained = Counter(t.shape for t in chain(*trainable) if t.touched > since)
+    if not trained:
+        found = _alike([*chain(*lacking)], others, axes=0)
+        if found > 1 and 2 * found > len(others):
+            return True
+    elif trained <= Counter(others):  # all have others beside them, which are those of a teacher
+        others = [*(Counter(others) - trained).elements()]
+    return any(
+        2 * _alike(shapes, others, axes=int(len(shapes) > 1)) > len(shapes)
+        for shapes, row in zip(lacking, trainable, strict=True)
+        if len(shapes) > 1 or len(row) == 1
+    )
+
+
+def _alike(shapes: list[Any], others: list[Any], axes: int) -> int:
+    """How many of these shapes have one of the others each, up to the sizes of so many axes."""
+    left, found = list(others), 0
+    for shape in shapes:
+        alike = [s for s in left if len(s) == len(shape) and sum(map(ne, s, shape)) <= axes]
         if alike:
-            left.remove(t.shape if t.shape in alike else alike[0])
+            left.remove(shape if shape in alike else alike[0])
             found += 1
-    return 2 * found > len(lacking)
+    return found
 
 
 def _not_trained(mine: list[str], now_there: list[str], others: list[str]) -> ValueError:

@@ -177,11 +177,14 @@ def test_a_copied_layer_among_others_is_seen(adam):
     step_is_refused(opt, "'weight' of group 'group_1', 'bias' of group 'group_1'")
 
 
-def test_a_copy_of_which_a_part_is_used_is_seen(adam):
-    model = Net(heads=2)
+@pytest.mark.parametrize("heads", [1, 2, 5])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_copy_of_which_a_part_is_trained_is_seen(adam, heads, frozen):
+    model = Net(heads)
     opt = adam(model)
     opt.zero_grad()
     model = copy.deepcopy(model)
+    model.body.weight.requires_grad = model.body.bias.requires_grad = not frozen
     differentiate(model)
     step_is_refused(opt)
 
@@ -278,6 +281,18 @@ def test_players_of_a_game_may_get_gradients_of_the_other_ones_loss(adam):
         opt_g.zero_grad()
         critic(generator(X)).sum().backward()
         opt_g.step()
+
+
+@given_in_any_way
+def test_a_teacher_may_get_gradients_and_a_part_of_the_student_none(adam, given):
+    model = Net(heads=2)
+    opt = adam(**given(model))
+    teacher = copy.deepcopy(model)
+    opt.zero_grad()
+    for _ in range(3):
+        ((model(X) - teacher(X)) ** 2).sum().backward()  # without no_grad()
+        opt.step()
+        opt.zero_grad()
 
 
 def everyday(draw):
