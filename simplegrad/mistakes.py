@@ -12,7 +12,7 @@ import threading
 import warnings
 import weakref
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain
 from operator import ne
 from types import FrameType
@@ -164,12 +164,12 @@ def check_trained(optimizer: Any, since: int) -> None:
     """
     reached = [refs for time, refs in backwards.last if time > since]
     groups = optimizer.param_groups
-    lacking = [
-        f"{name!r} of group {group['label']!r}"
+    lacking = {
+        id(t): f"{name!r} of group {group['label']!r}"
         for group in groups
         for name, t in group["params"].items()
-        if reached and t.requires_grad and t.touched <= since
-    ]
+        if reached and t.requires_grad and _lacks_gradient(t, since)
+    }
     if not lacking:
         return
     living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
@@ -180,11 +180,18 @@ def check_trained(optimizer: Any, since: int) -> None:
         modules = [m for ref in optimizers.get(optimizer, ()) if (m := ref()) is not None]
         found = [(name, t) for m in modules for name, t in m.parameters().items()]
         now_there = [repr(name) for name, t in found if id(t) in others]
-        if now_there or _are_replaced(groups, since, [t.shape for t in others.values()]):
-            raise _not_trained(lacking, now_there, [repr(t) for t in others.values()])
+        if now_there or _are_replaced(groups, lacking, [t.shape for t in others.values()]):
+            raise _not_trained([*lacking.values()], now_there, [*map(repr, others.values())])
 
 
-def _are_replaced(groups: Sequence[Mapping[str, Any]], since: int, others: list[Any]) -> bool:
+def _lacks_gradient(t: Any, since: int) -> bool:
+    """Whether `t` got none since then; one that was cleared, and is not 0, was filled by hand."""
+    return t.touched <= since and (t.touched > 0 or t.grad is None or not t.grad.any())
+
+
+def _are_replaced(
+    groups: Sequence[Mapping[str, Any]], without: Container[int], others: list[Any]
+) -> bool:
     """Whether the shapes of others say that they are where parameters without a gradient were.
 
     They do if no parameter has a gradient and most of the others are of their shapes, as in a copy
@@ -192,8 +199,8 @@ def _are_replaced(groups: Sequence[Mapping[str, Any]], since: int, others: list[
     along an axis, as a head for more classes does. A single shape can be that of an input.
     """
     trainable = [[t for t in g["params"].values() if t.requires_grad] for g in groups]
-    lacking = [[t.shape for t in row if t.touched <= since] for row in trainable]
-    trained = Counter(t.shape for t in chain(*trainable) if t.touched > since)
+    lacking = [[t.shape for t in row if id(t) in without] for row in trainable]
+    trained = Counter(t.shape for t in chain(*trainable) if id(t) not in without)
     if not trained:
         found = _alike([*chain(*lacking)], others, axes=0)
         if found > 1 and 2 * found > len(others):

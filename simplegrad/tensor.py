@@ -78,7 +78,7 @@ class Tensor:
     name: str | None
     params: dict[str, Any]
     rule: Any
-    touched: int  # when .grad was last given or added to, of all such times; 0 without one
+    touched: int  # when .grad was last given or added to, of all such times; 0 if it was cleared
     version: int  # how often .data was assigned
 
     def __init__(
@@ -187,6 +187,7 @@ class Tensor:
             self._grad = np.zeros_like(self.data)
         else:
             self.grad.fill(0)
+        self.touched = 0
 
     def detach(self) -> Tensor:
         """A copy of the data as a new leaf that requires no gradient.

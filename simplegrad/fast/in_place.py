@@ -82,6 +82,7 @@ class SideBySide:
                 theta._grad = grad
             elif theta._grad is not grad:
                 theta.zero_grad()
+            theta.touched = 0
 
 
 class Large:

@@ -62,7 +62,7 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
 
 
 def _norm(g: np.ndarray) -> float:
-    """The norm of one array; what is too large or too small to be squared is scaled before."""
+    """The norm of one array, which is scaled before if squares overflow or lose digits."""
     with np.errstate(over="ignore"):
         norm = float(np.linalg.norm(g))
         if 1e-140 < norm < math.inf or not (np.isfinite(g).all() and g.any()):

@@ -124,10 +124,10 @@ def _check_shared(groups: list[dict[str, Any]]) -> None:
 
 
 def check_eps(group: Mapping[str, Any]) -> None:
-    """Raises a ValueError if the dtype of a parameter rounds `eps` to 0, as float16 does with 1e-8.
+    r"""Raises a ValueError if the dtype of a parameter rounds `eps` to 0, as float16 does 1e-8.
 
-    It also rounds $(1 - β_2) g^2$ to 0 while $g$ is small, so that the step is $lr g / ε$. With the
-    `eps` that is named, no such $g$ is larger than it: these steps are no longer than `lr`.
+    It also rounds $(1 - \beta_2) \, g^2$ to 0 while $g$ is small: then the step is
+    $lr \, g / \epsilon$. No such $g$ is larger than the `eps` that is named, no step than `lr`.
     """
     eps, beta_2 = group["eps"], group["beta_2"]
     for name, theta in group["params"].items():

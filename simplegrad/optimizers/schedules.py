@@ -25,8 +25,8 @@ class Schedule:
 
     Making a schedule sets the rate of the first update, `step()` that of the next. Groups of
     different rates are scaled alike, and so is `optimizer.lr`. A rate that is set by hand holds
-    until the next `step()`. To a group that `add_param_group` adds later with a rate of its own,
-    that is $lr_{base}$.
+    until the next `step()`. A group that `add_param_group` adds later is scaled from the next
+    `step()` on; if it was given a rate of its own, that is its $lr_{base}$.
 
     | symbol | argument |
     |---|---|

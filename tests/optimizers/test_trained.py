@@ -298,7 +298,8 @@ def test_a_teacher_may_get_gradients_and_a_part_of_the_student_none(adam, given)
 def everyday(draw):
     """What a program may do between two steps, drawn; see `do`."""
     actions = ["head 0", "head 1", "both heads", "backward twice", "by hand", "in place by hand"]
-    actions += ["input", "of a copy, by hand", "frozen", "set free", "to None", "other thread"]
+    actions += ["input", "of a copy, by hand", "of a copy, in place", "frozen", "set free"]
+    actions += ["to None", "other thread"]
     return draw(st.lists(st.sampled_from(actions), min_size=1, max_size=10))
 
 
@@ -318,13 +319,16 @@ def do(action, model, tensors):
             t.grad += 1
     elif action == "input":
         model(leaf(X)).sum().backward()
-    elif action == "of a copy, by hand":
+    elif action.startswith("of a copy"):
         clone = copy.deepcopy(model)
         for t in clone.tensors().values():
             t.requires_grad = True
         differentiate(clone)
         for t, twin in zip(tensors, clone.tensors().values(), strict=True):
-            t.grad = twin.grad if twin.grad is not None else np.zeros(t.shape)
+            if action.endswith("in place"):
+                t.grad[...] = 0 if twin.grad is None else twin.grad  # it was cleared before
+            else:
+                t.grad = np.zeros(t.shape) if twin.grad is None else twin.grad
     elif action == "frozen":
         model.body.weight.requires_grad = model.heads[1].bias.requires_grad = False
     elif action == "set free":
