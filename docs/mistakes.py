@@ -13,7 +13,7 @@
 # | a gradient is wrong | [`backward` twice](#backward-twice), [data changed](#data-changed-before-backward) |
 # | `.grad` is None | [a new tensor](#a-new-tensor-in-place-of-an-update), [`step` before `backward`](#step-before-backward) |
 # | the model does not learn | [an optimizer of a copy](#an-optimizer-of-a-copy) |
-# | a part of the model does not learn | [parameters not found](#parameters-that-are-not-found), [made in `forward`](#parameters-made-in-forward) |
+# | a part of the model does not learn | [an optimizer of a copy](#an-optimizer-of-a-copy), [parameters not found](#parameters-that-are-not-found), [made in `forward`](#parameters-made-in-forward) |
 # | one input has several outputs | [`eval` forgotten](#eval-forgotten) |
 # | it takes too much memory | [losses kept as tensors](#losses-kept-as-tensors), [float64](#float64-by-accident) |
 
@@ -637,6 +637,31 @@ opt.step()
 assert opt.step_count == 1
 
 # %% [markdown]
+# The same happens if a part of the model is replaced, or the model is read anew, after its optimizer was
+# made. `load_state` takes the moments along to a new optimizer, and `add_param_group` adds a new part to
+# the old one:
+
+# %% tags=["raises-exception"]
+model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 10))
+opt = optim.Adam(model=model)
+model.layers[2] = nn.Linear(8, 3)
+opt.zero_grad()
+model([1.0, 2.0]).sum().backward()
+opt.step()
+
+# %%
+opt.add_param_group({"params": model[2], "label": "head"})
+opt.step()
+assert opt.step_count == 1
+
+# %% [markdown]
+# To append to `param_groups` would not do: the optimizer keeps moments for each of its tensors, and would
+# have none for the new ones.
+
+# %% tags=["raises-exception"]
+opt.param_groups.append({"params": {"scale": sg.ones(1, requires_grad=True)}})
+
+# %% [markdown]
 # ## `eval` forgotten
 
 # %%
@@ -767,6 +792,16 @@ opt = optim.Adam(model=model, lr=1e-3, betas=(0.9, 0.98))
 # %%
 opt = optim.Adam(model=model, lr=1e-3, beta_1=0.9, beta_2=0.98)
 assert opt.param_groups[0]["beta_2"] == 0.98
+
+# %% [markdown]
+# Each group has its own, so an attribute of the optimizer would change nothing:
+
+# %% tags=["raises-exception"]
+opt.beta_1 = 0.5
+
+# %%
+opt.set_param("beta_1", 0.5)
+assert opt.param_groups[0]["beta_1"] == 0.5
 
 # %% [markdown]
 # ## All errors

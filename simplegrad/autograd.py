@@ -79,6 +79,7 @@ def backward(root: Tensor, grad: ArrayLike | None = None, retain_grads: bool = F
     for t in tape:
         if t.index in grads:
             t.accumulate_grad(grads[t.index])
+    mistakes.gradients_went_to(tape)
 
 
 def chain_rule(

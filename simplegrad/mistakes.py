@@ -5,12 +5,17 @@ The ground floor, like `given`: it is handed tensors and modules, and imports ne
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
+import threading
 import warnings
 import weakref
+from collections import Counter, deque
+from collections.abc import Container, Mapping, Sequence
 from contextvars import ContextVar
-from operator import attrgetter
+from itertools import chain
+from operator import attrgetter, ne
 from types import FrameType, FunctionType
 from typing import Any
 
@@ -218,35 +223,118 @@ def warn_at(frame: FrameType, message: str) -> None:
     warnings.warn_explicit(message, UserWarning, *place, registry=registry)
 
 
-# Optimizers of another model than the one that is trained
+# Optimizers of other parameters than those that are trained
+
+now = itertools.count(1).__next__  # the order in which gradients arrive and optimizers step
+
+# Those that are alive, each with the modules whose parameters it was given, as weak references
+optimizers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
-def remember_original(t: Any, original: Any) -> Any:
-    """The deep copy `t`, which knows its original from now on."""
-    t.copied_from = weakref.ref(original)
-    return t
+class _Backwards(threading.local):
+    """The last calls of backward() in this thread: when, and weakly which leaves got gradients."""
+
+    def __init__(self) -> None:
+        self.last: deque[tuple[int, list[Any]]] = deque(maxlen=10)
 
 
-def originals_of(tensors: list[Any]) -> list[tuple[Any, Any]]:
-    """The tensors that are deep copies, each with its original, where that is still there."""
-    pairs = [(t, t.copied_from()) for t in tensors if hasattr(t, "copied_from")]
-    return [(t, original) for t, original in pairs if original is not None]
+backwards = _Backwards()
 
 
-def check_originals(pairs: list[tuple[Any, Any]]) -> None:
-    """Raises a ValueError if the originals have gradients, and none of their copies has."""
+def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
+    """Remembers an optimizer, and those of its "params" that are modules."""
+    modules = [weakref.ref(p) for p in params if hasattr(p, "parameters")]
+    optimizers.setdefault(optimizer, []).extend(modules)
 
-    def has_gradient(t: Any) -> bool:
-        return t.grad is not None and bool(t.grad.any())
 
-    with_gradient = [original for _, original in pairs if has_gradient(original)]
-    if with_gradient and not any(has_gradient(t) for t, _ in pairs):
-        raise ValueError(
-            "step() would train nothing: this optimizer was made from a deep copy of the model, "
-            "whose parameters have no gradients, and the loss was computed with the original, "
-            f"which has got them: {with_gradient[0]!r}. Nothing was updated. Write "
-            "Adam(model=model) with the model that computes the loss."
-        )
+def gradients_went_to(tape: Sequence[Any]) -> None:
+    """Remembers which leaves a backward() has given gradients to."""
+    backwards.last.append((now(), [weakref.ref(t) for t in tape if t.rule is None]))
+
+
+def check_trained(optimizer: Any, since: int) -> None:
+    """Raises a ValueError if others got the gradients that the optimizer's parameters lack.
+
+    Others are leaves that no optimizer has. There may be such, as inputs that require gradients,
+    and a parameter may lack one, as in a head that is not used. Both together are a mistake if the
+    others are in a module that the optimizer was given, or of the shapes of what lacks gradients.
+    """
+    reached = [refs for time, refs in backwards.last if time > since]
+    groups = optimizer.param_groups
+    lacking = {
+        id(t): f"{name!r} of group {group['label']!r}"
+        for group in groups
+        for name, t in group["params"].items()
+        if reached and t.requires_grad and _lacks_gradient(t, since)
+    }
+    if not lacking:
+        return
+    living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
+    owned = {id(t) for opt in living for g in opt.param_groups for t in g["params"].values()}
+    got = {id(t): t for refs in reached for ref in refs if (t := ref()) is not None}
+    others = {key: t for key, t in got.items() if key not in owned and t.requires_grad}
+    if others:
+        modules = [m for ref in optimizers.get(optimizer, ()) if (m := ref()) is not None]
+        found = [(name, t) for m in modules for name, t in m.parameters().items()]
+        now_there = [repr(name) for name, t in found if id(t) in others]
+        if now_there or _are_replaced(groups, lacking, [t.shape for t in others.values()]):
+            raise _not_trained([*lacking.values()], now_there, [*map(repr, others.values())])
+
+
+def _lacks_gradient(t: Any, since: int) -> bool:
+    """Whether `t` got none since then; one that was cleared, and is not 0, was filled by hand."""
+    return t.touched <= since and (t.touched > 0 or t.grad is None or not t.grad.any())
+
+
+def _are_replaced(
+    groups: Sequence[Mapping[str, Any]], without: Container[int], others: list[Any]
+) -> bool:
+    """Whether the shapes of others say that they are where parameters without a gradient were.
+
+    They do if no parameter has a gradient and most of the others are of their shapes, as in a copy
+    that is trained in part, and if most that lack one in a group find another, which may differ
+    along an axis, as a head for more classes does. A single shape can be that of an input.
+    """
+    trainable = [[t for t in g["params"].values() if t.requires_grad] for g in groups]
+    lacking = [[t.shape for t in row if id(t) in without] for row in trainable]
+    trained = Counter(t.shape for t in chain(*trainable) if id(t) not in without)
+    if not trained:
+        found = _alike([*chain(*lacking)], others, axes=0)
+        if found > 1 and 2 * found > len(others):
+            return True
+    elif trained <= Counter(others):  # all have others beside them, which are those of a teacher
+        others = [*(Counter(others) - trained).elements()]
+    return any(
+        2 * _alike(shapes, others, axes=int(len(shapes) > 1)) > len(shapes)
+        for shapes, row in zip(lacking, trainable, strict=True)
+        if len(shapes) > 1 or len(row) == 1
+    )
+
+
+def _alike(shapes: list[Any], others: list[Any], axes: int) -> int:
+    """How many of these shapes have one of the others each, up to the sizes of so many axes."""
+    left, found = list(others), 0
+    for shape in shapes:
+        alike = [s for s in left if len(s) == len(shape) and sum(map(ne, s, shape)) <= axes]
+        if alike:
+            left.remove(shape if shape in alike else alike[0])
+            found += 1
+    return found
+
+
+def _not_trained(mine: list[str], now_there: list[str], others: list[str]) -> ValueError:
+    def some(names: list[str]) -> str:
+        return ", ".join([*names[:3], *([f"and {len(names) - 3} more"] if names[3:] else [])])
+
+    them = f"{some(now_there)} of the model as it is now" if now_there else some(others)
+    return ValueError(
+        f"step() has no new gradient for {some(mine)}, but backward() gave one to {them}, "
+        "which no optimizer has. A part of the model was replaced after its optimizer was made, or "
+        "the loss was computed with a copy of the model. Nothing was updated. Write opt = "
+        "Adam(model=model) with the model that computes the loss, and opt.load_state(old_opt."
+        'state()) to keep the moments, or opt.add_param_group({"params": model.head}) for what is '
+        "new."
+    )
 
 
 # Rules whose partials are wrong

@@ -60,13 +60,13 @@ class Tensor:
         "_data",
         "_grad",
         "_requires_grad",
-        "copied_from",  # set by a deep copy alone: a weak reference
         "index",
         "inputs",
         "memory",
         "name",
         "params",
         "rule",
+        "touched",
     )
 
     __array_priority__ = 1000  # ndarray * Tensor leaves the product to Tensor.__rmul__
@@ -74,13 +74,13 @@ class Tensor:
     _data: np.ndarray
     _grad: np.ndarray | None
     _requires_grad: bool
-    copied_from: Any
     index: int  # the order of creation
     inputs: tuple[Tensor, ...]
     memory: mistakes.Memory  # shared with its views: when .data was last assigned
     name: str | None
     params: dict[str, Any]
     rule: Any
+    touched: int  # when .grad was last given or added to, of all such times; 0 if it was cleared
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Tensor:
         if a.dtype.kind not in given.REAL:
             raise given.no_real_numbers(data, a)
         self._data = a.astype(dtype, subok=False)
-        self._grad, self._requires_grad, self.name = None, False, name
+        self._grad, self.touched, self._requires_grad, self.name = None, 0, False, name
         self.rule, self.inputs, self.params = None, (), {}
         self.index, self.memory = next(_creation_order), UNCHANGED
         if requires_grad:
@@ -114,7 +114,7 @@ class Tensor:
     def _set_grad(self, grad: TensorLike | None) -> None:
         if grad is not None and grad is not self._grad:
             grad = self._array_like_mine("grad", grad)
-        self._grad = grad
+        self._grad, self.touched = grad, 0 if grad is None else mistakes.now()
 
     def _set_requires_grad(self, requires_grad: bool) -> None:
         if requires_grad and self.dtype.kind != "f":
@@ -174,6 +174,7 @@ class Tensor:
         if self._grad is None:
             self.grad = grad
         else:
+            self.touched = mistakes.now()
             self._grad += grad
 
     def zero_grad(self) -> None:
@@ -186,9 +187,10 @@ class Tensor:
             array([0., 0.], dtype=float32)
         """
         if self.grad is None:
-            self.grad = np.zeros_like(self.data)
+            self._grad = np.zeros_like(self.data)
         else:
             self.grad.fill(0)
+        self.touched = 0
 
     def detach(self) -> Tensor:
         """A copy of the data as a new leaf that requires no gradient.
@@ -247,11 +249,6 @@ class Tensor:
         if self.rule is not None:
             raise mistakes.result_copied(self)
         return Tensor, (self.data, self.requires_grad, None, self.name)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        """Another leaf, which knows its original: an optimizer may be given the wrong one."""
-        make, args = self.__reduce__()
-        return mistakes.remember_original(make(*args), self)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """What NumPy makes of a Tensor that it is given: an array, if no gradient is lost by it."""
@@ -640,7 +637,7 @@ def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     c._data, c._grad, c.name, c.index = np.asanyarray(data), None, None, next(_creation_order)
     c.rule, c.inputs, c.params = (rule, inputs, params) if needs_grad else (None, (), {})
     is_new = c._data.base is None and c._data is not inputs[0]._data
-    c.memory = UNCHANGED if is_new else memory_of(c._data, inputs)
+    c.touched, c.memory = 0, UNCHANGED if is_new else memory_of(c._data, inputs)
     return c
 
 

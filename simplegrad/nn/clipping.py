@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,11 +19,13 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
     $$g \mathrel{*}= max\_norm / \|g\| \quad \text{if } \|g\| > max\_norm$$
 
     Pascanu, Mikolov and Bengio (2013), Algorithm 1. $g$ has the elements of all gradients, and
-    $\|g\|$ is the root of the sum of their squares, computed in float64. The direction stays. To be
-    called between `backward()` and the optimizer's `step()`.
+    $\|g\|$ is the root of the sum of their squares, computed in float64, where none of them
+    overflows or becomes 0. The direction stays. To be called between `backward()` and the
+    optimizer's `step()`.
 
     Args:
-        parameters: A Module, or tensors by name as its `parameters()` returns them.
+        parameters: A Module, or tensors by name as its `parameters()` returns them. Frozen ones are
+            left out.
         max_norm: The largest norm that is left as it is, above 0; `math.inf` to measure only.
 
     Returns:
@@ -45,15 +48,28 @@ def clip_grad_norm(parameters: Module | Mapping[str, Tensor], max_norm: float) -
     write = "Write, for example, nn.clip_grad_norm(model, max_norm=1.0)."
     max_norm = given.checked_number(given.POSITIVE, max_norm, "max_norm must be", write)
     gradients = _gradients(parameters)
-    with np.errstate(over="ignore"):  # an infinite norm is an error below
-        norms = [float(np.linalg.norm(g.astype(np.float64))) for g in gradients.values()]
+    norms = [_norm(g.astype(np.float64)) for g in gradients.values()]
     norm = math.hypot(*norms)
     if not math.isfinite(norm):
         raise _not_finite(norm, dict(zip(gradients, norms, strict=True)))
     if norm > max_norm:
-        for g in gradients.values():
-            g *= np.float64(max_norm) / norm  # in place, and in float64 for every dtype of g
+        factor = np.float64(max_norm) / norm
+        for g in gradients.values():  # in place, and in float64 for every dtype of g
+            if factor >= sys.float_info.min:
+                g *= factor
+            else:  # it has lost digits or is 0, which the result need not be
+                g[...] = g / np.float64(norm) * max_norm
     return norm
+
+
+def _norm(g: np.ndarray) -> float:
+    """The norm of one array, which is scaled before if squares overflow or lose digits."""
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(g))
+        if 1e-140 < norm < math.inf or not (np.isfinite(g).all() and g.any()):
+            return norm
+        _, exponent = np.frexp(np.abs(g).max())
+        return float(np.ldexp(np.linalg.norm(np.ldexp(g, -exponent)), exponent))
 
 
 def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarray]:
@@ -70,6 +86,7 @@ def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarra
                 f"clip_grad_norm shortens the gradients of parameters, but {name!r} is a result: "
                 f"{t!r}. Write nn.clip_grad_norm(model, max_norm=1.0), or a dict of leaves."
             )
+    tensors = {name: t for name, t in tensors.items() if t.requires_grad}  # frozen ones stay
     missing = [str(name) for name, t in tensors.items() if t.grad is None]
     if missing or not tensors:
         raise ValueError(
@@ -83,6 +100,7 @@ def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarra
 
 def _not_finite(norm: float, norms: dict[str, float]) -> FloatingPointError:
     guilty = [f"{name!r}" for name, value in norms.items() if not math.isfinite(value)]
+    guilty = guilty or [f"{name!r}" for name in norms]  # only their sum is too large
     return FloatingPointError(
         f"the norm of the gradients is {norm}, because of {', '.join(guilty)}, and clipping "
         "cannot help. Nothing was changed. To see where it began, compute the loss and call "

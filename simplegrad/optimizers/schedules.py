@@ -25,7 +25,8 @@ class Schedule:
 
     Making a schedule sets the rate of the first update, `step()` that of the next. Groups of
     different rates are scaled alike, and so is `optimizer.lr`. A rate that is set by hand holds
-    until the next `step()`.
+    until the next `step()`. A group that `add_param_group` adds later is scaled from the next
+    `step()` on; if it was given a rate of its own, that is its $lr_{base}$.
 
     | symbol | argument |
     |---|---|
@@ -88,8 +89,7 @@ class Schedule:
         self.group = group
         self.base_lr: float = optimizer.lr if group is None else rates[group]
         self.overrides: dict[str, float] = {}
-        if group is None:
-            self.overrides = {label: lr for label, lr in rates.items() if lr != self.base_lr}
+        self._known: set[str] = set()  # labels of groups that are in overrides if they must be
         self._set_rates(t=0)
 
     def check(self, values: Mapping[str, Any]) -> None:
@@ -116,6 +116,10 @@ class Schedule:
 
     def _set_rates(self, t: int) -> None:
         f_t = self.factor(t)
+        rates = {g["label"]: g["lr"] for g in self.optimizer.param_groups if self.group is None}
+        new = {label: lr for label, lr in rates.items() if label not in self._known}
+        self.overrides |= {label: lr for label, lr in new.items() if lr != self.optimizer.lr}
+        self._known |= new.keys()
         for group, base_lr in ((self.group, self.base_lr), *self.overrides.items()):
             lr_t = base_lr * f_t
             self.optimizer.set_param("lr", lr_t, group=group)
@@ -193,7 +197,7 @@ class Schedule:
         values = _plain({key: state[key] for key in kinds}, kinds, where=name)
         overrides = _plain(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
         self.check(values)
-        vars(self).update(values, overrides=overrides)
+        vars(self).update(values, overrides=overrides, _known=set(labels))
         self._set_rates(values["step_count"])
 
     def __repr__(self) -> str:
