@@ -75,13 +75,13 @@ plt.show()
 # |---|---|
 # | `rules/` | every differentiable rule: one equation forward, and one for each partial |
 # | `given.py` | what a user gave, checked: numbers, sizes, dtypes, shapes, and the sentences |
-# | `mistakes.py` | what is watched for: a parameter made in `forward`, `math.exp` of a Tensor, an optimizer of a copy |
+# | `mistakes.py` | what is watched for: a parameter made in `forward`, `math.exp` of a Tensor, an optimizer of other parameters than those that are trained |
 # | `tensor.py` | Tensor: an array, its gradient and the recipe that made it; the operators |
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
 # | `creation.py` | tensors from a shape, and the random generator |
 # | `functional.py` | what is composed of rules: softmax, losses |
 # | `nn/` | `Module`, layers, activations, losses, `clip_grad_norm` |
-# | `optimizers/` | groups and state in `optimizer.py`; one file for each optimizer; `schedules.py` |
+# | `optimizers/` | groups and state in `optimizer.py`, `groups.py` and `param_groups.py`; one file for each optimizer; `schedules.py` |
 # | `datasets/` | the digits and the names |
 # | **above the line** | **what serves the reader** |
 # | `tools/gradcheck.py` | gradients against complex steps and central differences |
@@ -150,8 +150,8 @@ print(inspect.getsource(autograd.chain_rule))
 # ## A step of an optimizer
 #
 # `Optimizer` knows groups and states, and no equation. `step` checks that every parameter has a
-# gradient before it changes the first one. Then it asks the optimizer for each parameter's `update`,
-# which changes it and returns what is kept until the next step.
+# gradient before it changes the first one. Then it asks the optimizer for the `update` of each
+# parameter that is not frozen, which changes it and returns what is kept until the next step.
 
 # %%
 import simplegrad.optimizers as optim

@@ -13,7 +13,7 @@
 # | a gradient is wrong | [`backward` twice](#backward-twice), [data changed](#data-changed-before-backward) |
 # | `.grad` is None | [a new tensor](#a-new-tensor-in-place-of-an-update), [`step` before `backward`](#step-before-backward) |
 # | the model does not learn | [an optimizer of a copy](#an-optimizer-of-a-copy) |
-# | a part of the model does not learn | [parameters not found](#parameters-that-are-not-found), [made in `forward`](#parameters-made-in-forward) |
+# | a part of the model does not learn | [an optimizer of a copy](#an-optimizer-of-a-copy), [parameters not found](#parameters-that-are-not-found), [made in `forward`](#parameters-made-in-forward) |
 # | one input has several outputs | [`eval` forgotten](#eval-forgotten) |
 # | it takes too much memory | [losses kept as tensors](#losses-kept-as-tensors), [float64](#float64-by-accident) |
 
@@ -185,8 +185,9 @@ loss.backward()
 
 # %% [markdown]
 # The derivative of $w^2$ is $2 w$, so `backward` has to find the $w$ that the loss was computed from.
-# simplegrad notices an assignment to `.data`. It does not notice one to an element of the array, which
-# NumPy makes alone, and then the gradient is wrong:
+# simplegrad notices an assignment to `.data`, also to that of a view such as `w[:2]`. Indices, conditions
+# and targets are copied when they are used, so you may fill their arrays anew. It does not notice an
+# assignment to an element of `.data`, which NumPy makes alone, and then the gradient is wrong:
 
 # %%
 w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
@@ -194,6 +195,18 @@ loss = (w * w).sum()
 w.data[0] = 2.5
 loss.backward()
 print("the gradient was", 2 * np.array([3.0, 4.0]), "and has become", w.grad)
+
+# %% [markdown]
+# To look at the numbers each time would cost as much as the computation, and arrays that cannot be written
+# to would be in the way of `w.data -= …`. So it is [`sg.detect_anomaly`](api/tools.md) that looks, when you
+# ask it to:
+
+# %% tags=["raises-exception"]
+with sg.detect_anomaly():
+    w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+    loss = (w * w).sum()
+    w.data[0] = 2.5
+    loss.backward()
 
 # %% [markdown]
 # First `backward`, then the change.
@@ -249,6 +262,30 @@ loss = x.sum() + x @ x + sg.exp(x).sum()
 loss.backward()
 assert np.allclose(x.grad, 1 + 2 * x.data + np.exp(x.data))
 print("norm:", np.linalg.norm(x.numpy()), "largest at:", np.argmax(x))
+
+# %% [markdown]
+# ## A result put into an array
+
+# %%
+w = sg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+losses = np.zeros(2)
+try:
+    losses[0] = (w**2).sum()
+except ValueError as error:
+    print("ValueError:", error)
+    print("because of the TypeError:", error.__cause__)
+
+# %% [markdown]
+# An array holds numbers, and a number does not know how it was computed. NumPy puts an error of its own below
+# the one that explains it. Collect tensors in a list, and join them. Where only the number matters, take it
+# out with `item()`.
+
+# %%
+losses = [(w**2).sum(), (3 * w).sum()]
+sg.stack(losses).sum().backward()
+assert w.grad.tolist() == [5, 7]
+history = np.array([loss.item() for loss in losses])
+assert history.tolist() == [5, 9]
 
 # %% [markdown]
 # ## Functions of `math` on a tensor
@@ -353,6 +390,33 @@ x = x.astype(np.float32)
 assert model(x).dtype == np.float32
 
 # %% [markdown]
+# Integers do the same: arithmetic is NumPy's, where float32 and int64 make float64. A Python number has no
+# size of its own and changes nothing. The functions of calculus, `sg.mse_loss` and `sg.cross_entropy` turn
+# integers into float32.
+
+# %%
+w = sg.ones(3, requires_grad=True)
+counts = np.array([1, 2, 3])
+print("times int64:", (w * counts).dtype, " times 2:", (w * 2).dtype)
+assert (w * counts.astype(np.float32)).dtype == np.float32
+assert sg.exp(counts).dtype == np.float32
+
+# %% [markdown]
+# ## Small integers and large numbers
+
+# %% tags=["raises-exception"]
+pixels = sg.Tensor(np.array([100, 200], dtype=np.uint8))
+pixels + 1000
+
+# %% [markdown]
+# An integer of 8 bits holds no 1000. NumPy refuses, too. But the sum of two arrays of small integers begins
+# again from 0 where it is too large, in NumPy as here. Make floats of what you want to compute with.
+
+# %%
+pixels = sg.Tensor(pixels, dtype=np.float32)
+assert (pixels + 1000).data.tolist() == [1100, 1200]
+
+# %% [markdown]
 # ## Shape (n,) against (n, 1)
 
 # %%
@@ -455,7 +519,8 @@ assert len(Layers().parameters()) == 4
 
 # %% [markdown]
 # A set has no order, and a generator is empty after its first use. An object of a class of your own is
-# not looked into, unless the class is a Module. These are refused:
+# not looked into, unless the class is a Module. Nor is a function, which may have a layer from outside or
+# belong to one, and what stands in the class itself is shared by all its modules. These are refused:
 
 # %% tags=["raises-exception"]
 model = nn.Sequential(nn.Linear(2, 8))
@@ -477,6 +542,30 @@ model.heads = [nn.Linear(8, 1), nn.Linear(8, 3)]
 model.block = Block()
 opt = optim.Adam(model=model)
 
+# %% tags=["raises-exception"]
+layer = nn.Linear(8, 8)
+del model.block
+model.apply = layer.forward  # and likewise a lambda or a partial that uses the layer
+opt = optim.Adam(model=model)
+
+
+# %% tags=["raises-exception"]
+class Shared(nn.Module):
+    layer = nn.Linear(8, 8)  # and not in __init__
+
+
+opt = optim.Adam(model=Shared())
+
+# %% [markdown]
+# What is found elsewhere in the model is not hidden, so one more attribute mends it: `model.layer = layer`.
+#
+# A name is made of keys and dots, so two different keys can give one name:
+
+# %% tags=["raises-exception"]
+model = nn.Module()
+model.heads = {0: nn.Linear(8, 1), "0": nn.Linear(8, 3)}
+opt = optim.Adam(model=model)
+
 # %% [markdown]
 # And a tensor that requires no gradient is no parameter:
 
@@ -486,6 +575,8 @@ model.scale = sg.ones(1)
 opt = optim.Adam(model=model)
 
 # %% [markdown]
+# Nor is a result that a module keeps, as in `self.out = self.fc(x)`: it is computed anew, not trained.
+#
 # Print the model: it shows how many parameters there are.
 
 # %%
@@ -545,6 +636,31 @@ opt.step()
 opt = optim.Adam(model=model)
 opt.step()
 assert opt.step_count == 1
+
+# %% [markdown]
+# The same happens if a part of the model is replaced, or the model is read anew, after its optimizer was
+# made. `load_state` takes the moments along to a new optimizer, and `add_param_group` adds a new part to
+# the old one:
+
+# %% tags=["raises-exception"]
+model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 10))
+opt = optim.Adam(model=model)
+model.layers[2] = nn.Linear(8, 3)
+opt.zero_grad()
+model([1.0, 2.0]).sum().backward()
+opt.step()
+
+# %%
+opt.add_param_group({"params": model[2], "label": "head"})
+opt.step()
+assert opt.step_count == 1
+
+# %% [markdown]
+# To append to `param_groups` would not do: the optimizer keeps moments for each of its tensors, and would
+# have none for the new ones.
+
+# %% tags=["raises-exception"]
+opt.param_groups.append({"params": {"scale": sg.ones(1, requires_grad=True)}})
 
 # %% [markdown]
 # ## `eval` forgotten
@@ -816,6 +932,16 @@ opt = optim.Adam(model=model, lr=1e-3, weight_decay=0.01)
 # %%
 opt = optim.Adam(model=model, lr=1e-3, beta_1=0.9, beta_2=0.98)
 assert opt.param_groups[0]["beta_2"] == 0.98
+
+# %% [markdown]
+# Each group has its own, so an attribute of the optimizer would change nothing:
+
+# %% tags=["raises-exception"]
+opt.beta_1 = 0.5
+
+# %%
+opt.set_param("beta_1", 0.5)
+assert opt.param_groups[0]["beta_1"] == 0.5
 
 # %% [markdown]
 # ## All errors

@@ -4,7 +4,7 @@ from simplegrad import creation, datasets, functional, nn, optimizers
 from simplegrad.autograd import no_grad
 from simplegrad.creation import *
 from simplegrad.functional import *
-from simplegrad.mistakes import answer_for
+from simplegrad.habits import answer_for
 from simplegrad.tensor import Tensor
 from simplegrad.tools.checkpoint import load, save
 from simplegrad.tools.detect import detect_accumulation, detect_anomaly

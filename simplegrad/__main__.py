@@ -88,7 +88,8 @@ def train(
     start_lr = opt.lr
     # With disable=None there is a bar on a terminal only; elsewhere about ten lines do.
     tqdm = installed("tqdm").tqdm
-    with tqdm(total=epochs, desc="training", unit="epoch", ascii=True, disable=None) as bar:
+    settings = {"desc": "training", "unit": "epoch", "ascii": True, "disable": None}
+    with tqdm(total=epochs, file=sys.stderr or sys.stdout, **settings) as bar:
         for epoch in range(1, epochs + 1):
             opt.lr = start_lr * (1 - (epoch - 1) / epochs)  # ever smaller steps, to settle
             loss, accuracy = train_epoch(model, opt, digits, batch_size)
@@ -183,7 +184,7 @@ def plot(path: str, losses: list[float], digits: Digits, predictions: np.ndarray
     try:
         figure.savefig(path, format="png", dpi=100)
     except OSError as error:
-        raise DemoError(f"--plot cannot write {path!r}: {error.strerror}") from error
+        raise DemoError(f"--plot cannot write {path!r}: {error.strerror or error}") from error
 
 
 # The command line
@@ -252,7 +253,7 @@ def installed(module: str) -> Any:
     except ImportError as error:
         raise DemoError(
             f"the demo needs {module.partition('.')[0]}, which is not installed: run "
-            'python -m pip install "simplegrad[demo]"'
+            'python -m pip install -e ".[demo]" in the folder of the repository'
         ) from error
 
 
@@ -265,7 +266,13 @@ def one_thread() -> contextlib.AbstractContextManager[Any]:
 
 
 def run(args: argparse.Namespace) -> None:
-    """The demo, part by part."""
+    """The demo, part by part.
+
+    Raises:
+        DemoError: It cannot go on.
+    """
+    if sys.stdout is None:
+        raise DemoError("there is nothing to print to: the standard output is closed")
     for module in ["tqdm", "matplotlib.figure"] if args.plot else ["tqdm"]:
         installed(module)
     print(f"simplegrad {sg.__version__}: a guided demo in four parts")
@@ -291,25 +298,31 @@ def run(args: argparse.Namespace) -> None:
         print("\nThe plot is saved.")
 
     heading("4. Where to go next")
-    print(NEXT, flush=True)
+    print(NEXT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the demo; returns the exit status."""
     parser = make_parser()
-    args = parser.parse_args(argv)
     try:
-        with one_thread(), np.errstate(all="ignore"):  # train() says it if the loss overflows
-            run(args)
+        try:
+            args = parser.parse_args(argv)
+            with one_thread(), np.errstate(all="ignore"):  # train() says it if the loss overflows
+                run(args)
+        finally:
+            print(
+                end="", flush=True
+            )  # here, and not when Python ends, it can be said if this fails
     except DemoError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         print("Stopped by Ctrl-C.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader has left, as in `| head -1`: what is still to be written goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to come
+        if isinstance(error, BrokenPipeError):  # the reader has left, as in `| head -1`
+            return 1
+        parser.exit(1, f"{parser.prog}: error: cannot write the output: {error.strerror}\n")
     return 0
 
 

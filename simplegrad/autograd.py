@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Iterator
+from contextvars import ContextVar
 from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from simplegrad import mistakes
+from simplegrad import given, habits, mistakes
+from simplegrad.given import Sizes
+from simplegrad.modes import Mode
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # for `map` and `filter`, which are one step of a debugger
 index_of = attrgetter("index")
 requires_grad_of = attrgetter("_requires_grad")
-version_of = attrgetter("version")
 
 
 def tape_of(root: Tensor) -> list[Tensor]:
@@ -64,7 +63,7 @@ def backward(
         RuntimeError: `root` requires no gradient, or `.data` of a tensor was assigned after the
             tensor had been used.
         ValueError: `root` has several elements and no `grad` was given, or `grad` is of another
-            shape.
+            shape; or a rule has too few partials, or one of a wrong shape.
 
     Nothing is added to any `.grad` unless everything could be computed.
 
@@ -77,11 +76,12 @@ def backward(
     """
     d_root = _first_gradient(root, grad, **wrong)
     tape = tape_of(root)
-    _check_data_unchanged(tape)
+    mistakes.check_data_unchanged(tape)
     grads = chain_rule(tape, d_root, retain_grads)
     for t in tape:
         if t.index in grads:
             t.accumulate_grad(grads[t.index])
+    mistakes.gradients_went_to(tape)
 
 
 def chain_rule(
@@ -101,17 +101,21 @@ def chain_rule(
     for c in reversed(tape):
         if c.rule is None:
             continue  # a leaf: its gradient stays in grads
+        if len(c.rule.partials) < len(c.inputs):
+            raise mistakes.too_few_partials(c)
         dc = grads[c.index] if retain_grads else grads.pop(c.index)
         arrays = [t.data for t in c.inputs]
         for t, partial in zip(c.inputs, c.rule.partials, strict=False):
             if t.requires_grad:
-                dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape)
+                dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape, c.shape)
                 grads[t.index] = grads[t.index] + dt if t.index in grads else dt
     return grads
 
 
-def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def unbroadcast(grad: np.ndarray, shape: Sizes, result: Sizes | None = None) -> np.ndarray:
     """Sums `grad` back to `shape`, from which NumPy had broadcast: a copy's gradients add up.
+
+    If it is told the shape of the rule's `result`, it checks that the rule can have broadcast so.
 
     Examples:
         >>> unbroadcast(np.ones((5, 2, 3)), (2, 1)).tolist()
@@ -119,6 +123,8 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """
     if grad.shape == shape:
         return grad
+    if result is not None and not given.sums_back(grad.shape, shape, result):
+        raise mistakes.wrong_partial(grad)
     new = grad.ndim - len(shape)
     stretched = [new + i for i, size in enumerate(shape) if size == 1]
     return grad.sum(axis=(*range(new), *stretched)).reshape(shape)
@@ -127,7 +133,7 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _first_gradient(root: Tensor, grad: ArrayLike | None, **wrong: NoReturn) -> np.ndarray:
     """dL/d(root), checked."""
     if wrong or isinstance(grad, bool):
-        raise mistakes.no_gradient(grad, wrong)
+        raise habits.no_gradient(grad, wrong)
     if not root.requires_grad:
         raise RuntimeError(
             f"backward() was called on {root!r}, which requires no gradient: it was made from "
@@ -151,30 +157,7 @@ def _first_gradient(root: Tensor, grad: ArrayLike | None, **wrong: NoReturn) -> 
     return grad
 
 
-def _check_data_unchanged(tape: list[Tensor]) -> None:
-    """Partials read the data that forward has seen: it must still be there."""
-    for c in tape:
-        if tuple(map(version_of, c.inputs)) != c.input_versions or (c.rule and c.version):
-            changed = [t for t, n in zip(c.inputs, c.input_versions, strict=True) if t.version != n]
-            raise mistakes.data_changed([*changed, c][0])
-
-
-class _GradMode(threading.local):
-    """Whether rules are recorded, in this thread."""
-
-    enabled = True
-
-
-grad_mode = _GradMode()
-
-
-def is_grad_enabled() -> bool:
-    """Whether new tensors remember the rule that made them: not so under `no_grad()`."""
-    return grad_mode.enabled
-
-
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(Mode):
     """Within it, results remember no rule and require no gradient. Also a decorator: `@no_grad()`.
 
     Examples:
@@ -184,9 +167,13 @@ def no_grad() -> Iterator[None]:
         ...     print((w * 3).requires_grad)
         False
     """
-    before = grad_mode.enabled
-    grad_mode.enabled = False
-    try:
-        yield
-    finally:
-        grad_mode.enabled = before
+
+    blocks = ContextVar("no_grad", default=())
+
+
+no_grads = no_grad.blocks.get
+
+
+def is_grad_enabled() -> bool:
+    """Whether new tensors remember the rule that made them: not so under `no_grad()`."""
+    return not any(no_grads())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from simplegrad import given, mistakes
+from simplegrad import given, habits
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def known_arguments(create: Creates) -> Creates:
     def created(*args: Any, **kwargs: Any) -> Tensor:
         if wrong := {key: value for key, value in kwargs.items() if key not in known}:
             right = {key: value for key, value in kwargs.items() if key in known}
-            raise mistakes.refused(f"sg.{name}", wrong, *args, **right)
+            raise habits.refused(f"sg.{name}", wrong, *args, **right)
         if args and only_a_shape:
             given.one_shape(name, args[0], args[1:])
         return create(*args, **kwargs)
@@ -205,8 +205,7 @@ def arange(
     if dtype is None:
         all_ints = all(isinstance(x, int) for x in (start, stop, step))
         dtype = np.int64 if all_ints else np.float32
-    numbers = np.arange(start, stop, step, dtype=given.dtype(dtype))
-    return Tensor(numbers, requires_grad, name=name)
+    return Tensor(np.arange(start, stop, step), requires_grad, dtype, name)
 
 
 @known_arguments

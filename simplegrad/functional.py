@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from simplegrad import given, mistakes, rules
-from simplegrad.tensor import Tensor, TensorLike, as_tensor, operands, record
+from simplegrad import given, habits, rules
+from simplegrad.tensor import Tensor, TensorLike, as_floats, as_tensor, operands, record
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -63,8 +63,8 @@ def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
         >>> sg.where(t > 0, t, 0.0).numpy()
         array([0., 3.], dtype=float32)
     """
-    a, b = operands(a, b)
-    return record(rules.Where.forward(a.data, b.data, condition), rules.Where, a, b, s=condition)
+    (a, b), s = operands(a, b), np.copy(condition)
+    return record(rules.Where.forward(a.data, b.data, s), rules.Where, a, b, s=s)
 
 
 def concatenate(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn) -> Tensor:
@@ -78,7 +78,7 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn)
         array([0., 0., 1.], dtype=float32)
     """
     if wrong or not given.is_a(given.INT, axis):
-        raise mistakes.not_joined("concatenate", tensors, axis, wrong)
+        raise habits.not_joined("concatenate", tensors, axis, wrong)
     a = [as_tensor(t) for t in tensors]
     try:
         c = rules.Concatenate.forward(*[t.data for t in a], axis=axis)
@@ -102,7 +102,7 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn) -> Te
         (2, 2)
     """
     if wrong or not given.is_a(given.INT, axis):
-        raise mistakes.not_joined("stack", tensors, axis, wrong)
+        raise habits.not_joined("stack", tensors, axis, wrong)
     a = [as_tensor(t) for t in tensors]
     try:
         c = rules.Stack.forward(*[t.data for t in a], axis=axis)
@@ -126,7 +126,7 @@ def softmax(a: TensorLike, axis: int = -1, **wrong: NoReturn) -> Tensor:
         array([0.5, 0.5], dtype=float32)
     """
     if wrong:
-        raise mistakes.refused("sg.softmax", wrong, a)
+        raise habits.refused("sg.softmax", wrong, a)
     return log_softmax(a, axis).exp()
 
 
@@ -142,8 +142,8 @@ def log_softmax(a: TensorLike, axis: int = -1, **wrong: NoReturn) -> Tensor:
         array([-1000.,     0.], dtype=float32)
     """
     if wrong:
-        raise mistakes.refused("sg.log_softmax", wrong, a)
-    a = as_tensor(a)
+        raise habits.refused("sg.log_softmax", wrong, a)
+    a = as_floats(a)
     return a - a.logsumexp(axis, keepdims=True)
 
 
@@ -167,10 +167,10 @@ def mse_loss(prediction: TensorLike, target: TensorLike, **wrong: NoReturn) -> T
         2.0
     """
     if wrong:
-        raise mistakes.refused("sg.mse_loss", wrong, prediction, target)
-    y, t = as_tensor(prediction), as_tensor(target)
+        raise habits.refused("sg.mse_loss", wrong, prediction, target)
+    y, t = as_floats(prediction), as_floats(target)
     if y.shape != t.shape:
-        raise mistakes.no_pairs(y, t)
+        raise given.no_pairs(y, t)
     return ((y - t) ** 2).mean()
 
 
@@ -196,8 +196,8 @@ def cross_entropy(logits: TensorLike, targets: TensorLike, **wrong: NoReturn) ->
         np.float32(0.347)
     """
     if wrong:
-        raise mistakes.refused("sg.cross_entropy", wrong, logits, targets)
-    a = as_tensor(logits)
+        raise habits.refused("sg.cross_entropy", wrong, logits, targets)
+    a = as_floats(logits)
     t = _checked_targets(a, targets)
     rows = a.reshape(-1, a.shape[-1]) if a.ndim != 2 else a
     a_it = rows[np.arange(t.size), t.reshape(-1)]
@@ -226,11 +226,11 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
         )
     classes = logits.shape[-1]
     if t.size and not (t.min() >= 0 and t.max() < classes):
-        raise mistakes.no_class(t.flat[np.argmax((t < 0) | (t >= classes))], classes)
+        raise given.no_class(t.flat[np.argmax((t < 0) | (t >= classes))], classes)
     return targets if isinstance(targets, Tensor) else Tensor(t)
 
 
-mistakes.answer_for(__name__)
+habits.answer_for(__name__)
 
 for _function in (softmax, log_softmax, mse_loss, cross_entropy):
     setattr(Tensor, _function.__name__, _function)

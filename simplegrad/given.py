@@ -6,6 +6,7 @@ the sentence that explains it is a function here, without a docstring, which ret
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -243,6 +244,25 @@ def index(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def float_dtype(data: Any) -> DTypeLike | None:
+    """The dtype of `data` as floats: float32 for integers; None, the default, for lists."""
+    found = getattr(data, "dtype", None)
+    return np.float32 if getattr(found, "kind", "f") in "iub" else found
+
+
+def check_range(array: np.ndarray, dtype: np.dtype[Any]) -> None:
+    """Raises an OverflowError if numbers are too large, or too small, for a dtype of integers."""
+    if dtype.kind in "iu" and array.dtype.kind in "iuf" and array.size:
+        limits = np.iinfo(dtype)
+        low, high = array.min(), array.max()
+        if not (limits.min <= low and high <= limits.max):
+            raise OverflowError(
+                f"{dtype} holds {limits.min} ... {limits.max}, but got {low} ... {high}. Write "
+                "sg.Tensor(data, dtype=np.int64) for larger numbers, or dtype=np.float32 to "
+                "compute with them."
+            )
+
+
 def array(data: Any) -> np.ndarray:
     """Numbers and nested lists as a new array."""
     try:
@@ -252,6 +272,25 @@ def array(data: Any) -> np.ndarray:
             f"the rows of {data!r} differ in length, but a tensor has one size along each axis. "
             "Write sg.Tensor([[1, 2], [3, 4]]), every row with as many numbers."
         ) from error
+
+
+def kept(index: Any) -> Any:
+    """An index of its own for a rule that keeps it: the arrays, lists and Tensors in it are copied.
+
+    Examples:
+        >>> rows = np.array([0, 1])
+        >>> index = sg.given.kept((slice(2), rows))
+        >>> rows[:] = 5
+        >>> index
+        (slice(None, 2, None), array([0, 1]))
+    """
+    if isinstance(index, tuple):
+        return tuple(map(kept, index))
+    if isinstance(index, list):
+        return list(map(kept, index))
+    if isinstance(index, np.ndarray):
+        return index.copy()
+    return index.numpy() if hasattr(index, "numpy") else index  # a Tensor has it
 
 
 def no_real_numbers(data: Any, array: np.ndarray) -> TypeError:
@@ -289,6 +328,16 @@ def no_floats(t: Any) -> TypeError:
     )
 
 
+def first_values(array: np.ndarray) -> str:
+    """As much of an array as fits beside other things in a line: integers exactly."""
+    array = np.asarray(array)  # a subclass may refuse to give its values, as in a recording
+    spec = ".4g" if array.dtype.kind == "f" else "d"
+    values = [format(x, spec) for x in array.flat[:4].tolist()]
+    if array.ndim == 0:
+        return values[0]
+    return f"[{', '.join(values)}{', ...' if array.size > 4 else ''}]"
+
+
 # Shapes
 
 
@@ -300,6 +349,24 @@ def broadcast(a: Sizes, b: Sizes) -> bool:
         (True, False)
     """
     return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
+
+
+@functools.lru_cache
+def sums_back(partial: Sizes, a: Sizes, c: Sizes) -> bool:
+    """Whether a partial has the shape of its input `a`, or that to which `c` = f(a) broadcasts it.
+
+    An axis that is new, or was stretched from size 1, is one of `c`, counted from the right.
+
+    Examples:
+        >>> sg.given.sums_back((5, 3), (3,), (5, 3)), sg.given.sums_back((3, 2), (2, 3), (2, 3))
+        (True, False)
+    """
+    if len(partial) < len(a):
+        return False
+    sizes = itertools.zip_longest(*(shape[::-1] for shape in (partial, a, c)))
+    return all(
+        n == n_a or (n == n_c and n_a in (1, None)) for n, n_a, n_c in sizes if n is not None
+    )
 
 
 def no_broadcast(a: Sizes, b: Sizes) -> ValueError:
@@ -368,4 +435,46 @@ def no_squeeze(a: Any, axis: Any) -> ValueError:
     return ValueError(
         f"squeeze() takes out axes of size 1, and axis {axis} of shape {a.shape} is none. Write "
         "t.squeeze() for all that are, or t.reshape(-1) for one axis of all."
+    )
+
+
+def no_pairs(y: Any, t: Any) -> ValueError:
+    write = "Make a target for each element of the prediction."
+    if y.size == t.size:
+        write = f"Write sg.mse_loss(prediction, target.reshape{y.shape})."
+    return ValueError(
+        f"mse_loss compares element with element, but the prediction has shape {y.shape} and the "
+        f"target {t.shape}. {write}"
+    )
+
+
+def no_class(target: Any, classes: int) -> ValueError:
+    write = "np.array(targets) - 1 if your classes count from 1"
+    if target == -100:
+        write = (
+            "keep = np.array(targets) != -100, and then sg.cross_entropy(logits[keep], "
+            "np.array(targets)[keep]), to leave out the rows that PyTorch's ignore_index leaves out"
+        )
+    return ValueError(
+        f"the logits have {classes} classes, so a target is one of 0 ... {classes - 1}, but one is "
+        f"{target}. Write {write}."
+    )
+
+
+def other_features(x: Any, W: Any) -> ValueError:
+    """The error of a Linear with a weight `W` that is given an `x` of other features."""
+    in_features, out_features = W.shape
+    write = (
+        f"nn.Linear({x.shape[-1] if x.ndim else 1}, {out_features}) for such inputs, or "
+        "nn.Flatten() before it for images"
+    )
+    if x.shape[-1:] == (out_features,):
+        write = (
+            "h @ embedding.weight.T, if the weight is one that it shares with an Embedding: here a "
+            "weight is (in, out), the transpose of PyTorch's. For other inputs write "
+            f"nn.Linear({out_features}, {in_features})"
+        )
+    return ValueError(
+        f"Linear{W.shape} takes inputs whose last axis is {in_features}, but got shape {x.shape}. "
+        f"Write {write}."
     )

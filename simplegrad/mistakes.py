@@ -1,272 +1,26 @@
 """What users do by mistake, and what is said of it: each is one call elsewhere.
 
-The ground floor, like `given`: it is handed tensors and modules, and imports neither. What other
-libraries call otherwise is data, in `other_names`.
+The ground floor, like `given`: it is handed tensors and modules, and imports neither. What
+comes from habits of other libraries is in `habits`.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import threading
-import types
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
-from types import FrameType
+from collections import Counter, deque
+from collections.abc import Container, Mapping, Sequence
+from contextvars import ContextVar
+from itertools import chain
+from operator import attrgetter, ne
+from types import FrameType, FunctionType
 from typing import Any, NoReturn
 
-from simplegrad import given
-from simplegrad.other_names import (
-    ATTRIBUTES,
-    FUNCTIONS,
-    KEYWORDS,
-    OPTIMIZERS_WITH,
-    RULE_OF_YOURS,
-)
-
-# Names of other libraries
-
-
-def _says(place: str, noun: str, name: str) -> str | None:
-    """What a name of another library is here; None if it is not known."""
-    code, _, why = ATTRIBUTES[place].get(name, "").partition("  # ")
-    return f"{noun} has no {name!r}{why and f': {why}'}. Write {code}." if code else None
-
-
-class _Elsewhere:
-    """A name that another library has: asking for it is an AttributeError that helps."""
-
-    def __init__(self, place: str, name: str) -> None:
-        self.place, self.name = place, name
-        self.__doc__ = f"Not here. Write {ATTRIBUTES[place][name]}"  # for help()
-
-    def __get__(self, obj: Any, owner: type) -> NoReturn:
-        noun = f"{'an' if self.place[0] in 'AEIO' else 'a'} {self.place}"
-        raise AttributeError(_says(self.place, noun, self.name))
-
-
-class _OtherNames:
-    """The base of a class that answers for the names which its like have elsewhere.
-
-    They are attributes that cannot be read. `hasattr` and `dir` do not know them, and `help` lists
-    them at its end. A `__getattr__` in their place would slow down every access to a Tensor.
-
-    Examples:
-        >>> sg.ones((2, 3)).view(3, 2)
-        Traceback (most recent call last):
-        AttributeError: a Tensor has no 'view'. Write t.reshape(3, 2).
-    """
-
-    __slots__ = ()
-
-    def __init_subclass__(cls, of: str = "", **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        for name in ATTRIBUTES.get(of, ()):
-            setattr(cls, name, _Elsewhere(of, name))
-
-    def __dir__(self) -> list[str]:
-        found = {k: v for cls in reversed(type(self).__mro__) for k, v in vars(cls).items()}
-        found |= getattr(self, "__dict__", {})
-        names = object.__dir__(self)
-        return [name for name in names if not isinstance(found.get(name), _Elsewhere)]
-
-
-class TensorElsewhere(_OtherNames, of="Tensor"):
-    """Names that Tensors have elsewhere."""
-
-    __slots__ = ()
-
-
-class ModuleElsewhere(_OtherNames, of="Module"):
-    """Names that Modules have elsewhere."""
-
-
-class OptimizerElsewhere(_OtherNames, of="Optimizer"):
-    """Names that Optimizers have elsewhere."""
-
-
-class ScheduleElsewhere(_OtherNames, of="Schedule"):
-    """Names that Schedules have elsewhere."""
-
-
-def answer_for(package: str) -> None:
-    """Gives a package a `__getattr__`, which answers for the names that its like have elsewhere.
-
-    Examples:
-        >>> sg.randn(2, 3)
-        Traceback (most recent call last):
-        AttributeError: simplegrad has no 'randn'. Write sg.normal((2, 3)).
-    """
-
-    def no_name(name: str) -> NoReturn:
-        says = _says(package, package, name)
-        if says and sys._getframe(1).f_code.co_name == "_handle_fromlist":
-            raise ImportError(says)  # from package import name: Python would say less
-        raise AttributeError(says or f"module {package!r} has no attribute {name!r}")
-
-    vars(sys.modules[package])["__getattr__"] = no_name
-    if package == "simplegrad":
-        sys.modules["simplegrad.tensor"].__class__ = _NoFunction
-
-
-class _NoFunction(types.ModuleType):
-    """The file `simplegrad.tensor`, which has the name of a function of PyTorch."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Says what to write."""
-        raise TypeError(
-            "sg.tensor is the file with the class Tensor, and no function. Write "
-            "sg.Tensor([1.0, 2.0])."
-        )
-
-
-def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> TypeError:
-    """The error of a call with keywords that it does not know.
-
-    Args:
-        call: What was called, as a user writes it: "x.sum".
-        wrong: The keywords that it does not know.
-        args: What else it was given, which the corrected call is to have, too.
-        kwargs: The same by name.
-    """
-    optimizers = OPTIMIZERS_WITH if call in (*OPTIMIZERS_WITH.values(), "RMSProp") else {}
-    names = [name for name in wrong if name in KEYWORDS or name in optimizers]
-    if not names:
-        return TypeError(f"{call}() got an unexpected keyword argument {next(iter(wrong))!r}")
-    write, reasons = call, []
-    parts = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in kwargs.items())]
-    for name in names:
-        part, _, why = KEYWORDS.get(name, f"{name}={{}}").partition("  # ")
-        if (optimizer := optimizers.get(name, call)) != call:
-            write, why = optimizer, f"{optimizer} has it"
-        parts += [part.format(_shown(wrong[name]))] if part else []
-        reasons += [why] if why else []
-    why = "".join(f": {reason}" for reason in dict.fromkeys(reasons))
-    return TypeError(
-        f"{call}() takes no {', '.join(names)}{why}. Write {write}({', '.join(parts)})."
-    )
-
-
-def _shown(value: Any) -> str:
-    """A value as it stands in a call: a name, for what is no number, text or tuple."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
-    plain = isinstance(value, str | int | float | tuple | type(None))
-    return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
-
-
-def check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raises a TypeError if an object is made with an argument of other libraries."""
-    known: set[str] = set()
-    call = "nn." * cls.__module__.startswith("simplegrad.nn.") + cls.__name__
-    makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
-    for make in makers:
-        code = make.__code__
-        known |= set(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
-        if not code.co_flags & 0x08:  # it takes no other keywords: inspect.CO_VARKEYWORDS
-            break
-        if not make.__module__.startswith("simplegrad.fast"):  # what is left is its own business
-            return
-    if args and not makers:
-        raise TypeError(f"{call}() takes no arguments, but got {args[0]!r:.80}. Write {call}().")
-    if wrong := {key: value for key, value in kwargs.items() if key not in known}:
-        raise refused(call, wrong, *args, **{k: v for k, v in kwargs.items() if k in known})
-
-
-def no_gradient(grad: Any, wrong: Mapping[str, Any]) -> TypeError:
-    """The error of a backward() that is given what backward() of PyTorch takes."""
-    if wrong:
-        return refused("loss.backward", wrong)
-    return TypeError(
-        f"backward() takes a gradient first, but got {grad}. Write loss.backward(), or "
-        "loss.backward(retain_grads=True) to keep the gradients of results."
-    )
-
-
-class _Dict(dict[tuple[Any, ...], Any]):
-    """How a method makes the params of its rule: with `dict`, if all that it was given is usual.
-
-    It is asked by the types of arguments that may be others by mistake, and by the names of those
-    that the method does not know. A look-up is no step for a debugger; all else comes here.
-    """
-
-    def __missing__(self, key: tuple[Any, ...]) -> Callable[..., dict[str, Any]]:
-        frame: Any = sys._getframe(1)
-        arguments, name = frame.f_locals, frame.f_code.co_name
-        if wrong := arguments["wrong"]:
-            raise refused(f"x.{name}", wrong)
-        params = {k: arguments[k] for k in ("axis", "ddof", "keepdims") if k in arguments}
-        if args := arguments.get("args", ()):
-            if len(args) > 2 or params["axis"] is not None:
-                raise TypeError(
-                    f"{name}() takes axis and keepdims, each of them once, but got {args} and "
-                    f"axis={params['axis']}. Write x.{name}(axis=0, keepdims=True)."
-                )
-            params |= dict(zip(("axis", "keepdims"), args, strict=False))
-            if _wants_a_pair(frame.f_back):
-                raise no_pair(name, args[0])
-        _check_params(name, **params)
-        flags = {key: bool(flag) for key, flag in params.items() if key == "keepdims"}
-        return lambda **usual: params | flags  # NumPy takes no np.True_
-
-
-DICT = _Dict({(): dict, (False,): dict, (bool,): dict, (int, bool): dict})
-
-
-def _check_params(name: str, axis: Any, ddof: Any = 0, keepdims: Any = False) -> None:
-    """Raises a TypeError if an argument has slipped into the place of another."""
-    axes, write = f"axis={axis}", f"x.{name}(axis={axis}, keepdims=True)"
-    if not isinstance(keepdims, given.BOOLS):
-        if given.is_a(given.INT, axis) and given.is_a(given.INT, keepdims):
-            write = f"x.{name}(axis=({axis}, {keepdims})) for both axes"
-        raise TypeError(
-            f"{name}() takes True or False as keepdims, after {axes}, but got {keepdims!r:.80}. "
-            f"Write {write}."
-        )
-    if not given.is_a(given.NUMBER, ddof):
-        raise TypeError(
-            f"{name}() takes a number as ddof, after {axes}, but got {ddof!r:.80}. Write "
-            f"x.{name}({axes}, keepdims=True) or x.{name}({axes}, ddof=1)."
-        )
-    if name == "unsqueeze" and not given.is_a(given.INT, axis):
-        raise TypeError(
-            f"unsqueeze() takes the place of the new axis, an int, but got {axis!r:.80}. Write "
-            "x.unsqueeze(0) or x.unsqueeze(-1)."
-        )
-
-
-def _wants_a_pair(frame: FrameType) -> bool:
-    """Whether a result is at once unpacked into two, or indexed by 0 or 1, as a pair is."""
-    from opcode import opmap  # only when it is needed
-
-    code, after, high = frame.f_code, [], 0
-    words = code.co_code[frame.f_lasti + 2 :]
-    for op, arg in zip(words[::2], words[1::2], strict=True):
-        if op == opmap["EXTENDED_ARG"]:
-            high = (high | arg) << 8
-        elif op != opmap.get("CACHE"):
-            after.append((op, high | arg))
-            high = 0
-        if len(after) == 2:
-            break
-    op, arg = after[0]
-    if op == opmap["UNPACK_SEQUENCE"]:
-        return arg == 2
-    subscripts = [(opmap.get("BINARY_SUBSCR"), after[-1][1]), (opmap.get("BINARY_OP"), 26)]
-    if after[-1] not in subscripts:  # BINARY_OP 26 is the [] of Python 3.14
-        return False
-    constant = code.co_consts[arg] if op == opmap["LOAD_CONST"] else arg
-    return op in (opmap["LOAD_CONST"], opmap.get("LOAD_SMALL_INT")) and constant in (0, 1)
-
-
-def no_pair(name: str, axis: Any) -> TypeError:
-    return TypeError(
-        f"{name}() gives the {name[:3]}ima alone, and no pair of them and their places. Write "
-        f"x.{name}(axis={axis}) and np.arg{name}(x, axis={axis}), or x.{name}(axis={axis})[0] for "
-        f"the first of the {name[:3]}ima."
-    )
-
+from simplegrad.other_names import ATTRIBUTES, FUNCTIONS, RULE_OF_YOURS
 
 # Numbers taken out of a graph
 
@@ -325,28 +79,9 @@ def no_number(t: Any, asked: str, write: str = "") -> ValueError:
     return ValueError(f"{asked} one number, but {t!r} has {t.size}. Write {write}{one}t.numpy().")
 
 
-def check_one_number(t: Any, wanted: type) -> None:
-    """Raises an error if float(t) or int(t) is not to be had, or comes from math.exp(t)."""
-    if t.size != 1:
-        write = "sg.exp(t) for math.exp of each of them, and so on, or "
-        raise no_number(t, "float(t), int(t) and the functions of math take", write)
-    if t.requires_grad and wanted is float:
-        _check_no_math(sys._getframe(2))
-
-
-def _check_no_math(frame: FrameType) -> None:
-    """Raises a TypeError if the line that asks for float(t) is one of math.exp(t) and the like."""
-    import linecache  # only when it is needed: it takes time to import
-
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
-    found = re.search(r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(", line)
-    if found and "float(" not in line and "item(" not in line:
-        name = found[1]
-        raise TypeError(
-            f"math.{name} was given a Tensor that requires gradients. It computes a number and "
-            f"remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
-            f"math.exp(t), and so on, or math.{name}(t.item()) where only the number matters."
-        )
+def no_one_number(t: Any) -> ValueError:
+    write = "sg.exp(t) for math.exp of each of them, and so on, or "
+    return no_number(t, "float(t), int(t) and the functions of math take", write)
 
 
 def no_length(t: Any) -> TypeError:
@@ -362,16 +97,35 @@ def check_format(t: Any, spec: str) -> None:
         )
 
 
-def refuses(operator: str, write: str) -> Callable[..., NoReturn]:
-    """An operator that has no gradient to give: calling it is an error that says what to write."""
+LOSING = re.compile(
+    r"\bmath\.(?!is|ceil|floor|trunc)(\w+)\(|\b(fill|setitem|__setitem__|fromiter|astype|array)\("
+)
+"""Calls that ask a tensor for its number and compute with it, or keep it."""
 
-    def refuse(t: Any, *others: Any) -> NoReturn:
+
+def check_not_lost(t: Any) -> None:
+    """Raises a TypeError if float(t) is asked for by math.exp(t), array[0] = t and the like."""
+    import linecache  # only when they are needed: they take time to import
+    import opcode
+
+    frame = sys._getframe(2)
+    code = frame.f_code
+    line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals)
+    found = None if re.search(r"\b(float|int|item)\(", line) else LOSING.search(line)
+    is_assigned = code.co_code[frame.f_lasti] == opcode.opmap["STORE_SUBSCR"]
+    if found and found[1]:
         raise TypeError(
-            f"{operator} of {t!r} is made of steps, which have no slope, so there would be no "
-            f"gradient. Write {write} for an array of its numbers."
+            f"math.{found[1]} was given {t!r}, which requires gradients. It computes a number and "
+            f"remembers nothing, so this part of the gradient would be lost. Write sg.exp(t) for "
+            f"math.exp(t), and so on, or math.{found[1]}(t.item()) where only the number matters."
         )
-
-    return refuse
+    if found or is_assigned:
+        raise TypeError(
+            f"an element of an array was to be {t!r}, which requires gradients. The array would "
+            "keep its number and not how it was computed, so this part of the gradient would be "
+            "lost. Write sg.stack(tensors) for an array of tensors, or array[0] = t.item() where "
+            "only the number matters."
+        )
 
 
 # Tensors that are changed, copied or asked a question
@@ -388,14 +142,6 @@ def element_assigned(t: Any) -> TypeError:
     )
 
 
-def data_changed(t: Any) -> RuntimeError:
-    return RuntimeError(
-        f"the data of {t!r} was assigned between forward and backward(), so its gradients would "
-        "be those of another computation. Call backward() first and change the data after it, "
-        "or make a new tensor instead: u = t * 2 in place of t.data *= 2."
-    )
-
-
 def result_made_constant(t: Any) -> RuntimeError:
     return RuntimeError(
         f"{t!r} was computed from tensors that require gradients, so it does, too. "
@@ -406,7 +152,8 @@ def result_made_constant(t: Any) -> RuntimeError:
 def result_copied(t: Any) -> TypeError:
     return TypeError(
         f"{t!r} is a result and belongs to its graph, so it cannot be copied. Write "
-        "copy.deepcopy(t.detach()), or copy the leaves and compute it again."
+        "copy.deepcopy(t.detach()), or copy the leaves and compute it again. If a module keeps it, "
+        "write model.out = None before you copy the model, with the name of that attribute."
     )
 
 
@@ -418,61 +165,51 @@ def truth_of_many(t: Any) -> ValueError:
     )
 
 
-def no_pairs(y: Any, t: Any) -> ValueError:
-    write = "Make a target for each element of the prediction."
-    if y.size == t.size:
-        write = f"Write sg.mse_loss(prediction, target.reshape{y.shape})."
-    return ValueError(
-        f"mse_loss compares element with element, but the prediction has shape {y.shape} and the "
-        f"target {t.shape}. {write}"
-    )
+# Data that changes between forward and backward
 
 
-def not_joined(name: str, tensors: Any, axis: Any, wrong: Mapping[str, Any]) -> TypeError:
-    if wrong:
-        return refused(f"sg.{name}", wrong, [*tensors])
-    return TypeError(
-        f"{name}() takes a list of tensors, and an int as axis, but got {axis!r:.80} as axis. "
-        f"Write sg.{name}([a, b]) or sg.{name}([a, b], axis=1)."
-    )
+class Memory:
+    """What a tensor and its views share: when `.data` of one of them was last assigned.
+
+    Tensors are numbered in the order of their creation, and an assignment takes a number, too.
+    """
+
+    changed = -1
 
 
-def other_features(x: Any, W: Any) -> ValueError:
-    """The error of a Linear with a weight `W` that is given an `x` of other features."""
-    in_features, out_features = W.shape
-    write = (
-        f"nn.Linear({x.shape[-1] if x.ndim else 1}, {out_features}) for such inputs, or "
-        "nn.Flatten() before it for images"
-    )
-    if x.shape[-1:] == (out_features,):
-        write = (
-            "h @ embedding.weight.T, if the weight is one that it shares with an Embedding: here a "
-            "weight is (in, out), the transpose of PyTorch's. For other inputs write "
-            f"nn.Linear({out_features}, {in_features})"
-        )
-    return ValueError(
-        f"Linear{W.shape} takes inputs whose last axis is {in_features}, but got shape {x.shape}. "
-        f"Write {write}."
-    )
+UNCHANGED = Memory()  # that of all tensors without views whose data was never assigned
+
+changed_of = attrgetter("memory.changed")
 
 
-def no_class(target: Any, classes: int) -> ValueError:
-    write = "np.array(targets) - 1 if your classes count from 1"
-    if target == -100:
-        write = (
-            "keep = np.array(targets) != -100, and then sg.cross_entropy(logits[keep], "
-            "np.array(targets)[keep]), to leave out the rows that PyTorch's ignore_index leaves out"
-        )
-    return ValueError(
-        f"the logits have {classes} classes, so a target is one of 0 ... {classes - 1}, but one is "
-        f"{target}. Write {write}."
-    )
+def own_memory(t: Any) -> Memory:
+    """The memory of `t`, made when it is first needed."""
+    if t.memory is UNCHANGED:
+        t.memory = Memory()
+    return t.memory
 
 
-def no_mode() -> TypeError:
-    return TypeError(
-        "train() takes no argument: it is one mode, and eval() is the other. Write model.train() "
-        "or model.eval()."
+def memory_of(data: Any, inputs: tuple[Any, ...]) -> Memory:
+    """The memory of the input that `data` is, or is a view of, if it is of one."""
+    owner = data if data.base is None else data.base
+    for t in inputs:
+        if owner is t._data or owner is t._data.base:
+            return own_memory(t)
+    return UNCHANGED
+
+
+def check_data_unchanged(tape: list[Any]) -> None:
+    """Raises a RuntimeError if data that forward has seen, and partials read, is another now."""
+    for c in tape:
+        if c.rule and max(map(changed_of, (*c.inputs, c))) > c.index:
+            raise data_changed(max((*c.inputs, c), key=changed_of))
+
+
+def data_changed(t: Any, how: str = "was assigned") -> RuntimeError:
+    return RuntimeError(
+        f"the data of {t!r} {how} between forward and backward(), so its gradients would "
+        "be those of another computation. Call backward() first and change the data after it, "
+        "or make a new tensor instead: u = t * 2 in place of t.data *= 2."
     )
 
 
@@ -487,30 +224,70 @@ def no_result(module: Any) -> NoReturn:
 # Parameters made in a forward pass
 
 
-class _Running(threading.local):
-    """The module whose forward pass this thread is in, if it is in one."""
-
-    module: Any = None
-
-
-running = _Running()
+running: ContextVar[Any] = ContextVar("running", default=None)
+"""The module whose forward pass the code is in, if it is in one."""
 
 
 def warn_within_forward() -> None:
     """Warns of a parameter that is made while the forward pass of a module runs."""
-    if running.module is None:
+    running_module = running.get()
+    if running_module is None:
         return
     frame = sys._getframe(1)
     while (caller := frame.f_back) and not (
-        caller.f_code.co_name == "__call__" and caller.f_locals.get("self") is running.module
+        caller.f_code.co_name == "__call__" and caller.f_locals.get("self") is running_module
     ):
         frame = caller
-    module = type(running.module).__name__
+    module = type(running_module).__name__
     warn_at(
         frame,
         f"{module} makes a parameter in its forward pass. It is a new one in each call, with new "
         f"numbers, and no optimizer has it, so it is never trained. Make it once, in __init__ of "
         f"{module}, as self.layer = nn.Linear(2, 1), and use it in forward.",
+    )
+
+
+# Parameters that a module does not find
+
+
+def hidden_in_value(name: str, value: Any, t: Any) -> TypeError:
+    kind = type(value)
+    is_function = callable(value) and not isinstance(kind.__call__, FunctionType)  # a lambda, …
+    if is_function or isinstance(value, dict | list | tuple):  # the latter, in a key or the like
+        write = "self.layer = layer, too, so that the layer is found"
+    elif hasattr(value, "keys"):
+        write = f"self.{name} = dict(...)"
+    elif hasattr(value, "__iter__"):
+        write = f"self.{name} = list(...)"
+    else:
+        write = f"class {kind.__name__}(nn.Module)"
+    return TypeError(
+        f"the attribute {name!r} is a {kind.__name__} that holds {t!r}, where it is not found: a "
+        "Module looks for parameters in its attributes, in modules, and in lists, tuples "
+        f"and dicts of them. No optimizer would train it. Write {write}."
+    )
+
+
+def hidden_in_class(cls: type, key: str, t: Any) -> TypeError:
+    return TypeError(
+        f"{cls.__name__}.{key} holds {t!r}, where it is not found: a Module looks for parameters "
+        "in vars(self), and not in its class or in __slots__. No optimizer would train it. Write "
+        "self.layer = nn.Linear(2, 1) in __init__; what another model trains, a method takes as an "
+        "argument."
+    )
+
+
+def read_once(name: str, value: Any) -> TypeError:
+    return TypeError(
+        f"the attribute {name!r} is a {type(value).__name__}: parameters in it cannot be found, "
+        f"and it is empty after its first use. Write self.{name} = list(...)."
+    )
+
+
+def same_name(name: str, one: str, other: str) -> ValueError:
+    return ValueError(
+        f"{one} and {other} both have the name {name!r}, so one of them would never be found. "
+        'Write {"left": one, "right": other}, with keys that differ as strings and have no dots.'
     )
 
 
@@ -546,32 +323,145 @@ def check_only_schedule(schedule: Any) -> None:
         )
 
 
-# Optimizers of another model than the one that is trained
+# Optimizers of other parameters than those that are trained
+
+now = itertools.count(1).__next__  # the order in which gradients arrive and optimizers step
+
+# Those that are alive, each with the modules whose parameters it was given, as weak references
+optimizers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
-def remember_original(t: Any, original: Any) -> Any:
-    """The deep copy `t`, which knows its original from now on."""
-    t.copied_from = weakref.ref(original)
-    return t
+class _Backwards(threading.local):
+    """The last calls of backward() in this thread: when, and weakly which leaves got gradients."""
+
+    def __init__(self) -> None:
+        self.last: deque[tuple[int, list[Any]]] = deque(maxlen=10)
 
 
-def originals_of(tensors: list[Any]) -> list[tuple[Any, Any]]:
-    """The tensors that are deep copies, each with its original, where that is still there."""
-    pairs = [(t, t.copied_from()) for t in tensors if hasattr(t, "copied_from")]
-    return [(t, original) for t, original in pairs if original is not None]
+backwards = _Backwards()
 
 
-def check_originals(pairs: list[tuple[Any, Any]]) -> None:
-    """Raises a ValueError if the originals have gradients, and none of their copies has."""
+def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
+    """Remembers an optimizer, and those of its "params" that are modules."""
+    modules = [weakref.ref(p) for p in params if hasattr(p, "parameters")]
+    optimizers.setdefault(optimizer, []).extend(modules)
 
-    def has_gradient(t: Any) -> bool:
-        return t.grad is not None and bool(t.grad.any())
 
-    with_gradient = [original for _, original in pairs if has_gradient(original)]
-    if with_gradient and not any(has_gradient(t) for t, _ in pairs):
-        raise ValueError(
-            "step() would train nothing: this optimizer was made from a deep copy of the model, "
-            "whose parameters have no gradients, and the loss was computed with the original, "
-            f"which has got them: {with_gradient[0]!r}. Nothing was updated. Write "
-            "Adam(model=model) with the model that computes the loss."
-        )
+def gradients_went_to(tape: Sequence[Any]) -> None:
+    """Remembers which leaves a backward() has given gradients to."""
+    backwards.last.append((now(), [weakref.ref(t) for t in tape if t.rule is None]))
+
+
+def check_trained(optimizer: Any, since: int) -> None:
+    """Raises a ValueError if others got the gradients that the optimizer's parameters lack.
+
+    Others are leaves that no optimizer has. There may be such, as inputs that require gradients,
+    and a parameter may lack one, as in a head that is not used. Both together are a mistake if the
+    others are in a module that the optimizer was given, or of the shapes of what lacks gradients.
+    """
+    reached = [refs for time, refs in backwards.last if time > since]
+    groups = optimizer.param_groups
+    lacking = {
+        id(t): f"{name!r} of group {group['label']!r}"
+        for group in groups
+        for name, t in group["params"].items()
+        if reached and t.requires_grad and _lacks_gradient(t, since)
+    }
+    if not lacking:
+        return
+    living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
+    owned = {id(t) for opt in living for g in opt.param_groups for t in g["params"].values()}
+    got = {id(t): t for refs in reached for ref in refs if (t := ref()) is not None}
+    others = {key: t for key, t in got.items() if key not in owned and t.requires_grad}
+    if others:
+        modules = [m for ref in optimizers.get(optimizer, ()) if (m := ref()) is not None]
+        found = [(name, t) for m in modules for name, t in m.parameters().items()]
+        now_there = [repr(name) for name, t in found if id(t) in others]
+        if now_there or _are_replaced(groups, lacking, [t.shape for t in others.values()]):
+            raise _not_trained([*lacking.values()], now_there, [*map(repr, others.values())])
+
+
+def _lacks_gradient(t: Any, since: int) -> bool:
+    """Whether `t` got none since then; one that was cleared, and is not 0, was filled by hand."""
+    return t.touched <= since and (t.touched > 0 or t.grad is None or not t.grad.any())
+
+
+def _are_replaced(
+    groups: Sequence[Mapping[str, Any]], without: Container[int], others: list[Any]
+) -> bool:
+    """Whether the shapes of others say that they are where parameters without a gradient were.
+
+    They do if no parameter has a gradient and most of the others are of their shapes, as in a copy
+    that is trained in part, and if most that lack one in a group find another, which may differ
+    along an axis, as a head for more classes does. A single shape can be that of an input.
+    """
+    trainable = [[t for t in g["params"].values() if t.requires_grad] for g in groups]
+    lacking = [[t.shape for t in row if id(t) in without] for row in trainable]
+    trained = Counter(t.shape for t in chain(*trainable) if id(t) not in without)
+    if not trained:
+        found = _alike([*chain(*lacking)], others, axes=0)
+        if found > 1 and 2 * found > len(others):
+            return True
+    elif trained <= Counter(others):  # all have others beside them, which are those of a teacher
+        others = [*(Counter(others) - trained).elements()]
+    return any(
+        2 * _alike(shapes, others, axes=int(len(shapes) > 1)) > len(shapes)
+        for shapes, row in zip(lacking, trainable, strict=True)
+        if len(shapes) > 1 or len(row) == 1
+    )
+
+
+def _alike(shapes: list[Any], others: list[Any], axes: int) -> int:
+    """How many of these shapes have one of the others each, up to the sizes of so many axes."""
+    left, found = list(others), 0
+    for shape in shapes:
+        alike = [s for s in left if len(s) == len(shape) and sum(map(ne, s, shape)) <= axes]
+        if alike:
+            left.remove(shape if shape in alike else alike[0])
+            found += 1
+    return found
+
+
+def _not_trained(mine: list[str], now_there: list[str], others: list[str]) -> ValueError:
+    def some(names: list[str]) -> str:
+        return ", ".join([*names[:3], *([f"and {len(names) - 3} more"] if names[3:] else [])])
+
+    them = f"{some(now_there)} of the model as it is now" if now_there else some(others)
+    return ValueError(
+        f"step() has no new gradient for {some(mine)}, but backward() gave one to {them}, "
+        "which no optimizer has. A part of the model was replaced after its optimizer was made, or "
+        "the loss was computed with a copy of the model. Nothing was updated. Write opt = "
+        "Adam(model=model) with the model that computes the loss, and opt.load_state(old_opt."
+        'state()) to keep the moments, or opt.add_param_group({"params": model.head}) for what is '
+        "new."
+    )
+
+
+# Rules whose partials are wrong
+
+
+def too_few_partials(c: Any) -> ValueError:
+    names = [name_of_partial(partial) for partial in c.rule.partials]
+    needed = ", ".join(f"d{letter}" for letter in "abcdefgh"[: len(c.inputs)])
+    return ValueError(
+        f"the rule {c.rule.__name__} was given {len(c.inputs)} inputs and has "
+        f"{len(names)} partials, {', '.join(names)}, so an input would get no gradient. Write "
+        f"partials = {needed}, a function for each input."
+    )
+
+
+def wrong_partial(grad: Any) -> ValueError:
+    """The error about what a partial gave, which chain_rule has called."""
+    names = sys._getframe(2).f_locals
+    partial, c, t = names["partial"], names["c"], names["t"]
+    return ValueError(
+        f"the partial {name_of_partial(partial)} of the rule {c.rule.__name__} gave shape "
+        f"{grad.shape}, but its input has shape {t.shape}, and the result {c.shape}. It must have "
+        "the shape of its input, or that to which the rule has broadcast it. Write, for a "
+        "product, def da(dc, c, a, b): return dc * b."
+    )
+
+
+def name_of_partial(partial: Any) -> str:
+    """Its name: it may be one function for all inputs, which is told the number of one."""
+    return getattr(partial, "func", partial).__name__

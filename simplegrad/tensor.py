@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 
 import numpy as np
 
-from simplegrad import autograd, given, mistakes, rules
-from simplegrad.mistakes import DICT, refused
+from simplegrad import autograd, given, habits, mistakes, rules
+from simplegrad.autograd import no_grads, requires_grad_of
+from simplegrad.given import float_dtype, kept
+from simplegrad.habits import DICT, refused
+from simplegrad.mistakes import UNCHANGED, memory_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -25,7 +28,7 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 _creation_order = itertools.count()
 
 
-class Tensor(mistakes.TensorElsewhere):
+class Tensor(habits.TensorElsewhere):
     """An array of numbers that remembers how it was computed.
 
     Args:
@@ -58,14 +61,13 @@ class Tensor(mistakes.TensorElsewhere):
         "_data",
         "_grad",
         "_requires_grad",
-        "copied_from",  # set by a deep copy alone: a weak reference
         "index",
-        "input_versions",
         "inputs",
+        "memory",
         "name",
         "params",
         "rule",
-        "version",
+        "touched",
     )
 
     __array_priority__ = 1000  # ndarray * Tensor leaves the product to Tensor.__rmul__
@@ -73,14 +75,13 @@ class Tensor(mistakes.TensorElsewhere):
     _data: np.ndarray
     _grad: np.ndarray | None
     _requires_grad: bool
-    copied_from: Any
     index: int  # the order of creation
-    input_versions: tuple[int, ...]  # the version of each input when it was used
     inputs: tuple[Tensor, ...]
+    memory: mistakes.Memory  # shared with its views: when .data was last assigned
     name: str | None
     params: dict[str, Any]
     rule: Any
-    version: int  # how often .data was assigned
+    touched: int  # when .grad was last given or added to, of all such times; 0 if it was cleared
 
     def __init__(
         self,
@@ -97,12 +98,13 @@ class Tensor(mistakes.TensorElsewhere):
             dtype = a.dtype if isinstance(data, np.ndarray | np.generic | Tensor) else np.float32
         else:
             dtype = given.dtype(dtype)
+            given.check_range(a, dtype)
         if a.dtype.kind not in given.REAL:
             raise given.no_real_numbers(data, a)
         self._data = a.astype(dtype, subok=False)
-        self._grad, self._requires_grad, self.name = None, False, name
+        self._grad, self.touched, self._requires_grad, self.name = None, 0, False, name
         self.rule, self.inputs, self.params = None, (), {}
-        self.index, self.version, self.input_versions = next(_creation_order), 0, ()
+        self.index, self.memory = next(_creation_order), UNCHANGED
         if requires_grad is not False:
             self.requires_grad = requires_grad
 
@@ -111,12 +113,12 @@ class Tensor(mistakes.TensorElsewhere):
     def _set_data(self, data: TensorLike) -> None:
         if data is not self._data:  # it is after w.data -= ..., which has changed it in place
             self._data = self._array_like_mine("data", data)
-        self.version += 1
+        mistakes.own_memory(self).changed = next(_creation_order)
 
     def _set_grad(self, grad: TensorLike | None) -> None:
         if grad is not None and grad is not self._grad:
             grad = self._array_like_mine("grad", grad)
-        self._grad = grad
+        self._grad, self.touched = grad, 0 if grad is None else mistakes.now()
 
     def _set_requires_grad(self, requires_grad: bool) -> None:
         if not isinstance(requires_grad, given.BOOLS):
@@ -136,6 +138,7 @@ class Tensor(mistakes.TensorElsewhere):
             raise given.other_shape(what, self, array)
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise given.other_dtype(what, self, array)
+        given.check_range(array, self.dtype)
         return array.astype(self.dtype)
 
     data = property(
@@ -177,6 +180,7 @@ class Tensor(mistakes.TensorElsewhere):
         if self._grad is None:
             self.grad = grad
         else:
+            self.touched = mistakes.now()
             self._grad += grad
 
     def zero_grad(self) -> None:
@@ -189,9 +193,10 @@ class Tensor(mistakes.TensorElsewhere):
             array([0., 0.], dtype=float32)
         """
         if self.grad is None:
-            self.grad = np.zeros_like(self.data)
+            self._grad = np.zeros_like(self.data)
         else:
             self.grad.fill(0)
+        self.touched = 0
 
     def detach(self) -> Tensor:
         """A copy of the data as a new leaf that requires no gradient.
@@ -229,13 +234,13 @@ class Tensor(mistakes.TensorElsewhere):
         return self.data.item()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "input_versions"):  # a debugger is in the middle of making it
+        if not hasattr(self, "memory"):  # a debugger is in the middle of making it
             return "Tensor(not made yet)"
-        facts = [_first_values(self.data), f"shape={self.shape}", str(self.dtype)]
+        facts = [given.first_values(self.data), f"shape={self.shape}", str(self.dtype)]
         if self.rule is not None:
             facts.append(f"rule={self.rule.__name__}")
         if self.grad is not None:
-            facts.append(f"grad={_first_values(self.grad)}")
+            facts.append(f"grad={given.first_values(self.grad)}")
         elif self.requires_grad and self.rule is None:
             facts.append("grad=None")
         if self.name is not None:
@@ -247,11 +252,6 @@ class Tensor(mistakes.TensorElsewhere):
         if self.rule is not None:
             raise mistakes.result_copied(self)
         return Tensor, (self.data, self.requires_grad, None, self.name)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        """Another leaf, which knows its original: an optimizer may be given the wrong one."""
-        make, args = self.__reduce__()
-        return mistakes.remember_original(make(*args), self)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """What NumPy makes of a Tensor that it is given: an array, if no gradient is lost by it."""
@@ -285,11 +285,17 @@ class Tensor(mistakes.TensorElsewhere):
         return bool(self.item())
 
     def __float__(self) -> float:
-        mistakes.check_one_number(self, float)
+        if self.size != 1:
+            raise mistakes.no_one_number(self)
+        if self.requires_grad:
+            mistakes.check_not_lost(self)
         return float(self.item())
 
     def __int__(self) -> int:
-        mistakes.check_one_number(self, int)
+        if self.size != 1:
+            raise mistakes.no_one_number(self)
+        if self.requires_grad:
+            mistakes.check_not_lost(self)
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -345,11 +351,11 @@ class Tensor(mistakes.TensorElsewhere):
         return record(rules.Mul.forward(a.data, b.data), rules.Mul, a, b)
 
     def __truediv__(a, b: TensorLike) -> Tensor:
-        a, b = operands(a, b)
+        a, b = operands(a, float(b) if type(b) is int else b)
         return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __rtruediv__(b, a: TensorLike) -> Tensor:
-        a, b = operands(a, b)
+        a, b = operands(float(a) if type(a) is int else a, b)
         return record(rules.Div.forward(a.data, b.data), rules.Div, a, b)
 
     def __pow__(a, b: TensorLike) -> Tensor:
@@ -374,14 +380,14 @@ class Tensor(mistakes.TensorElsewhere):
     def __pos__(a) -> Tensor:
         return a
 
-    __floordiv__ = __rfloordiv__ = mistakes.refuses("//", "t.numpy() // 2")
-    __mod__ = __rmod__ = mistakes.refuses("%", "t.numpy() % 2")
-    __divmod__ = __rdivmod__ = mistakes.refuses("divmod()", "divmod(t.numpy(), 2)")
-    __round__ = mistakes.refuses("round()", "t.numpy().round(2)")
+    __floordiv__ = __rfloordiv__ = habits.refuses("//", "t.numpy() // 2")
+    __mod__ = __rmod__ = habits.refuses("%", "t.numpy() % 2")
+    __divmod__ = __rdivmod__ = habits.refuses("divmod()", "divmod(t.numpy(), 2)")
+    __round__ = habits.refuses("round()", "t.numpy().round(2)")
 
     def __getitem__(a, index: Any) -> Tensor:
         index = given.index(index.data) if isinstance(index, Tensor) else index
-        return record(rules.Index.forward(a.data, index), rules.Index, a, index=index)
+        return record(rules.Index.forward(a.data, index), rules.Index, a, index=kept(index))
 
     # Functions of one rule: `sg.exp(t)` is this `t.exp()`, and takes what `sg.Tensor` takes.
 
@@ -392,7 +398,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.exp(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([1.   , 2.718], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Exp.forward(a.data), rules.Exp, a)
 
     def log(a: TensorLike) -> Tensor:
@@ -402,7 +408,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.log(sg.Tensor([1.0, 2.0])).numpy().round(3)
             array([0.   , 0.693], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Log.forward(a.data), rules.Log, a)
 
     def sqrt(a: TensorLike) -> Tensor:
@@ -412,7 +418,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.sqrt(sg.Tensor([4.0, 9.0])).numpy()
             array([2., 3.], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Sqrt.forward(a.data), rules.Sqrt, a)
 
     def abs(a: TensorLike) -> Tensor:
@@ -434,7 +440,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.tanh(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.762], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Tanh.forward(a.data), rules.Tanh, a)
 
     def sigmoid(a: TensorLike) -> Tensor:
@@ -444,7 +450,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.sigmoid(sg.Tensor([-1e4, 0.0, 1e4])).numpy()
             array([0. , 0.5, 1. ], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.Sigmoid.forward(a.data), rules.Sigmoid, a)
 
     def relu(a: TensorLike) -> Tensor:
@@ -464,7 +470,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.gelu(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.841], dtype=float32)
         """
-        a = as_tensor(a)
+        a = as_floats(a)
         return record(rules.GELU.forward(a.data), rules.GELU, a)
 
     def maximum(a: TensorLike, b: TensorLike) -> Tensor:
@@ -504,7 +510,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.logsumexp(sg.Tensor([1000.0, 1000.0])).numpy().round(3)
             np.float32(1000.693)
         """
-        a, params = as_tensor(a), DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
+        a, params = as_floats(a), DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
         return record(rules.LogSumExp.forward(a.data, **params), rules.LogSumExp, a, **params)
 
     # Reductions: `axis` is None (all), an int or a tuple of ints. DICT[...] is dict, or an error.
@@ -526,7 +532,7 @@ class Tensor(mistakes.TensorElsewhere):
             >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
             array([2., 3.], dtype=float32)
         """
-        params = DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
+        a, params = as_floats(a), DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
         return record(rules.Mean.forward(a.data, **params), rules.Mean, a, **params)
 
     def max(a, *args: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
@@ -557,7 +563,7 @@ class Tensor(mistakes.TensorElsewhere):
             array([1., 1.], dtype=float32)
         """
         params = DICT[(type(ddof), type(keepdims), *wrong)](axis=axis, ddof=ddof, keepdims=keepdims)
-        return record(rules.Var.forward(a.data, **params), rules.Var, a, **params)
+        return record(rules.Var.forward((a := as_floats(a)).data, **params), rules.Var, a, **params)
 
     # Shapes
 
@@ -585,7 +591,8 @@ class Tensor(mistakes.TensorElsewhere):
         """
         order = axes[0] if len(axes) == 1 and not np.isscalar(axes[0]) else axes or None
         try:
-            return record(rules.Transpose.forward(a.data, order), rules.Transpose, a, axes=order)
+            c = rules.Transpose.forward(a.data, order)
+            return record(c, rules.Transpose, a, axes=kept(order))
         except ValueError as error:
             raise given.no_transpose(a, order) from error
 
@@ -638,18 +645,23 @@ NUMPYS_REDUCTIONS: dict[Any, Callable[..., Tensor]] = {
 
 def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
-    needs_grad = autograd.grad_mode.enabled and True in map(autograd.requires_grad_of, inputs)
     c = Tensor.__new__(Tensor)
-    c._data, c._grad, c.name = np.asanyarray(data), None, None
+    c._requires_grad = needs_grad = True in map(requires_grad_of, inputs) and not any(no_grads())
+    c._data, c._grad, c.name, c.index = np.asanyarray(data), None, None, next(_creation_order)
     c.rule, c.inputs, c.params = (rule, inputs, params) if needs_grad else (None, (), {})
-    c._requires_grad, c.index, c.version = needs_grad, next(_creation_order), 0
-    c.input_versions = tuple(map(autograd.version_of, c.inputs))
+    is_new = c._data.base is None and c._data is not inputs[0]._data
+    c.touched, c.memory = 0, UNCHANGED if is_new else memory_of(c._data, inputs)
     return c
 
 
 def as_tensor(a: TensorLike) -> Tensor:
     """`a` itself if it is a Tensor, else a new one that holds it."""
     return a if isinstance(a, Tensor) else Tensor(a)
+
+
+def as_floats(a: TensorLike) -> Tensor:
+    """`a` as a Tensor of floats, for the functions of calculus: integers become float32."""
+    return a if isinstance(a, Tensor) and a.dtype.kind == "f" else Tensor(a, dtype=float_dtype(a))
 
 
 def operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
@@ -690,7 +702,7 @@ def constant(x: TensorLike, beside: TensorLike) -> Tensor:
     if isinstance(x, np.ndarray | np.generic) or not isinstance(beside, Tensor):
         return Tensor(x)
     dtype = np.result_type(beside.dtype, x if isinstance(x, int | float) else np.float32)
-    if isinstance(x, int | float) and abs(x) < 2**63:  # as an array, fewer steps of a debugger
+    if dtype.kind == "f" and isinstance(x, int | float) and abs(x) < 2**63:  # in fewer steps
         return Tensor(np.array(x).astype(dtype))
     return Tensor(x, dtype=dtype)
 
@@ -704,13 +716,3 @@ def _array_from(data: Any) -> np.ndarray:
     if isinstance(data, list | tuple) and any(issubclass(c, Tensor) for c in set(map(type, data))):
         raise given.list_of_tensors(data)
     return data.data if isinstance(data, Tensor) else given.array(data)
-
-
-def _first_values(array: np.ndarray) -> str:
-    """As much of an array as fits beside other things in a line: integers exactly."""
-    array = np.asarray(array)  # a subclass may refuse to give its values, as in a recording
-    spec = ".4g" if array.dtype.kind == "f" else "d"
-    values = [format(x, spec) for x in array.flat[:4].tolist()]
-    if array.ndim == 0:
-        return values[0]
-    return f"[{', '.join(values)}{', ...' if array.size > 4 else ''}]"

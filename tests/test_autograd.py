@@ -1,6 +1,8 @@
 """The engine: the order of the tape, what backward adds where, and what it leaves behind."""
 
+import copy
 import gc
+import math
 import re
 import sys
 import threading
@@ -9,10 +11,12 @@ import weakref
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes
+from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 import simplegrad as sg
+from simplegrad import rules
 from simplegrad.autograd import backward, chain_rule, is_grad_enabled, tape_of, unbroadcast
+from simplegrad.tensor import record
 
 
 def leaf(data, name=None):
@@ -252,6 +256,161 @@ def test_so_is_assigning_the_data_of_a_result():
         c.sum().backward()
 
 
+VIEWS = {
+    "slice": lambda x: x[1:],
+    "row": lambda x: x[0],
+    "...": lambda x: x[...],
+    "new axis": lambda x: x[None],
+    "reshape": lambda x: x.reshape(-1),
+    "T": lambda x: x.T,
+    "transpose": lambda x: x.transpose(1, 0),
+    "squeeze": lambda x: x.squeeze(),  # there is nothing to squeeze: it is the same array
+    "unsqueeze": lambda x: x.unsqueeze(0),
+    "view of a view": lambda x: x.T[1:].unsqueeze(0)[:, 0],
+}
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+@pytest.mark.parametrize("name", VIEWS)
+def test_so_is_assigning_the_data_that_a_view_shows(name, requires_grad):
+    w, x = leaf(3.0), sg.Tensor(np.ones((2, 3)), requires_grad)
+    view = VIEWS[name](x)
+    loss = (view * w).sum()
+    x.data *= 5
+    with pytest.raises(RuntimeError, match="was assigned between forward and backward"):
+        loss.backward()
+    assert w.grad is None
+
+    loss = (x * w).sum()
+    view.data *= 5
+    if np.shares_memory(x.data, view.data):
+        with pytest.raises(RuntimeError, match="was assigned between forward and backward"):
+            loss.backward()
+    else:
+        loss.backward()
+        assert w.grad == x.data.sum()
+
+
+def test_a_view_may_be_taken_and_used_after_its_tensor_was_assigned():
+    w = leaf([[1.0, 2.0], [3.0, 4.0]])
+    for _ in range(3):
+        w.zero_grad()
+        (w.T * w[0]).sum().backward()
+        w.data -= 0.1 * w.grad
+    assert np.isfinite(w.data).all()
+
+
+def test_what_a_rule_of_ones_own_returns_unchanged_is_the_data_of_its_input():
+    class Identity:
+        def forward(a):
+            return a
+
+        def da(dc, c, a):
+            return dc
+
+        partials = (da,)
+
+    x, w = sg.Tensor([1.0, 2.0]), leaf(3.0)
+    c = record(Identity.forward(x.data), Identity, x)
+    loss = (c * w).sum()
+    x.data *= 5
+    with pytest.raises(RuntimeError, match="was assigned"):
+        loss.backward()
+
+
+KEPT = {
+    "an index": (np.array([0, 1]), np.array([2, 3]), lambda w, i: w[i]),
+    "a list": ([0, 1], [2, 3], lambda w, i: w[i]),
+    "a mask": (np.array([True, False] * 2), np.array([False] * 4), lambda w, i: w[i]),
+    "an index of several": (np.array([0, 1]), np.array([2, 3]), lambda w, i: w.unsqueeze(1)[i, :]),
+    "a list in a tuple": ([0, 1], [2, 3], lambda w, i: w.unsqueeze(0)[0, i]),
+    "a Tensor": (sg.Tensor(np.array([0, 1])), np.array([2, 3]), lambda w, i: w[i]),
+    "a Tensor in a tuple": (sg.Tensor(np.array([0, 1])), [2, 3], lambda w, i: w.unsqueeze(0)[0, i]),
+    "a condition": (np.array([True, False] * 2), np.zeros(4, bool), lambda w, s: sg.where(s, w, 0)),
+    "a list of axes": ([0, 2, 1], [0, 1, 2], lambda w, i: w.reshape(1, 2, 2).transpose(i) * ORDER),
+    "a target": (np.array([0]), np.array([1]), lambda w, t: sg.cross_entropy(w.unsqueeze(0), t)),
+    "a target, a Tensor": (
+        sg.Tensor(np.array([0])),
+        np.array([1]),
+        lambda w, t: sg.cross_entropy(w.unsqueeze(0), t),
+    ),
+    "a start of backward": (np.ones(4), np.zeros(4), lambda w, x: (w * sg.Tensor(x)).sum()),
+    "an array beside": (np.ones(4), np.zeros(4), lambda w, x: w * x),
+}
+ORDER = np.arange(4.0).reshape(1, 2, 2)
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("how", ["in place", "assigned"])
+def test_what_a_rule_keeps_is_what_it_was(name, how):
+    before, after, compute = KEPT[name]
+    kept, w = copy.copy(before), leaf(np.arange(4.0))
+    compute(w, kept).sum().backward()
+    right, w.grad = w.grad, None
+
+    loss = compute(w, kept).sum()
+    if isinstance(kept, sg.Tensor) and how == "assigned":
+        kept.data = after
+    elif isinstance(kept, sg.Tensor):
+        kept.data[:] = after
+    else:
+        kept[:] = after
+    loss.backward()
+    assert np.array_equal(w.grad, right)
+
+
+def test_the_gradients_of_an_embedding_whose_batch_is_filled_anew():
+    embedding = sg.nn.Embedding(4, 1)
+    batch = np.array([0, 1])
+    first = embedding(batch).sum()
+    batch[:] = [2, 3]
+    (first + embedding(batch).sum()).backward()
+    assert embedding.weight.grad.tolist() == [[1], [1], [1], [1]]
+
+
+def test_gradients_are_those_of_the_forward_pass_or_an_error_whatever_changes(for_all):
+    """Tensors and views of them are joined; then data, an index or a condition changes."""
+
+    @for_all(st.data())
+    def right_or_an_error(data):
+        draw = data.draw
+        rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        index, condition = rng.integers(0, 2, 3), rng.random((2, 3)) < 0.5
+        made = [sg.Tensor(rng.normal(size=(2, 3)), draw(st.booleans())) for _ in range(2)]
+        made.append(leaf(rng.normal(size=(2, 3))))
+        for _ in range(draw(st.integers(1, 5))):
+            a, b = draw(st.sampled_from(made)), draw(st.sampled_from(made))
+            step = draw(st.sampled_from(["view", "index", "where", "mul", "add", "exp"]))
+            if step == "view":
+                view = draw(st.sampled_from(["T", "reshape", "slice"]))
+                c = {"T": a.T.T, "reshape": a.reshape(6).reshape(2, 3), "slice": a[:]}[view]
+            else:
+                c = {
+                    "index": lambda a, b: a[index[:2]] * b,
+                    "where": lambda a, b: sg.where(condition, a, b),
+                    "mul": lambda a, b: a * b,
+                    "add": lambda a, b: a + b,
+                    "exp": lambda a, b: a.tanh(),
+                }[step](a, b)
+            made.append(c)
+        loss = (made[-1] * made[2]).sum()
+        leaves = [t for t in tape_of(loss) if t.rule is None]
+        right = chain_rule(tape_of(loss), np.ones(()))
+
+        index[:], condition[:] = 1 - index, ~condition
+        for t in draw(st.lists(st.sampled_from(made), max_size=2)):
+            if draw(st.booleans()):
+                t.data = t.data + 1
+            else:
+                t.data += 1
+        try:
+            loss.backward()
+        except RuntimeError:
+            return
+        for t in leaves:
+            assert np.array_equal(t.grad, right[t.index])
+
+
 def test_data_may_be_assigned_after_backward_and_before_the_next_forward():
     w = leaf([1.0, 2.0])
     for _ in range(2):
@@ -304,6 +463,84 @@ def test_backward_from_a_gradient_of_another_shape(shape):
     assert a.grad is None
 
 
+def rule_of(*partials):
+    """The product, with these partials in place of its own."""
+    return type("Mine", (), {"forward": rules.Mul.forward, "partials": partials})
+
+
+def da(dc, c, a, b):
+    return dc * b
+
+
+def db(dc, c, a, b):
+    return dc * a
+
+
+def transposed(dc, c, a, b):
+    return (dc * a).T
+
+
+def outer(dc, c, a, b):
+    return np.multiply.outer(dc, np.ones(dc.shape[-1:])) * a[..., None]
+
+
+def summed(dc, c, a, b):
+    return (dc * a).sum()
+
+
+def of_one_row_more(dc, c, a, b):
+    return np.concatenate([dc * a, dc[:1]])
+
+
+@pytest.mark.parametrize("partial", [transposed, outer, summed, of_one_row_more])
+def test_a_partial_of_a_wrong_shape_is_an_error_that_names_it(partial):
+    mine = rule_of(da, partial)
+    a, b = leaf(np.ones((2, 3))), leaf(np.ones((2, 3)))
+    c = record(mine.forward(a.data, b.data), mine, a, b)
+    match = rf"the partial {partial.__name__} of the rule Mine .* its input has shape \(2, 3\)"
+    with pytest.raises(ValueError, match=match):
+        (c * 2).sum().backward()
+    assert a.grad is b.grad is None
+    with pytest.raises(ValueError, match=match):
+        sg.gradcheck(lambda a, b: record(mine.forward(a.data, b.data), mine, a, b), [a, b])
+
+
+@pytest.mark.parametrize("partials", [(), (da,)])
+def test_a_rule_with_too_few_partials_is_an_error_that_names_it(partials):
+    mine = rule_of(*partials)
+    for needs_grad in [True, False]:
+        a, b = leaf([1.0, 2.0]), sg.Tensor([1.0, 2.0], requires_grad=needs_grad)
+        c = record(mine.forward(a.data, b.data), mine, a, b)
+        with pytest.raises(ValueError, match=r"rule Mine .* 2 inputs .*Write partials = da, db"):
+            c.sum().backward()
+        assert a.grad is b.grad is None
+
+
+def test_a_partial_has_the_shape_of_its_input_or_of_its_broadcast(for_all):
+    shapes = mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)
+
+    def broadcasts(shape, to):
+        try:
+            return np.broadcast_shapes(shape, to) == to
+        except ValueError:
+            return False
+
+    @for_all(shapes, array_shapes(min_dims=0, max_dims=4, max_side=3))
+    def agree(broadcast, other):
+        a_shape, b_shape = broadcast.input_shapes
+        for shape in a_shape, broadcast.result_shape, other:
+            mine = rule_of(lambda dc, c, a, b, shape=shape: np.ones(shape), db)
+            a, b = leaf(np.ones(a_shape)), leaf(np.ones(b_shape))
+            c = record(mine.forward(a.data, b.data), mine, a, b)
+            if shape in (a.shape, c.shape):
+                c.sum().backward()
+                assert a.grad.shape == a.shape
+                assert a.grad.sum() == pytest.approx(math.prod(shape))
+            elif not (broadcasts(a.shape, shape) and broadcasts(shape, c.shape)):
+                with pytest.raises(ValueError, match="of the rule Mine"):
+                    c.sum().backward()
+
+
 def test_nothing_is_added_when_a_partial_fails():
     class Broken:
         def forward(a, b):
@@ -316,8 +553,6 @@ def test_nothing_is_added_when_a_partial_fails():
             raise FloatingPointError("broken")
 
         partials = da, db
-
-    from simplegrad.tensor import record
 
     a, b = leaf(1.0), leaf(2.0)
     c = record(Broken.forward(a.data, b.data), Broken, a, b) + a

@@ -17,7 +17,8 @@ PACKAGE = ROOT / "simplegrad"
 # The rooms, from the ground floor up: a file may import what stands in its own room or below it.
 # Those of one floor do not know each other. "" is simplegrad/__init__.py, the public face.
 FLOORS = [
-    *(["given", "other_names"], ["mistakes"], ["rules"], ["autograd and tensor"]),
+    *(["other_names"], ["given"], ["habits", "mistakes"], ["modes"], ["rules"]),
+    *(["autograd and tensor"],),
     *(["creation"], ["functional"], ["nn"], ["optimizers"], ["datasets"]),
     *(["tools"], [""], ["exercises", "fast"], ["__main__"]),
 ]
@@ -27,7 +28,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # What the number of lines may be: of code, of tensor.py, and of the whole package
 CORE, CORE_CODE = ("rules", "autograd and tensor"), 800
 TENSOR_LINES = 720
-ALL_LINES = 11_850
+ALL_LINES = 13_000
 
 
 # Imports

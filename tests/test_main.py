@@ -1,5 +1,6 @@
 """The guided demo, `python -m simplegrad`: what it shows, what it takes, and how it ends."""
 
+import os
 import re
 import signal
 import subprocess
@@ -29,9 +30,9 @@ def run(*options):
     return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=HANGING)
 
 
-def start(*options, **settings):
-    pipe = subprocess.PIPE
-    return subprocess.Popen([*COMMAND, *options], stdout=pipe, stderr=pipe, text=True, **settings)
+def start(*options, stdout=subprocess.PIPE, **settings):
+    pipes = {"stdout": stdout, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*COMMAND, *options], text=True, **pipes, **settings)
 
 
 def accuracy(output):
@@ -305,7 +306,7 @@ def test_a_missing_package_shows_how_to_install_it(missing, options, capsys, mon
     monkeypatch.delitem(sys.modules, f"{missing}.figure", raising=False)
     captured = error_of(options, capsys)
     assert f"the demo needs {missing}" in captured.err
-    assert captured.err.endswith('python -m pip install "simplegrad[demo]"\n')
+    assert captured.err.endswith('pip install -e ".[demo]" in the folder of the repository\n')
     assert captured.out == ""
 
 
@@ -361,3 +362,43 @@ def test_a_closed_pipe_is_no_traceback():
         error = demo.stderr.read()
     assert demo.returncode == 1
     assert error == ""
+
+
+FULL = "/dev/full"  # where every write fails as on a disk that is full
+SHORT = ("--epochs", "1", "--batch-size", "512")
+
+
+@pytest.mark.skipif(not os.path.exists(FULL), reason=f"this system has no {FULL}")
+@pytest.mark.parametrize(
+    ("options", "unbuffered"),
+    [
+        (SHORT, ""),
+        (SHORT, "1"),
+        (["--help"], ""),  # what is printed fails when Python ends, or would
+        ([*SHORT, "--plot", "digits.png"], ""),
+    ],
+)
+def test_a_disk_that_is_full_is_one_line(options, unbuffered, tmp_path):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open(FULL, "w") as full:
+        demo = start(*options, stdout=full, env=environment, cwd=tmp_path)
+        _, error = demo.communicate(timeout=HANGING)
+    assert demo.returncode == 1
+    assert re.fullmatch("python -m simplegrad: error: cannot write the output: .*space.*\n", error)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX closes them")
+@pytest.mark.parametrize(
+    ("closed", "status", "ends_with"),
+    [
+        (">&-", {2}, "error: there is nothing to print to: the standard output is closed\n"),
+        ("2>&-", {0}, "--plot digits.png\n"),
+        (">&- 2>&-", {1, 2}, ""),  # there is nowhere to say it
+    ],
+)
+def test_an_output_that_is_closed_is_no_traceback(closed, status, ends_with):
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, *SHORT]
+    demo = subprocess.run(command, capture_output=True, text=True, timeout=HANGING)
+    assert demo.returncode in status
+    assert (demo.stdout + demo.stderr).endswith(ends_with)
+    assert "Traceback" not in demo.stdout + demo.stderr

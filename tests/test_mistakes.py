@@ -1,6 +1,6 @@
 """What is watched for: a parameter made in a forward pass, wherever that runs and however it ends.
 
-What is said of a tensor is tested with tensors, and the optimizers of a copy with optimizers.
+What is said of a tensor is tested with tensors, and who is trained by which optimizer with those.
 """
 
 import threading
@@ -52,7 +52,7 @@ def test_a_forward_pass_that_an_error_ends_is_over():
 
     with pytest.raises(ArithmeticError):
         Around(Forgetful(fail))(sg.ones(2))
-    assert mistakes.running.module is None
+    assert mistakes.running.get() is None
     made_silently()
 
 

@@ -74,7 +74,7 @@ def test_names_of_other_libraries_are_not_listed_but_explained():
     assert "view" not in dir(t)
     assert {"reshape", "data", "softmax", "__class__"} <= {*dir(t)}
     help_ = pydoc.render_doc(sg.Tensor, renderer=pydoc.plaintext)
-    own, _, elsewhere = help_.partition("inherited from simplegrad.mistakes.TensorElsewhere:")
+    own, _, elsewhere = help_.partition("inherited from simplegrad.habits.TensorElsewhere:")
     assert "reshape(" in own
     assert "view" not in own
     assert "view\n |      Not here. Write t.reshape(3, 2)\n" in elsewhere

@@ -3,11 +3,13 @@
 import ast
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
 import textwrap
 import types
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from simplegrad import nn, optimizers, rules
 from simplegrad.rules.shapes import EachInput
 
 PACKAGE = Path(sg.__file__).parent
-ROOT = Path(__file__).parent.parent
+HERE = Path(__file__)
+ROOT = HERE.parent.parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -37,6 +40,24 @@ def test_importing_simplegrad_imports_numpy_and_little_else():
     light = {"__future__", "contextlib", "functools", "itertools", "math", "operator", "os"}
     light |= {"threading", "typing", "collections"}
     assert {p for p in packages if not p.startswith("_")} <= {"simplegrad", "numpy"} | light
+
+
+def test_the_demo_and_the_data_sets_come_from_a_zip_as_well(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in (path for path in PACKAGE.rglob("*") if path.is_file()):
+            archive.write(path, Path("simplegrad") / path.relative_to(PACKAGE))
+    code = (
+        "import simplegrad as sg; from simplegrad.__main__ import main; "
+        "assert 'all.zip' in sg.__file__; assert len(sg.datasets.load_names()) == 5163; "
+        "main(['--epochs', '1'])"
+    )
+    outputs = []
+    for path in (tmp_path / "all.zip", PACKAGE.parent):
+        command = [sys.executable, "-c", code.replace("all.zip", path.name)]
+        settings = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(path)}}
+        outputs.append(subprocess.run(command, check=True, capture_output=True, **settings))
+    assert outputs[0].stdout == outputs[1].stdout
+    assert b"m_t = beta_1 * m" in outputs[0].stdout  # the source is read there, too
 
 
 def test_the_package_is_typed():
@@ -103,6 +124,82 @@ def test_the_readme_has_the_two_commands():
     assert 'python -m pip install -e ".[demo]" && python -m simplegrad' in lines
     assert 'python -m pip install -e ".[test]" && python -m pytest -n auto --dist loadfile' in lines
     assert (PACKAGE / "__main__.py").is_file()
+
+
+# On the index of packages, the name belongs to another project: it is installed from a clone.
+
+FOLDERS = ["simplegrad", "tests", "docs", "tutorials", ".ci", ".github", ".vscode"]
+INSTALLER = r"(pip|conda|mamba|micromamba|micropip|piplite|uv|pipx|poetry|pdm|pixi|rye|hatch)[\d.]*"
+VERB = r"(install|download|wheel|add|run|upgrade|update|inject|i)"
+BETWEEN = r"""[\s"'(),.\[]+"""
+FETCHED = re.compile(
+    rf"\b({INSTALLER}{BETWEEN}(-\S*{BETWEEN}|pip{BETWEEN}|tool{BETWEEN})*{VERB}|easy_install|uvx)\b"
+    r"[^\n;&|`]*?(?<![\w./\\-])(?<!-m )simplegrad(?![\w/-]|\.\w|\s*@)"
+    r"|dependencies\s*=\s*\[[^\]]*\bsimplegrad\b",
+    re.IGNORECASE,
+)
+
+
+def fetched_by_name(text):
+    """What in a text would fetch the package of this name from an index."""
+    text = text.replace("\\\n", " ").replace("\\n", "\n").replace('\\"', '"')
+    text = re.sub(r"""["']\s*\n\s*[fr]*["']""", "", text)  # a string goes on in the next line
+    return [found[0] for found in FETCHED.finditer(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pip install simplegrad",
+        "Write pip3 install -U 'simplegrad'.",
+        'python3.12 -m pip install --upgrade --quiet "simplegrad[demo,docs]>=0.1" numpy',
+        "%pip install numpy simplegrad==0.1.0",
+        '"!pip -q install simplegrad\\n",',
+        "python -m pip download simplegrad",
+        "uv add simplegrad",
+        "uv pip install simplegrad",
+        "uv tool install simplegrad",
+        "uv run --with simplegrad python",
+        "uvx simplegrad",
+        "pipx run simplegrad",
+        "conda install -c conda-forge simplegrad",
+        "poetry add simplegrad[demo]",
+        'await micropip.install("simplegrad")',
+        "await micropip.install(['numpy', 'simplegrad'])",
+        'subprocess.run([sys.executable, "-m", "pip", "install", "simplegrad"])',
+        '"Write python -m pip install "\n            f"-U simplegrad."',
+        "pip install \\\n    simplegrad",
+        '# dependencies = ["numpy", "simplegrad"]',
+        "PIP INSTALL SimpleGrad",
+    ],
+)
+def test_what_would_fetch_the_package_by_name_is_found_in_any_spelling(text):
+    assert len(fetched_by_name(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'python -m pip install -e ".[demo]" && python -m simplegrad',
+        "uv run python -m simplegrad",
+        "pip install ./simplegrad simplegrad/",
+        "pip install simplegrad-0.1.0-py3-none-any.whl",
+        "pip install git+https://example.org/simplegrad",
+        'pip install "simplegrad @ git+https://example.org/simplegrad"',
+        "You need Python with pip, and this folder. This installs simplegrad.",
+        "pip install numpy\nimport simplegrad",
+    ],
+)
+def test_the_commands_of_a_clone_fetch_nothing_by_name(text):
+    assert not fetched_by_name(text)
+
+
+@pytest.mark.parametrize("folder", [".", *FOLDERS])
+def test_no_text_of_the_repository_advises_to_fetch_it_by_name(folder):
+    paths = ROOT.glob("*") if folder == "." else (ROOT / folder).rglob("*")
+    for path in paths:
+        if path.is_file() and path.suffix not in {".pyc", ".npz", ".png"} and path != HERE:
+            assert not fetched_by_name(path.read_text(encoding="utf-8")), path
 
 
 def test_the_names_and_files_in_the_readme_exist():

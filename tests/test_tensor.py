@@ -633,3 +633,160 @@ def test_a_tensor_may_have_as_many_axes_as_numpy_allows():
         assert result.ndim == 64
     (t * 2.0).sum().backward()
     assert t.grad.item() == 2
+
+
+# Integers
+
+
+INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.int64, np.bool_]
+
+OPERATIONS = {
+    name: getattr(operator, name)
+    for name in ("add", "sub", "mul", "truediv", "pow", "lt", "le", "gt", "ge", "eq", "ne")
+}
+
+
+def outcome(operation, a, b):
+    """What comes of it: an array, or the kind of the error."""
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(operation(a, b))
+    except (OverflowError, ValueError, TypeError, ZeroDivisionError) as error:
+        return type(error)
+
+
+def test_arithmetic_of_integers_is_numpys_or_the_error_that_numpy_raises(for_all):
+    arrays_of_integers = st.sampled_from(INTEGERS).flatmap(lambda dtype: arrays(dtype, 3))
+    numbers = st.one_of(st.integers(-300, 300), st.integers(-70_000, 70_000), st.floats(-9, 9))
+
+    @for_all(arrays_of_integers, numbers, st.sampled_from([*OPERATIONS]), st.booleans())
+    def agree(array, number, name, is_reflected):
+        operation = OPERATIONS[name]
+        if is_reflected:
+            ours = outcome(lambda a, b: operation(b, a), sg.Tensor(array), number)
+            numpys = outcome(lambda a, b: operation(b, a), array, number)
+        else:
+            ours, numpys = (outcome(operation, a, number) for a in (sg.Tensor(array), array))
+        if isinstance(numpys, type) or isinstance(ours, type):
+            assert ours is numpys or (array.dtype == bool and numpys is TypeError)
+        else:
+            ours = np.asarray(ours.item().data if ours.dtype == object else ours)
+            assert ours.dtype == numpys.dtype
+            np.testing.assert_array_equal(ours, numpys)
+
+
+def test_a_number_that_a_small_integer_cannot_hold_is_an_error_that_says_so():
+    t = sg.Tensor(np.array([100], dtype=np.uint8))
+    assert (t / 1000).item() == 0.1
+    assert (1000 / t).item() == 10
+    for call in (
+        lambda: t + 1000,
+        lambda: -1 * t,
+        lambda: t**1000,
+        lambda: sg.maximum(t, 1000),
+        lambda: sg.where([True], t, 1000),
+        lambda: sg.Tensor([300], dtype=np.uint8),
+        lambda: sg.Tensor(np.array([3e9]), dtype=np.int32),
+        lambda: sg.Tensor(math.nan, dtype=np.int64),
+        lambda: setattr(sg.Tensor(np.int8([1])), "data", [300]),
+        lambda: sg.arange(300, dtype=np.uint8),
+        lambda: sg.uniform(2, low=300, high=400, dtype=np.uint8),
+    ):
+        with pytest.raises(OverflowError, match=r"holds .* but got .*dtype=np\.float32"):
+            call()
+    assert t.data.tolist() == [100]
+
+
+CALCULUS = {
+    **{name: getattr(sg, name) for name in ("exp", "sqrt", "tanh", "sigmoid", "gelu", "logsumexp")},
+    "log": lambda t: sg.log(t[1:]),
+    "softmax": sg.softmax,
+    "log_softmax": sg.log_softmax,
+    "mean": lambda t: sg.Tensor(t).mean(),
+    "var": lambda t: sg.Tensor(t).var(),
+    "mse_loss": lambda t: sg.mse_loss(t, t[::-1].copy()),
+    "mse_loss of floats": lambda t: sg.mse_loss(t.astype(np.float32), t[::-1].copy()),
+    "cross_entropy": lambda t: sg.cross_entropy(t, 1),
+}
+
+
+@pytest.mark.parametrize("name", CALCULUS)
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_functions_of_calculus_take_integers_as_float32(name, dtype):
+    array = np.array([0, 80, 3]).astype(dtype)
+    result = CALCULUS[name](array)
+    assert result.dtype == np.float32
+    exact = CALCULUS[name](array.astype(np.float64))
+    np.testing.assert_allclose(result.data, exact.data, rtol=1e-5, atol=1e-6)
+
+
+def test_the_mean_squared_error_of_pixels():
+    assert sg.mse_loss(np.uint8([0]), np.uint8([200])).item() == 40_000
+
+
+# A gradient lost into an array
+
+
+def put_into(array, value):
+    array[0] = value
+
+
+def put_into_two(array, value):
+    array[0], array[1] = 1.0, value
+
+
+def add_to(array, value):
+    array[0] += value
+
+
+def put_into_flat(array, value):
+    array.flat[0] = value
+
+
+def put_by_loop(array, value):
+    for array[0] in [value]:
+        pass
+
+
+LOSSES_INTO = {
+    "an element": put_into,
+    "one of two": put_into_two,
+    "an element added to": add_to,
+    "flat": put_into_flat,
+    "a loop": put_by_loop,
+    "a row": lambda array, value: put_into(array.reshape(3, 1), value),
+    "a slice": lambda array, value: operator.setitem(array, slice(2), value),
+    "a mask": lambda array, value: operator.setitem(array, array == 0, value),
+    "setitem": lambda array, value: operator.setitem(array, 0, value),
+    "__setitem__": lambda array, value: array.__setitem__(0, value),
+    "fill": lambda array, value: array.fill(value),
+    "put": lambda array, value: array.put(0, value),
+    "full": lambda array, value: np.full(3, value),
+    "append": lambda array, value: np.append(array, value),
+    "fromiter": lambda array, value: np.fromiter([value], float),
+    "a list": lambda array, value: np.array([value, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES_INTO)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_a_gradient_is_not_lost_into_an_array(name, dtype):
+    array = np.zeros(3, dtype)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        LOSSES_INTO[name](array, w([1.0, 2.0]).sum())
+    error = caught.value
+    while error.__cause__:  # NumPy puts errors of its own below, and for `flat` in its place
+        error = error.__cause__
+    assert "this part of the gradient would be lost" in str(error) or name == "flat"
+    assert not array.any() or name == "one of two"
+
+
+def test_numbers_are_put_into_arrays_where_no_gradient_is_lost():
+    array = np.zeros(3)
+    array[0] = sg.Tensor(2.0)
+    array[1] = w([1.0, 2.0]).sum().item()
+    array[2] = float(w([1.0, 3.0]).sum())
+    assert array.tolist() == [2, 3, 4]
+    objects = np.empty(1, dtype=object)
+    objects[0] = t = w([1.0])
+    assert objects[0] is t

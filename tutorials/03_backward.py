@@ -371,16 +371,18 @@ except RuntimeError as error:
 # ## Data that changes in between
 #
 # Partials read the data of the forward pass: the gradient of `w * w` contains `w`. If `w` is another
-# number by the time of `backward()`, the gradient belongs to no computation at all. simplegrad
-# counts the assignments to `.data` in `version`. Each result notes the versions of its inputs, and
-# `backward()` compares them before it computes anything.
+# number by the time of `backward()`, the gradient belongs to no computation at all. Tensors are
+# numbered in the order of their creation, and an assignment to `.data` takes a number, too:
+# `memory.changed`. A result whose input was changed after it was made is refused, before `backward()`
+# computes anything.
 
 # %%
 w = sg.Tensor(3.0, requires_grad=True, name="w")
 loss = w * w
-print(f"when used: version {loss.input_versions[0]}, data {w.item():g}")
+print(f"the loss is number {loss.index - w.index} after w, from the data {w.item():g}")
 w.data -= 0.5
-print(f"now:       version {w.version}, data {w.item():g}")
+print(f"the data was changed at number {w.memory.changed - w.index}, to {w.item():g}")
+assert w.memory.changed > loss.index
 
 try:
     loss.backward()
@@ -402,19 +404,32 @@ assert (loss.item(), wrong) == (9, 5)
 # An optimizer assigns to `.data`, too, but after `backward()`. Forward, backward, step: a training
 # loop has this order for this reason.
 #
-# The count sees assignments to `.data`. It does not see what you write into the array itself.
+# A view, such as `w[:2]` or `w.T`, shows the data of `w` and shares its `memory`, so an assignment
+# to one of them is seen by way of the other. What you write into the array itself is not seen.
 
 # %%
 w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
 loss = (w * w).sum()
 w.data[0] = 2.5  # an assignment to an element of the array, not to .data
 loss.backward()
-print("version:", w.version, " gradient:", w.grad, " at the time of forward: [6. 8.]")
+print("gradient:", w.grad, " at the time of forward: [6. 8.]")
 assert w.grad.tolist() == [5, 8]
 
 # %% [markdown]
-# To change data so that a mistake is noticed, assign to it: `w.data = array` or `w.data -= …`.
-#
+# To change data so that a mistake is noticed, assign to it: `w.data = array` or `w.data -= …`. And
+# `sg.detect_anomaly` compares the numbers themselves, which takes time, so it is for a search.
+
+# %%
+with sg.detect_anomaly():
+    w = sg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+    loss = (w * w).sum()
+    w.data[0] = 2.5
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        print(fill(str(error), 88))
+
+# %% [markdown]
 # ## Exercises
 #
 # The longer exercise `topological_order` in `tutorials/exercises/` comes with a check that says

@@ -380,7 +380,7 @@ plt.show()
 #
 # ## Freezing a layer
 #
-# To freeze a layer is to keep its parameters as they are while the rest is trained. There are three
+# To freeze a layer is to keep its parameters as they are while the rest is trained. There are four
 # ways, and they differ in what they cost.
 #
 # **A learning rate of 0.** The group stays in the optimizer. Its gradients are computed, and its
@@ -441,9 +441,10 @@ assert bits_of(model.body) == body
 assert ten_times > 2 * once
 
 # %% [markdown]
-# There is a wrong way, too: to set `requires_grad = False` when the optimizer has the tensor
-# already, and has moved it. Its gradient stays at zero from then on, but a gradient of zero is not
-# a step of zero. The first moment fades slowly, and moves the tensor until it has faded.
+# **`requires_grad = False`, when the optimizer has the tensor already.** The optimizer leaves it alone,
+# its moments, too, until you set `requires_grad` back to True. To clear the gradient would not do: a
+# gradient of zero is not a step of zero. The first moment fades slowly, and moves the tensor until it
+# has faded.
 
 # %%
 sg.manual_seed(0)
@@ -451,12 +452,15 @@ model = Reader()
 opt = optim.Adam(model, lr=1e-2)
 train(model, [opt], steps=5)
 
-weight = model.body.layers[0].weight
+weight, bias = model.body.layers[0].weight, model.head.bias
 weight.requires_grad = False
-before = weight.numpy()
-train(model, [opt], steps=5)
-print(f"the 'frozen' weight has moved by up to {abs(weight.data - before).max():.3f}")
-assert not np.array_equal(weight.data, before)
+before = weight.numpy(), bias.numpy()
+for _ in range(5):
+    opt.step()  # without backward(): train has cleared all gradients
+print(f"the frozen weight has moved by {abs(weight.data - before[0]).max():.3f}", end=", ")
+print(f"and by gradients of zero, the bias by up to {abs(bias.data - before[1]).max():.3f}")
+assert np.array_equal(weight.data, before[0])
+assert not np.array_equal(bias.data, before[1])
 
 # %% [markdown]
 # In short:
@@ -464,8 +468,12 @@ assert not np.array_equal(weight.data, before)
 # | | gradient computed | moments | go on later |
 # |---|---|---|---|
 # | `lr` 0 for the group | yes | up to date | `set_param("lr", …, group=…)` |
-# | `requires_grad = False` first | no | none | set it to True, make a new optimizer |
-# | left out of the groups | yes, and adds up | none | `zero_grad()`, make a new optimizer |
+# | `requires_grad = False` first | no | none | set it to True, `add_param_group` |
+# | left out of the groups | yes, and adds up | none | `zero_grad()`, `add_param_group` |
+# | `requires_grad = False` later | no | as they were | set it to True |
+#
+# `opt.add_param_group({"params": model.body, "label": "body"})` adds a group to an optimizer that has
+# taken steps. The moments of the new group start at zero. The other groups keep theirs.
 #
 # ## The state
 #

@@ -127,8 +127,9 @@ assert count == (64 * 32 + 32) + (32 * 32 + 32) + (32 * 10 + 10)
 
 # %% [markdown]
 # A *parameter* is an attribute that is a Tensor and requires gradients. There is no list in which it
-# would have to be registered: the attributes are looked through when you ask. So a constant is not a
-# parameter, and a tensor that two modules share is listed once, under its first name.
+# would have to be registered: the attributes are looked through when you ask. So neither a constant is
+# a parameter nor a result that a module keeps, and a tensor that two modules share is listed once,
+# under its first name.
 
 
 # %%

@@ -1,6 +1,6 @@
 """The handwritten digits of the UCI repository; DIGITS.md says where they come from."""
 
-import os
+import io
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +32,10 @@ def load_digits() -> Digits:
         >>> print(digits.y_test[:5])
         [6 3 0 7 6]
     """
-    with np.load(os.path.join(os.path.dirname(__file__), "digits.npz")) as file:
+    from importlib import resources  # here, since it would lengthen `import simplegrad`
+
+    content = resources.files(__package__).joinpath("digits.npz").read_bytes()  # also from a zip
+    with np.load(io.BytesIO(content)) as file:
         x = (file["images"].reshape(-1, 64) / np.float32(16)).astype(np.float32)
         y = file["labels"].astype(np.int64)
     is_test = np.arange(len(y)) % 7 == 6

@@ -1,7 +1,5 @@
 """First names in the United States census of 1990; NAMES.md says where they come from."""
 
-import os
-
 
 def load_names() -> list[str]:
     """The 5,163 first names, in lower case and in the order of the alphabet.
@@ -11,5 +9,6 @@ def load_names() -> list[str]:
         >>> len(names), names[:3]
         (5163, ['aaron', 'abbey', 'abbie'])
     """
-    with open(os.path.join(os.path.dirname(__file__), "names.txt"), encoding="ascii") as file:
-        return file.read().split()
+    from importlib import resources  # here, since it would lengthen `import simplegrad`
+
+    return resources.files(__package__).joinpath("names.txt").read_text(encoding="ascii").split()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -67,29 +68,34 @@ def judge_task(function: str, task: Task, student: Callable[..., Any]) -> Report
         status, trial = first_bad(task, trials, name)
         statuses[name] = status
         if trial and status == WRONG:
-            right = value_of(task, trial, name, task.equations[name])
-            remarks.append(words.wrong(task, name, trial, right, diagnosis(task, trials, name)))
+            right, mistake = right_of(task, trial, name), diagnosis(task, trials, name, trial)
+            remarks.append(words.wrong(task, name, trial, right, mistake))
         elif trial and status == ERROR:
             stop = trial
     if stop:
-        mistakes = (diagnosis(task, trials, name) for name in task.equations)
+        mistakes = (mistake_in(task, trials, name) for name in task.equations)
         remarks.append(
             words.stopped(function, task, stop, student, next(filter(None, mistakes), ""))
         )
-    changed = sorted({argument for trial in trials for argument in trial.changed})
+    changed = {
+        argument: next((name for name, y in trial.returned.items() if one_array(x, y)), argument)
+        for trial in trials
+        for argument, x in trial.changed.items()
+        if argument not in task.in_place
+    }
     if changed:
         remarks.append(words.changed(function, changed))
     return Report(statuses, remarks)
 
 
 def trials_of(task: Task, case: str, student: Callable[..., Any]) -> list[Trial]:
-    """The calls of one case; the case ends where nothing comes back to go on with."""
+    """The calls of one case; the case ends where no finite numbers come back to go on with."""
     trials: list[Trial] = []
     given: dict[str, Any] = {}
     for call in task.cases[case]:
         if trials:
             kept = {argument: trials[-1].of(result) for argument, result in task.kept.items()}
-            if not all(is_numeric(value) for value in kept.values()):
+            if not all(is_numeric(value) and finite(value).all() for value in kept.values()):
                 break
             given |= {argument: np.array(value) for argument, value in kept.items()}
         given |= call
@@ -102,66 +108,142 @@ def tried(task: Task, case: str, given: dict[str, Any], student: Callable[..., A
     arguments = {name: copy.deepcopy(given[name]) for name in task.arguments.split(", ")}
     try:
         with np.errstate(all="ignore"):  # what overflows is a wrong result, and is shown as such
-            returned = student(*arguments.values())
-        results = by_name(task, returned)
+            returned = by_name(task, student(*arguments.values()))
     except (Exception, SystemExit) as error:
         return Trial(case, given, {}, error)
-    changed = [
-        name
-        for name, value in arguments.items()
-        if name not in task.in_place and not same(value, given[name])
-    ]
-    return Trial(case, given, results, changed=changed)
+    results = {n: x.copy() if isinstance(x, np.ndarray) else x for n, x in returned.items()}
+    changed = {name: x for name, x in arguments.items() if not same(x, given[name])}
+    return Trial(case, given, results, None, returned, changed)
 
 
 def by_name(task: Task, returned: Any) -> dict[str, Any]:
-    """What a function returned, copied, as one value for each name."""
+    """What a function returned, as one value for each name."""
     names = list(task.equations)
     if len(names) == 1:
         returned = (returned,)
     if not isinstance(returned, tuple | list) or len(returned) != len(names):
         raise words.WrongReturnError(names, returned)
-    values = [value.copy() if isinstance(value, np.ndarray) else value for value in returned]
-    return dict(zip(names, values, strict=True))
+    return dict(zip(names, returned, strict=True))
+
+
+# Verdicts
 
 
 def first_bad(task: Task, trials: list[Trial], name: str) -> tuple[str, Trial | None]:
     """How one equation has done, and the first trial that shows it, unless it is right."""
-    judged = [trial for trial in trials if trial.error or is_judged(task, trial, name)]
+    judged = judged_of(task, trials, name)
     for trial in judged:
         if isinstance(trial.error, NotImplementedError) or trial.results.get(name) is ...:
             return NOT_DONE, trial
         if trial.error:
             return ERROR, trial
-        if not same(trial.results[name], value_of(task, trial, name, task.equations[name])):
+        if not is_right(task, trial, name):
             return WRONG, trial
-    return RIGHT if judged else UNKNOWN, None
+    return RIGHT if len(judged) == len(trials) else UNKNOWN, None
+
+
+def judged_of(task: Task, trials: list[Trial], name: str) -> list[Trial]:
+    """The trials where the function stopped, or where there is a right result to compare with."""
+    return [trial for trial in trials if trial.error or is_judged(task, trial, name)]
 
 
 def is_judged(task: Task, trial: Trial, name: str) -> bool:
-    """Whether there is a right result: wrong results before may leave none, or infinity."""
-    right = value_of(task, trial, name, task.equations[name])
-    finite = bool(np.isfinite(right).all()) if is_numeric(right) else True
-    return trial.results[name] is ... or (finite and not isinstance(right, Exception))
+    """Whether there is a right result: wrong results before may leave none, or no finite one."""
+    if trial.results[name] is ...:
+        return True
+    right, used = right_of(task, trial, name), words.names_in(task.equations[name])
+    if isinstance(right, Exception) or any(
+        overwritten_by(task, trial, result) for result in earlier(task, name) if result in used
+    ):
+        return False
+    reference = trial._replace(results={})  # what is infinite there, too, is right
+    return bool(finite(right).all()) or same(right, right_of(task, reference, name))
 
 
-def diagnosis(task: Task, trials: list[Trial], name: str) -> str:
-    """The sentence of the mistake that gives what the student's function gives, or "".
+def is_right(task: Task, trial: Trial, name: str) -> bool:
+    """Whether a result is what its equation gives."""
+    return gives(task, trial, name, task.equations[name])
 
-    Where no mistake gives it in all cases, as with two mistakes at once, the first case with a
-    wrong result decides. An error says too little, since any mistake may have raised it.
+
+def right_of(task: Task, trial: Trial, name: str) -> Any:
+    """The right result, or the error that its equation raises."""
+    return value_of(task, trial, name, task.equations[name])
+
+
+# Mistakes
+
+
+def diagnosis(task: Task, trials: list[Trial], name: str, wrong: Trial) -> str:
+    """The sentence of the mistake that led to a wrong result, or "".
+
+    Where no mistake gives what the function gives in all cases, as with two mistakes at once, the
+    case with the wrong result decides.
     """
-    judged = [trial for trial in trials if trial.error or is_judged(task, trial, name)]
-    _, wrong = first_bad(task, [trial for trial in judged if not trial.error], name)
-    first_case = [trial for trial in judged if wrong and trial.case == wrong.case]
-    common = {} if any(trial.error for trial in trials) else COMMON_MISTAKES
-    for some in judged, first_case:
-        for sentence, expression in {**task.mistakes.get(name, {}), **common}.items():
-            if any(not trial.error for trial in some) and all(
-                same(trial.of(name), value_of(task, trial, name, expression)) for trial in some
-            ):
-                return sentence
+    first_case = [trial for trial in trials if trial.case == wrong.case and not trial.error]
+    return (
+        aliasing(task, wrong, name)
+        or mistake_in(task, trials, name)
+        or mistake_in(task, first_case, name)
+    )
+
+
+def mistake_in(task: Task, trials: list[Trial], name: str) -> str:
+    """The sentence of the mistake that gives all that the function gives, errors too, or ""."""
+    judged = judged_of(task, trials, name)
+    mistakes = task.mistakes.get(name, {})
+    if not any(trial.error for trial in trials):
+        mistakes = {**mistakes, **COMMON_MISTAKES}
+    # An error or nan alone says too little: any mistake may lead to it
+    if any(not trial.error and finite(trial.results[name]).any() for trial in judged):
+        for sentence, expression in mistakes.items():
+            if all(gives(task, trial, name, expression) for trial in judged):
+                bad = next(trial for trial in judged if not is_right(task, trial, name))
+                return filled(task, bad, name, sentence)
     return ""
+
+
+def filled(task: Task, trial: Trial, name: str, sentence: str) -> str:
+    """A sentence with the values of the expressions that it has in braces."""
+    return re.sub(r"\{(.*?)\}", lambda part: str(value_of(task, trial, name, part[1])), sentence)
+
+
+def gives(task: Task, trial: Trial, name: str, expression: str) -> bool:
+    """Whether a right side gives what the student's function gave."""
+    return same(trial.of(name), value_of(task, trial, name, expression))
+
+
+def aliasing(task: Task, trial: Trial, name: str) -> str:
+    """What to say if a result is wrong because an array was changed in place, or ""."""
+    if other := overwritten_by(task, trial, name):
+        return (
+            f"it is the same array as {other}, which is changed in place after: begin with "
+            f"{other} = {name}.copy()"
+        )
+    for argument, x in trial.changed.items():
+        changed = trial._replace(given={**trial.given, argument: x})
+        if is_right(task, changed, name) and not one_array(x, trial.returned[name]):
+            return (
+                f"{argument} was changed in place before: begin with {argument} = {argument}.copy()"
+            )
+    return ""
+
+
+def overwritten_by(task: Task, trial: Trial, name: str) -> str:
+    """The later result that is the same array, if this one is wrong because of it, or ""."""
+    later = list(task.equations)[len(earlier(task, name)) + 1 :]
+    others = [o for o in later if one_array(trial.returned.get(name), trial.returned.get(o))]
+    if not others or is_right(task, trial, name):
+        return ""
+    unchanged = trial._replace(results={**trial.results, name: right_of(task, trial, name)})
+    mistakes = task.mistakes.get(name, {}).values()
+    is_known = any(gives(task, trial, name, mistake) for mistake in mistakes)
+    for other in others:
+        if is_right(task, unchanged, other) or not (is_known or is_right(task, trial, other)):
+            return other
+    return ""
+
+
+# Values
 
 
 @functools.cache  # one right side is computed for many trials and students
@@ -171,24 +253,37 @@ def compiled(expression: str) -> types.CodeType:
 
 
 def value_of(task: Task, trial: Trial, name: str, expression: str) -> Any:
-    """The value of a right side in a trial, or the error that it raises."""
-    earlier = list(task.equations)[: list(task.equations).index(name)]
-    names = {"np": np, **task.names, **trial.given}
-    names |= {"yours": trial.of(name), "results": trial.results}
-    names |= {result: trial.results[result] for result in earlier if result in trial.results}
+    """The value of a right side in a trial, or the error that it raises.
+
+    A result before it that the student's function did not give is that of its equation.
+    """
+    names = {"np": np, **task.names, **trial.given, "yours": trial.of(name)}
     try:
         with np.errstate(all="ignore"):
+            for result in earlier(task, name):
+                right = compiled(task.equations[result])
+                given = result in trial.results
+                names[result] = trial.results[result] if given else eval(right, names)
             if expression != task.equations[name]:
-                names["right"] = value_of(task, trial, name, task.equations[name])
+                names["right"] = right_of(task, trial, name)
             return eval(compiled(expression), names)
     except Exception as error:
         return error
 
 
+def earlier(task: Task, name: str) -> list[str]:
+    """The results that stand before this one."""
+    names = list(task.equations)
+    return names[: names.index(name)]
+
+
 def same(x: Any, y: Any) -> bool:
-    """Whether two results are equal, numbers to rounding, and errors as far as their type."""
+    """Whether two results are equal: numbers to rounding, errors in their type and their words.
+
+    The words may be in another order, as the shapes are where b * a stands for a * b.
+    """
     if isinstance(x, BaseException):
-        return type(x) is type(y)
+        return type(x) is type(y) and sorted(str(x).split()) == sorted(str(y).split())
     if isinstance(x, dict) and isinstance(y, dict):
         return x.keys() == y.keys() and same([x[key] for key in y], list(y.values()))
     if is_numeric(x) and is_numeric(y):
@@ -206,3 +301,14 @@ def is_numeric(x: Any) -> bool:
         return np.asarray(x).dtype.kind in "biuf"
     except Exception:  # a list of lists of several lengths, or whatever a student returns
         return False
+
+
+def finite(x: Any) -> np.ndarray:
+    """Which of these numbers are finite; what is no number counts as such."""
+    x = [*x.values()] if isinstance(x, dict) else x
+    return np.isfinite(x) if is_numeric(x) else np.array(True)
+
+
+def one_array(x: Any, y: Any) -> bool:
+    """Whether two results are the same array, or have some of their elements in common."""
+    return isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and np.shares_memory(x, y)

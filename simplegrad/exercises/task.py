@@ -16,8 +16,8 @@ class Task(NamedTuple):
 
     Right sides, the right ones and those of mistakes, are Python expressions. They may name `np`,
     the arguments, the results that stand before, and what is in `names`; `yours` is what the
-    student's function gave, `results` is all that it gave, by name, and in a mistake `right` is
-    the right result.
+    student's function gave, and in a mistake `right` is the right result. An equation with `yours`
+    is a property: it has several right results, and is the student's own if that is one of them.
 
     Attributes:
         arguments: The arguments in their order, as in "dc, c, a, b".
@@ -25,6 +25,7 @@ class Task(NamedTuple):
         cases: What the function is called with: a title, and the arguments of each call. A further
             call of a case takes over what is not given anew.
         mistakes: For each result, a sentence for each mistake and the right side that it leads to.
+            A sentence may hold expressions in braces, whose values are put in.
         kept: Which argument of a further call is which result of the call before.
         in_place: The arguments that belong to the function, so that it may change them.
         names: What else right sides refer to.
@@ -57,17 +58,24 @@ def table(text: str) -> dict[str, str]:
 
 
 class Trial(NamedTuple):
-    """One call of a student's function: what it got, and what came of it."""
+    """One call of a student's function: what it got, and what came of it.
+
+    Attributes:
+        results: Copies of what was returned, by name.
+        returned: The same, not copied: two of its arrays may be one.
+        changed: The arguments that are not what they were, as the function has left them.
+    """
 
     case: str
     given: Mapping[str, Any]
     results: Mapping[str, Any]
     error: BaseException | None = None
-    changed: list[str] = []
+    returned: Mapping[str, Any] = {}
+    changed: Mapping[str, Any] = {}
 
     def of(self, name: str) -> Any:
-        """The student's result, or the error in its place."""
-        return self.error or self.results[name]
+        """The student's result, or the error in its place, or None."""
+        return self.error or self.results.get(name)
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,8 @@ class Report:
     """What is said about an exercise, or about a part of it.
 
     Attributes:
-        statuses: For each result: "right", "wrong", "not done yet", "error" where the function
-            stops with one, or "-" where what it is computed from must be mended first.
+        statuses: For each result: "right" in every case, "wrong", "not done yet", "error" where the
+            function stops with one, or "-" where what it is computed from must be mended first.
         remarks: What is to be said about it, a paragraph each.
     """
 

@@ -63,9 +63,10 @@ def wrong(task: Task, name: str, trial: Trial, right: Any, mistake: str) -> str:
             left = f"{name} = {numbers} ="
     digits = next((d for d in (6, 10) if shown(right, d) != shown(yours, d)), 17)
     strange = about(yours, right)
+    example = ", for example" if "yours" in names_in(task.equations[name]) else ""
     rows = [
         *given(values),
-        row("right", left, shown(right, digits)),
+        row("right", left, shown(right, digits) + example),
         row("yours", f"{name} =", shown(yours, digits) + strange),
     ]
     if mistake or not strange:
@@ -95,12 +96,14 @@ def stopped(
     return "\n".join([*lines, *([looks_like(mistake)] if mistake else [])])
 
 
-def changed(function: str, arguments: Sequence[str]) -> str:
-    """The remark on arguments that a function has changed in place."""
-    first = arguments[0]
-    return (
-        f"{function} changes its argument {' and '.join(arguments)} in place.\n    Whoever called "
-        f"it still needs what was there. Begin with {first} = {first}.copy(), or make a new array."
+def changed(function: str, copies: Mapping[str, str]) -> str:
+    """The remark on arguments that a function has changed in place, and what is to be a copy."""
+    argument, copy = min(copies.items())
+    alias = "" if copy == argument else f", and {copy} is the same array"
+    first = f"{function} changes its argument {' and '.join(sorted(copies))} in place.\n"
+    return first + indented(
+        f"Whoever called it still needs what was there{alias}. Begin with {copy} = "
+        f"{argument}.copy(), or make a new array."
     )
 
 
@@ -109,6 +112,11 @@ def looks_like(mistake: str) -> str:
     sentence = f"It looks like this mistake: {mistake}."
     if not mistake:
         sentence = "This is none of the mistakes that the check knows."
+    return indented(sentence)
+
+
+def indented(sentence: str) -> str:
+    """A sentence under the first line of a remark."""
     indent = " " * 4
     return textwrap.fill(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent)
 

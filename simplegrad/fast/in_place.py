@@ -17,12 +17,15 @@ from __future__ import annotations
 import contextvars
 import functools
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from operator import is_
 from typing import Any, NoReturn
 
 import numpy as np
 
 from simplegrad import given
+from simplegrad.autograd import requires_grad_of
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -79,6 +82,7 @@ class SideBySide:
                 theta._grad = grad
             elif theta._grad is not grad:
                 theta.zero_grad()
+            theta.touched = 0
 
 
 class Large:
@@ -170,6 +174,8 @@ class InPlace(Optimizer):
     def step(self) -> None:
         """Updates every parameter from its gradient, in place; otherwise as in the reference."""
         self._check_gradients()
+        if not all(map(is_, map(requires_grad_of, self._tensors), self._trainable)):
+            self._lay_out()
         for part in self._parts:
             part.take_in()
         self.step_count += 1
@@ -179,7 +185,7 @@ class InPlace(Optimizer):
             else:
                 self._share(part.group, part.blocks)
             for theta in part.tensors:
-                theta.version += 1  # as an assignment of .data does
+                theta.data = theta.data  # which tells that it has changed
 
     def zero_grad(self, **wrong: NoReturn) -> None:
         """Fills the gradients of all parameters with zeros, in place."""
@@ -187,6 +193,14 @@ class InPlace(Optimizer):
             super().zero_grad(**wrong)
         for part in self._parts:
             part.zero_grad()
+        for theta, trainable in zip(self._tensors, self._trainable, strict=True):
+            if not trainable:
+                theta.zero_grad()
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Adds a group; otherwise as in the reference."""
+        super().add_param_group(group)
+        self._lay_out()
 
     def load_state(self, state: Any) -> None:
         """Takes over a `state()`, of this class or of its reference."""
@@ -198,16 +212,22 @@ class InPlace(Optimizer):
         return {key: value for key, value in vars(self).items() if key != "_parts"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        super().__setstate__(state)
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Divides the parameters into parts: the large ones, and for each dtype the small ones."""
+        """Divides the parameters into parts: the large ones, and for each dtype the small ones.
+
+        Frozen ones are in none. When one is frozen or set free, the next step divides them anew.
+        """
+        self._trainable = list(map(requires_grad_of, self._tensors))
         scratch: dict[np.dtype, list[Arrays]] = {}
         self._parts: list[SideBySide | Large] = []
         for group, kept in zip(self.param_groups, self._kept, strict=True):
             small: dict[np.dtype, dict[str, Tensor]] = {}
             for name, theta in group["params"].items():
+                if not theta.requires_grad:
+                    continue
                 if theta.dtype not in scratch:
                     scratch[theta.dtype] = self._scratch(theta.dtype)
                 if theta.data.nbytes < BLOCK_BYTES:

@@ -9,9 +9,8 @@ over the tape in the same way, and from then on makes just these calls, into the
 from __future__ import annotations
 
 import functools
-import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -206,9 +205,9 @@ class Tape:
         return tensor.record(self.loss.copy(), self, *inputs, run=self.run)
 
     @property
-    def partials(self) -> Iterator[Callable[..., np.ndarray]]:
+    def partials(self) -> list[Callable[..., np.ndarray]]:
         """One function for each leaf; the first that is called runs the program."""
-        return (functools.partial(self._partial, i) for i in itertools.count())
+        return [functools.partial(self._partial, i) for i in range(len(self.leaves))]
 
     def _partial(self, i: int, dc: Any, c: Any, *arrays: Any, run: int) -> np.ndarray:
         if self.last_dc is not dc or run != self.run:  # backward() gives all partials the same dc

@@ -1,6 +1,6 @@
 """Layers, losses and Module, what they have in common."""
 
-from simplegrad.mistakes import answer_for
+from simplegrad.habits import answer_for
 from simplegrad.nn import activations, layers, losses
 from simplegrad.nn.activations import *
 from simplegrad.nn.clipping import clip_grad_norm

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
 import numpy as np
 
-from simplegrad import given, mistakes
+from simplegrad import given, habits
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor
 
@@ -21,11 +22,13 @@ def clip_grad_norm(
     $$g \mathrel{*}= max\_norm / \|g\| \quad \text{if } \|g\| > max\_norm$$
 
     Pascanu, Mikolov and Bengio (2013), Algorithm 1. $g$ has the elements of all gradients, and
-    $\|g\|$ is the root of the sum of their squares, computed in float64. The direction stays. To be
-    called between `backward()` and the optimizer's `step()`.
+    $\|g\|$ is the root of the sum of their squares, computed in float64, where none of them
+    overflows or becomes 0. The direction stays. To be called between `backward()` and the
+    optimizer's `step()`.
 
     Args:
-        parameters: A Module, or tensors by name as its `parameters()` returns them.
+        parameters: A Module, or tensors by name as its `parameters()` returns them. Frozen ones are
+            left out.
         max_norm: The largest norm that is left as it is, above 0; `math.inf` to measure only.
 
     Returns:
@@ -33,7 +36,8 @@ def clip_grad_norm(
 
     Raises:
         TypeError: `parameters` or `max_norm` is of the wrong type.
-        ValueError: `max_norm` is not above 0, there are no parameters, or one has no gradient.
+        ValueError: `max_norm` is not above 0, there are no parameters, or one has no gradient or is
+            a result.
         FloatingPointError: The norm is not finite. As with the others, nothing has been changed.
 
     Examples:
@@ -45,19 +49,32 @@ def clip_grad_norm(
         array([0.6, 0.8], dtype=float32)
     """
     if wrong:
-        raise mistakes.refused("nn.clip_grad_norm", wrong, parameters, max_norm)
+        raise habits.refused("nn.clip_grad_norm", wrong, parameters, max_norm)
     write = "Write, for example, nn.clip_grad_norm(model, max_norm=1.0)."
     max_norm = given.checked_number(given.POSITIVE, max_norm, "max_norm must be", write)
     gradients = _gradients(parameters)
-    with np.errstate(over="ignore"):  # an infinite norm is an error below
-        norms = [float(np.linalg.norm(g.astype(np.float64))) for g in gradients.values()]
+    norms = [_norm(g.astype(np.float64)) for g in gradients.values()]
     norm = math.hypot(*norms)
     if not math.isfinite(norm):
         raise _not_finite(norm, dict(zip(gradients, norms, strict=True)))
     if norm > max_norm:
-        for g in gradients.values():
-            g *= np.float64(max_norm) / norm  # in place, and in float64 for every dtype of g
+        factor = np.float64(max_norm) / norm
+        for g in gradients.values():  # in place, and in float64 for every dtype of g
+            if factor >= sys.float_info.min:
+                g *= factor
+            else:  # it has lost digits or is 0, which the result need not be
+                g[...] = g / np.float64(norm) * max_norm
     return norm
+
+
+def _norm(g: np.ndarray) -> float:
+    """The norm of one array, which is scaled before if squares overflow or lose digits."""
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(g))
+        if 1e-140 < norm < math.inf or not (np.isfinite(g).all() and g.any()):
+            return norm
+        _, exponent = np.frexp(np.abs(g).max())
+        return float(np.ldexp(np.linalg.norm(np.ldexp(g, -exponent)), exponent))
 
 
 def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarray]:
@@ -68,6 +85,13 @@ def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarra
             "clip_grad_norm takes a Module or a dict of tensors by name, but got "
             f"{parameters!r:.80}. Write nn.clip_grad_norm(model, max_norm=1.0)."
         )
+    for name, t in tensors.items():
+        if t.rule is not None:
+            raise ValueError(
+                f"clip_grad_norm shortens the gradients of parameters, but {name!r} is a result: "
+                f"{t!r}. Write nn.clip_grad_norm(model, max_norm=1.0), or a dict of leaves."
+            )
+    tensors = {name: t for name, t in tensors.items() if t.requires_grad}  # frozen ones stay
     missing = [str(name) for name, t in tensors.items() if t.grad is None]
     if missing or not tensors:
         raise ValueError(
@@ -81,6 +105,7 @@ def _gradients(parameters: Module | Mapping[str, Tensor]) -> dict[str, np.ndarra
 
 def _not_finite(norm: float, norms: dict[str, float]) -> FloatingPointError:
     guilty = [f"{name!r}" for name, value in norms.items() if not math.isfinite(value)]
+    guilty = guilty or [f"{name!r}" for name in norms]  # only their sum is too large
     return FloatingPointError(
         f"the norm of the gradients is {norm}, because of {', '.join(guilty)}, and clipping "
         "cannot help. Nothing was changed. To see where it began, compute the loss and call "

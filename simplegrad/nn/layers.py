@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simplegrad import creation, given, mistakes
+from simplegrad import creation, given
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
@@ -56,7 +56,7 @@ class Linear(Module):
         x, W, b = as_tensor(x), self.weight, self.bias
         _check_floats("Linear", x)
         if x.shape[-1:] != W.shape[:1]:
-            raise mistakes.other_features(x, W)
+            raise given.other_features(x, W)
         return x @ W if b is None else x @ W + b
 
     def extra_repr(self) -> str:
@@ -160,7 +160,7 @@ class Embedding(Module):
                 f"this Embedding has the rows 0 ... {rows - 1}, but the indices go from {i.min()} "
                 f"to {i.max()}. Write {write}."
             )
-        return self.weight[i]
+        return self.weight[indices if isinstance(indices, Tensor) else i]
 
     def extra_repr(self) -> str:
         return "{}, {}".format(*self.weight.shape)
@@ -227,6 +227,7 @@ class Dropout(Module):
 
     Raises:
         ValueError: `p` is out of range.
+        TypeError: In the call: the input is not of floats.
 
     Examples:
         >>> sorted(set(nn.Dropout(0.5)(sg.ones(100)).numpy().tolist()))
@@ -239,6 +240,7 @@ class Dropout(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
+        _check_floats("Dropout", x)
         if not self.training:
             return x
         r = creation.generator().random(x.shape) >= self.p

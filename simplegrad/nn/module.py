@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Container, Generator, Iterator
-from typing import Any, NoReturn
+import itertools
+from collections.abc import Iterable, Iterator
+from types import CodeType, FrameType, FunctionType, GeneratorType, ModuleType
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from simplegrad import mistakes
+from simplegrad import habits, mistakes
 from simplegrad.tensor import Tensor
 
+Kind = TypeVar("Kind")
 
-class Module(mistakes.ModuleElsewhere):
+
+class Module(habits.ModuleElsewhere):
     """The base of layers and models: assign parameters and other modules, define `forward`.
 
-    A parameter is an attribute that is a Tensor and requires gradients. Modules and parameters are
-    also found in attributes that are lists, tuples and dicts. Nothing is registered and no
-    `super().__init__()` is needed: the attributes are looked through when they are asked for.
+    A parameter is an attribute that is a Tensor, a leaf, and requires gradients: a result that the
+    module keeps is none. Modules and parameters are also found in attributes that are lists, tuples
+    and dicts. Nothing is registered and no `super().__init__()` is needed: the attributes are
+    looked through when they are asked for.
 
     Attributes:
         training: Whether the module is in training mode, as after `train()`, or in evaluation mode,
@@ -37,7 +41,7 @@ class Module(mistakes.ModuleElsewhere):
     training = True
 
     def __new__(cls, *args: NoReturn, **kwargs: NoReturn) -> Module:
-        mistakes.check_call(cls, args, kwargs)
+        habits.check_call(cls, args, kwargs)
         return super().__new__(cls)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -49,12 +53,12 @@ class Module(mistakes.ModuleElsewhere):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # for the warning of a parameter that forward makes
-        before, mistakes.running.module = mistakes.running.module, self
+        before = mistakes.running.set(self)
         try:
             result = self.forward(*args, **kwargs)
             return result if result is not None else mistakes.no_result(self)
         finally:
-            mistakes.running.module = before
+            mistakes.running.reset(before)
 
     def parameters(self) -> dict[str, Tensor]:
         """The parameters by dotted name, in the order of definition; a shared one comes once.
@@ -66,11 +70,15 @@ class Module(mistakes.ModuleElsewhere):
         return {name: t for name, t in self.tensors().items() if t.requires_grad}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The parameters and the tensors that require no gradient, such as frozen ones, by name.
+        """The parameters and the leaves that require no gradient, such as frozen ones, by name.
+
+        Results are left out. A tensor that was computed without gradients, as within `no_grad()`,
+        is no result but a leaf: what a module keeps of it, such as a running mean, is its state.
 
         Raises:
-            TypeError: An attribute hides parameters: it is a set, a generator, or an object that is
-                no Module.
+            TypeError: Parameters are hidden where none are looked for: in a set, an iterator, a
+                function, an object that is no Module, or a class attribute.
+            ValueError: Two tensors have one name.
 
         Examples:
             >>> layer = nn.Linear(2, 3)
@@ -78,23 +86,22 @@ class Module(mistakes.ModuleElsewhere):
             >>> list(layer.parameters()), list(layer.tensors())
             (['bias'], ['weight', 'bias'])
         """
-        found: dict[int, tuple[str, Tensor]] = {}
-        for name, value in _walk(self):
-            if isinstance(value, Tensor):
-                found.setdefault(id(value), (name, value))
-        for name, value in _walk(self):
-            if not isinstance(value, Tensor | Module):
-                _check_nothing_hidden(name, value, found)
-        return dict(found.values())
+        walked = list(_walk(self))
+        _check_nothing_hidden(walked)
+        leaves = ((path, t) for path, t in walked if isinstance(t, Tensor) and t.rule is None)
+        return _by_name(self, leaves)
 
     def modules(self) -> dict[str, Module]:
         """This module, named "", and all within it by dotted name, in the order of definition.
+
+        Raises:
+            ValueError: Two modules have one name.
 
         Examples:
             >>> list(nn.Sequential(nn.Linear(2, 3), nn.ReLU()).modules())
             ['', 'layers.0', 'layers.1']
         """
-        return {name: value for name, value in _walk(self) if isinstance(value, Module)}
+        return _by_name(self, ((path, m) for path, m in _walk(self) if isinstance(m, Module)))
 
     def train(self, *args: NoReturn, **wrong: NoReturn) -> Module:
         """Puts this module and all within it in training mode.
@@ -104,7 +111,7 @@ class Module(mistakes.ModuleElsewhere):
             True
         """
         if args or wrong:
-            raise mistakes.no_mode()
+            raise habits.no_mode()
         return self._set_training(True)
 
     def eval(self) -> Module:
@@ -126,13 +133,13 @@ class Module(mistakes.ModuleElsewhere):
         return ""
 
     def __repr__(self) -> str:
-        modules = self.modules()
+        modules = [(_name(path), m) for path, m in _walk(self) if isinstance(m, Module)]
         rows = []
-        for name, module in modules.items():
-            around = [m for m in modules if name != m and (m == "" or name.startswith(f"{m}."))]
+        for name, module in modules:
+            around = [m for m, _ in modules if name != m and (m == "" or name.startswith(f"{m}."))]
             own_name = f"{name.removeprefix(f'{around[-1]}.')}: " if around else ""
             tensors = {id(t): t for _, t in _walk(module) if isinstance(t, Tensor)}
-            count = sum(t.size for t in tensors.values() if t.requires_grad)
+            count = sum(t.size for t in tensors.values() if _is_parameter(t))
             text = f"{'  ' * len(around)}{own_name}{type(module).__name__}({_arguments(module)})"
             rows.append((text, f"{count:,}"))
         width = max(len(text) for text, _ in rows)
@@ -148,51 +155,118 @@ def _arguments(module: Module) -> str:
         return f"not made yet: {error}"
 
 
-def _walk(root: Any) -> Iterator[tuple[str, Any]]:
-    """`root` and what its attributes and containers hold, by dotted name; every module once."""
+def _is_parameter(t: Tensor) -> bool:
+    return t.requires_grad and t.rule is None
+
+
+Path = tuple[Any, ...]  # the attributes, keys and indices that lead to a value
+
+
+def _name(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def _walk(root: Module) -> Iterator[tuple[Path, Any]]:
+    """`root` and what its attributes and containers hold; modules and containers come once."""
     seen = set()
-    stack: list[tuple[str, Any]] = [("", root)]
+    stack: list[tuple[Path, Any]] = [((), root)]
     while stack:
-        name, value = stack.pop()
+        path, value = stack.pop()
+        children: dict[Any, Any]
         if isinstance(value, Module):
             children = vars(value)
         elif isinstance(value, dict):
             children = value
         elif isinstance(value, list | tuple):
-            children = {str(i): child for i, child in enumerate(value)}
+            children = dict(enumerate(value))
         else:
-            yield name, value
+            yield path, value
             continue
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield path, value
+            stack.extend(((*path, key), child) for key, child in reversed(children.items()))
+
+
+def _by_name(root: Module, found: Iterable[tuple[Path, Kind]]) -> dict[str, Kind]:
+    """What was found in `root`, each once, by its first dotted name, which no other has."""
+    first: dict[int, tuple[Path, Kind]] = {}
+    for path, value in found:
+        first.setdefault(id(value), (path, value))
+    named: dict[str, tuple[Path, Kind]] = {}
+    for path, value in first.values():
+        other, _ = named.setdefault(_name(path), (path, value))
+        if other is not path:
+            raise mistakes.same_name(_name(path), _code(root, other), _code(root, path))
+    return {name: value for name, (_, value) in named.items()}
+
+
+def _code(value: Any, path: Path) -> str:
+    """How Python writes what a path leads to: self.layers[0].weight."""
+    code = "self"
+    for key in path:
         if isinstance(value, Module):
-            yield name, value
-        prefix = f"{name}." if name else ""
-        stack.extend((f"{prefix}{key}", child) for key, child in reversed(children.items()))
+            code += f".{key}" if str(key).isidentifier() else f".__dict__[{key!r}]"
+            value = vars(value)[key]
+        else:
+            code += f"[{key!r}]"
+            value = value[key]
+    return code
 
 
-def _check_nothing_hidden(name: str, value: Any, found: Container[int]) -> None:
-    """Raises a TypeError if an attribute holds parameters where Module does not look for them."""
-    kind = type(value).__name__
-    if isinstance(value, Generator | map | filter):
-        raise TypeError(
-            f"the attribute {name!r} is a {kind}: parameters in it cannot be found, and it is "
-            f"empty after its first use. Write self.{name} = list(...)."
-        )
-    inside: Any = []
-    write = f"self.{name} = list(...)"
-    if isinstance(value, set | frozenset | deque):
-        inside = list(value)
-    elif isinstance(value, np.ndarray) and value.dtype.hasobject:
-        inside = value.tolist()
-    elif isinstance(vars_of := getattr(value, "__dict__", None), dict):
-        inside = vars_of
-        write = f"class {kind}(nn.Module)"
-    for _, t in _walk(inside):
-        if isinstance(t, Tensor) and t.requires_grad and id(t) not in found:
-            raise TypeError(
-                f"the attribute {name!r} is a {kind} that holds {t!r}, where it is not found: a "
-                "Module looks for parameters in its attributes, in modules, and in lists, tuples "
-                f"and dicts of them. No optimizer would train it. Write {write}."
-            )
+def _check_nothing_hidden(walked: list[tuple[Path, Any]]) -> None:
+    """Raises a TypeError if there are parameters where Module does not look for them."""
+    seen = {id(value) for _, value in walked}
+    types = {type(value) for _, value in walked if isinstance(value, Module)}
+    for cls in {cls for kind in types for cls in kind.__mro__} - {Module, object}:
+        for key, value in vars(cls).items():
+            if (t := _parameter_in([value], seen)) is not None:
+                raise mistakes.hidden_in_class(cls, key, t)
+    for path, value in walked:
+        if isinstance(value, GeneratorType | map | filter | itertools.starmap):
+            raise mistakes.read_once(_name(path), value)
+        held = _held_by(value)
+        if isinstance(value, FunctionType):
+            held += _globals_named_in(value)
+        if (t := _parameter_in(held, seen)) is not None:
+            if isinstance(value, Module):
+                raise mistakes.hidden_in_class(type(value), "__slots__", t)
+            raise mistakes.hidden_in_value(_name(path), value, t)
+
+
+def _parameter_in(values: list[Any], seen: set[int]) -> Tensor | None:
+    """A parameter that these values lead to, by way of others that nobody has seen."""
+    while values:
+        value = values.pop()
+        if id(value) not in seen:
+            seen.add(id(value))
+            if isinstance(value, Tensor) and _is_parameter(value):
+                return value
+            values += _held_by(value)
+    return None
+
+
+def _held_by(value: Any) -> list[Any]:
+    """What a value refers to, whatever it is; of a function not its globals, nor of a graph."""
+    if isinstance(value, Tensor | ModuleType | FrameType):
+        return []
+    if isinstance(value, FunctionType):
+        return [value.__closure__, value.__defaults__, value.__kwdefaults__, vars(value)]
+    if isinstance(value, np.ndarray):
+        return value.ravel().tolist() if value.dtype.hasobject else []
+    import gc  # here, since `import simplegrad` needs nothing of it
+
+    return gc.get_referents(value)
+
+
+def _globals_named_in(function: FunctionType) -> list[Any]:
+    """The tensors, modules and containers of them that a function finds by their global names."""
+    import dis
+
+    codes = [function.__code__]
+    for code in codes:  # it grows meanwhile
+        codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+    steps = [step for code in codes for step in dis.get_instructions(code)]
+    names = {step.argval for step in steps if step.opname == "LOAD_GLOBAL"}
+    values = [function.__globals__.get(name) for name in names]
+    return [value for value in values if isinstance(value, Tensor | Module | list | tuple | dict)]

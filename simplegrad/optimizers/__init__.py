@@ -1,6 +1,6 @@
 """Optimizers: from gradients to better parameters."""
 
-from simplegrad.mistakes import answer_for
+from simplegrad.habits import answer_for
 from simplegrad.optimizers import schedules
 from simplegrad.optimizers.adam import Adam
 from simplegrad.optimizers.adamw import AdamW

@@ -9,6 +9,7 @@ import numpy as np
 
 from simplegrad.given import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.nn.module import Module
+from simplegrad.optimizers.groups import check_eps
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -42,7 +43,8 @@ class Adam(Optimizer):
         lr: The learning rate, at least 0.
         beta_1: The decay of the first moment, at least 0 and below 1.
         beta_2: The decay of the second moment, at least 0 and below 1.
-        eps: What keeps the division from dividing by zero, at least 0.
+        eps: What keeps the division from dividing by zero, at least 0; above 0 also in the dtype of
+            each parameter, or 0: 1e-2 for float16.
         maximize: Whether to climb: the last `-=` becomes `+=`, and the moments stay as they are.
         param_groups: In place of `model`, a list of {"params": Module or dict of tensors, "label"?,
             and any of `lr`, `beta_1`, `beta_2`, `eps`, `maximize`}.
@@ -82,6 +84,9 @@ class Adam(Optimizer):
     ) -> None:
         options = {"beta_1": beta_1, "beta_2": beta_2, "eps": eps, "maximize": maximize}
         super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
+
+    def check_group(self, group: Mapping[str, Any]) -> None:
+        check_eps(group)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         """The five equations, for one parameter; returns the moments $m_t$ and $v_t$."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,14 +40,22 @@ def resolved(
             f"param_groups is a list of at least one dict, but got {param_groups!r:.80}. Write "
             f'{name}(param_groups=[{{"params": model}}]).'
         )
-    groups = []
-    for number, given in enumerate(param_groups):
-        label, params, overrides = _parts(number, given)
-        values = {**defaults, **checked(overrides, kinds, where=f"param_groups[{number}]")}
-        groups.append({"label": label, "params": params, **values})
-    _check_labels(groups)
-    _check_shared(groups)
+    groups: list[dict[str, Any]] = []
+    for given_group in param_groups:
+        groups.append(one_more(given_group, groups, kinds, defaults))
     return groups
+
+
+def one_more(
+    given: Any, groups: list[dict[str, Any]], kinds: Kinds, defaults: dict[str, Any]
+) -> dict[str, Any]:
+    """The group that is to stand after `groups`, resolved."""
+    label, params, overrides = _parts(len(groups), given)
+    values = {**defaults, **checked(overrides, kinds, where=f"param_groups[{len(groups)}]")}
+    group = {"label": label, "params": params, **values}
+    _check_labels([*groups, group])
+    _check_shared([*groups, group])
+    return group
 
 
 def _parts(number: int, given: Any) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
@@ -114,15 +123,80 @@ def _check_shared(groups: list[dict[str, Any]]) -> None:
             seen[id(theta)] = here
 
 
+def check_eps(group: Mapping[str, Any]) -> None:
+    r"""Raises a ValueError if the dtype of a parameter rounds `eps` to 0, as float16 does 1e-8.
+
+    It also rounds $(1 - \beta_2) \, g^2$ to 0 while $g$ is small: then the step is
+    $lr \, g / \epsilon$. No such $g$ is larger than the `eps` that is named, no step than `lr`.
+    """
+    eps, beta_2 = group["eps"], group["beta_2"]
+    for name, theta in group["params"].items():
+        smallest = float(np.finfo(theta.dtype).smallest_subnormal)
+        if 0 < eps <= smallest / 2:
+            fits = max(1e-8, 10.0 ** math.ceil(math.log10(math.sqrt(smallest / (1 - beta_2)))))
+            raise ValueError(
+                f"eps={eps} is rounded to 0 in {theta.dtype}, the dtype of {name!r} of group "
+                f"{group['label']!r}, and where a gradient is small, the step would be divided by "
+                f"0. Write eps={fits}, or eps=0 if that is meant."
+            )
+
+
 def check_gradients(groups: list[dict[str, Any]]) -> None:
     """Raises a ValueError that names the parameters without a gradient, if there are any."""
-    missing = [(g, name) for g in groups for name, t in g["params"].items() if t.grad is None]
+    missing = [
+        (g, name)
+        for g in groups
+        for name, t in g["params"].items()
+        if t.grad is None and t.requires_grad
+    ]
     if missing:
         names = ", ".join(f"{name!r} of group {group['label']!r}" for group, name in missing)
         raise ValueError(
             f"step() needs the gradient of every parameter, but these have none: {names}. Call "
             "loss.backward() first, with a loss that depends on them."
         )
+
+
+def in_order(groups: list[dict[str, Any]]) -> list[int]:
+    """The places of the groups in the order in which `state()` lists them.
+
+    It is their own, but for `_twins`: these trade places until they stand in the order of creation.
+    """
+    places = list(range(len(groups)))
+    for twins in _twins(groups):
+        for place, twin in zip(sorted(twins), twins, strict=True):
+            places[place] = twin
+    return places
+
+
+def _twins(groups: list[dict[str, Any]]) -> list[list[int]]:
+    """The places of groups that only the order of creation of their tensors tells apart, in it.
+
+    Their labels count them, as labels do that are not given, and their names, shapes and dtypes
+    agree. A program that makes its model in the same way has them in the same order.
+    """
+    alike: dict[Any, list[int]] = {}
+    for place, group in enumerate(groups):
+        if group["label"] == f"group_{place}":
+            looks = frozenset((name, t.shape, t.dtype) for name, t in group["params"].items())
+            alike.setdefault(looks, []).append(place)
+    ages = [min(t.index for t in group["params"].values()) for group in groups]
+    return [sorted(places, key=ages.__getitem__) for places in alike.values()]
+
+
+def _check_order(groups: list[dict[str, Any]], loaded: list[str]) -> None:
+    """Raises a ValueError if groups without labels are not in the order of what is loaded."""
+    for twins in _twins(groups):
+        labels = [groups[place]["label"] for place in twins]
+        if labels != [label for label in loaded if label in labels]:
+            raise ValueError(
+                f"the groups {', '.join(sorted(labels))} have no labels of their own and tensors "
+                "of the same names and shapes, and they are in another order than in what is "
+                "loaded: each would get the moments of another. Nothing was changed. Give them in "
+                "the order in which they were saved, or save and load them with labels: write "
+                '{"params": model.encoder, "label": "encoder"}, {"params": model.decoder, "label": '
+                '"decoder"}.'
+            )
 
 
 def check_state(
@@ -140,6 +214,7 @@ def check_state(
     check_same(
         "the labels of the groups", labels, [entry["label"] for entry in state["param_groups"]]
     )
+    _check_order(groups, [entry["label"] for entry in state["param_groups"]])
     by_label = {entry["label"]: dict(entry) for entry in state["param_groups"]}
     entries = []
     for group in groups:
@@ -186,13 +261,17 @@ def check_same(what: str, expected: Iterable[str], given: Iterable[str]) -> None
 
 
 def check_array(what: str, array: Any, theta: Tensor) -> None:
-    """Raises a ValueError if `array` does not have the shape and dtype of the parameter."""
+    """Raises a ValueError if `array` has not the shape and dtype of the parameter.
+
+    The order of the bytes may be another: it is that of the machine that wrote a file.
+    """
     if not isinstance(array, np.ndarray | np.generic):
         raise ValueError(
             f"{what} must be an array, but what is loaded has a {type(array).__name__}. Nothing "
             "was changed. Load into a model and an optimizer made as those that were saved."
         )
-    if array.shape != theta.shape or array.dtype != theta.dtype:
+    native = [a.dtype.newbyteorder("=") for a in (array, theta)]
+    if array.shape != theta.shape or native[0] != native[1]:
         raise ValueError(
             f"{what} must be of shape {theta.shape} and {theta.dtype}, but what is loaded has "
             f"shape {array.shape} and {array.dtype}. Nothing was changed. Load into a model and an "

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 
-from simplegrad import given, mistakes
+from simplegrad import given, habits, mistakes
 from simplegrad.given import NON_NEGATIVE, Kind
 from simplegrad.nn.module import Module
 from simplegrad.optimizers import groups
+from simplegrad.optimizers.param_groups import ParamGroup, ParamGroups, fixed, no_attributes
 from simplegrad.tensor import Tensor
 
 Arrays: TypeAlias = tuple[np.ndarray, ...]
 
+touched_of = attrgetter("touched")
 
-class Optimizer(mistakes.OptimizerElsewhere):
+
+class Optimizer(habits.OptimizerElsewhere):
     """The base of the optimizers: a subclass adds its hyperparameters and its update.
 
     Args:
@@ -30,13 +34,14 @@ class Optimizer(mistakes.OptimizerElsewhere):
     Attributes:
         step_count: How many steps were taken; one counter for all groups.
         param_groups: A list of dicts, one a group, with "label", "params" (tensors by name) and
-            every hyperparameter.
+            every hyperparameter, which may be assigned; the rest is fixed.
 
     Raises:
         TypeError: A value is of the wrong type, or there is not exactly one of `model` and
             `param_groups`.
-        ValueError: A hyperparameter is out of range or unknown, a group is empty, a label comes
-            twice, or a tensor comes twice or requires no gradient.
+        ValueError: A hyperparameter is out of range or unknown, `eps` is 0 in the dtype of a
+            tensor, a group is empty, a label comes twice, or a tensor comes twice or requires no
+            gradient.
 
     Examples:
         >>> class SignDescent(optim.Optimizer):
@@ -58,7 +63,7 @@ class Optimizer(mistakes.OptimizerElsewhere):
     """What is kept for each parameter from step to step, by its name in `state()`."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
-        mistakes.check_call(cls, args, kwargs)
+        habits.check_call(cls, args, kwargs)
         return super().__new__(cls)
 
     def __init__(
@@ -69,21 +74,36 @@ class Optimizer(mistakes.OptimizerElsewhere):
         **defaults: Any,
     ) -> None:
         name, kinds = type(self).__name__, self.hyperparameters
-        defaults = given.checked({"lr": lr, **defaults}, kinds, where=name)
-        self.step_count = 0
-        self.param_groups = groups.resolved(name, kinds, defaults, model, param_groups)
-        for group in self.param_groups:
+        self._defaults = given.checked({"lr": lr, **defaults}, kinds, where=name)
+        resolved = groups.resolved(name, kinds, self._defaults, model, param_groups)
+        for group in resolved:
             self.check_group(group)
-        self._lr = defaults["lr"]
-        tensors = [theta for group in self.param_groups for theta in group["params"].values()]
-        self._originals = mistakes.originals_of(tensors)  # of deep copies, until the first step
-        self._kept = [
-            {
-                name: tuple(np.zeros_like(theta.data) for _ in self.slots)
-                for name, theta in group["params"].items()
-            }
-            for group in self.param_groups
-        ]
+        self.step_count = 0
+        self._kept = [self._zeros(group) for group in resolved]
+        self._hold(resolved)
+        mistakes.remember_modules(self, [model, *(g["params"] for g in param_groups or ())])
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        no_attributes(cls)
+
+    def _hold(self, resolved: Sequence[Mapping[str, Any]]) -> None:
+        self._param_groups = ParamGroups(ParamGroup(group, self) for group in resolved)
+        self._tensors = [theta for group in resolved for theta in group["params"].values()]
+        self._last_step = mistakes.now()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Makes a copy, whose groups come as plain dicts."""
+        vars(self).update(state)
+        self._hold(self._param_groups)
+        mistakes.remember_modules(self, [])
+
+    def _zeros(self, group: Mapping[str, Any]) -> dict[str, Arrays]:
+        """What is kept for each parameter of a group before its first step."""
+        return {
+            name: tuple(np.zeros_like(theta.data) for _ in self.slots)
+            for name, theta in group["params"].items()
+        }
 
     def check_group(self, group: Mapping[str, Any]) -> None:
         """Raises a ValueError if hyperparameters do not go together; for subclasses to define."""
@@ -105,10 +125,13 @@ class Optimizer(mistakes.OptimizerElsewhere):
         )
 
     def step(self) -> None:
-        """Updates every parameter from its gradient.
+        """Updates every parameter from its gradient, but for those that are frozen.
+
+        A parameter is frozen while its `requires_grad` is False: it and what is kept of it stay.
 
         Raises:
-            ValueError: A parameter has no gradient. Nothing has been updated then.
+            ValueError: A parameter has no gradient, or backward() gave it to other parameters than
+                those of this optimizer. Nothing has been updated then.
 
         Examples:
             >>> model = nn.Linear(2, 1)
@@ -122,14 +145,15 @@ class Optimizer(mistakes.OptimizerElsewhere):
         self.step_count += 1
         for group, kept in zip(self.param_groups, self._kept, strict=True):
             for name, theta in group["params"].items():
-                kept[name] = self.update(theta, group, kept[name])
+                if theta.requires_grad:  # or else it is frozen
+                    kept[name] = self.update(theta, group, kept[name])
 
     def _check_gradients(self) -> None:
-        """Raises a ValueError if a parameter has no gradient, or if it went to another model."""
-        if self._originals:
-            mistakes.check_originals(self._originals)
-        groups.check_gradients(self.param_groups)
-        self._originals = []  # the first step has told which model is trained
+        """Raises a ValueError if a parameter has no gradient, or if it went to another one."""
+        if min(map(touched_of, self._tensors)) <= self._last_step:
+            mistakes.check_trained(self, self._last_step)
+            groups.check_gradients(self.param_groups)
+        self._last_step = mistakes.now()
 
     def zero_grad(self, **wrong: NoReturn) -> None:
         """Fills the gradients of all parameters with zeros, in place where they exist.
@@ -141,7 +165,7 @@ class Optimizer(mistakes.OptimizerElsewhere):
             array([0.], dtype=float32)
         """
         if wrong:
-            raise mistakes.refused("opt.zero_grad", wrong)
+            raise habits.refused("opt.zero_grad", wrong)
         for group in self.param_groups:
             for theta in group["params"].values():
                 theta.zero_grad()
@@ -157,10 +181,16 @@ class Optimizer(mistakes.OptimizerElsewhere):
         """
         self.step_count = 0
 
+    param_groups = property(
+        attrgetter("_param_groups"),  # no step for a debugger
+        fixed,
+        doc='The groups, a list of dicts with "label", "params" and every hyperparameter.',
+    )
+
     @property
     def lr(self) -> float:
         """The learning rate that groups do not override. Assigning sets it in all groups."""
-        return self._lr
+        return self._defaults["lr"]
 
     @lr.setter
     def lr(self, value: float) -> None:
@@ -196,21 +226,60 @@ class Optimizer(mistakes.OptimizerElsewhere):
                 f"this {type(self).__name__} has no group {group!r}, but {', '.join(labels)}. "
                 f"Write opt.set_param({key!r}, {value!r}, group={labels[0]!r})."
             )
-        value = given.checked({key: value}, self.hyperparameters, where="set_param")[key]
         chosen = [g for g in self.param_groups if group is None or g["label"] == group]
-        for g in chosen:
-            self.check_group({**g, key: value})
-        for g in chosen:
-            g[key] = value
-        if key == "lr" and group is None:
-            self._lr = value
+        values = self._assign(chosen, {key: value}, where="set_param")
+        if group is None:
+            self._defaults |= values
+
+    def _assign(
+        self, chosen: Sequence[dict[str, Any]], values: Mapping[str, Any], where: str
+    ) -> dict[str, Any]:
+        """Sets hyperparameters in all of these groups or in none; returns them checked."""
+        checked = given.checked(values, self.hyperparameters, where)
+        for group in chosen:
+            self.check_group({**group, **checked})
+        for group in chosen:
+            dict.update(group, checked)
+        return checked
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        r"""Adds a group like those that the optimizer was made with: a new layer, for example.
+
+        Its moments start at zero, while `step_count` goes on, so no correction of Adam knows that
+        these are their first steps: they are up to $(1 - \beta_1) / \sqrt{1 - \beta_2}$ times as
+        long as `lr`, by default 3.2 times. A schedule of all groups scales its rate, too.
+
+        Args:
+            group: {"params": Module or dict of tensors by name, "label"?, overrides?}. What it does
+                not override is as it was given to the optimizer, or since set in all groups.
+
+        Raises:
+            TypeError: As for the groups that an optimizer is made with.
+            ValueError: Likewise. Nothing has been added then.
+
+        Examples:
+            >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+            >>> opt = optim.Adam(model, lr=0.1)
+            >>> model.layers.append(nn.Linear(4, 2))
+            >>> opt.add_param_group({"params": model[2], "label": "head", "lr": 0.01})
+            >>> [(group["label"], group["lr"]) for group in opt.param_groups]
+            [('default', 0.1), ('head', 0.01)]
+        """
+        new = groups.one_more(group, self.param_groups, self.hyperparameters, self._defaults)
+        self.check_group(new)
+        self._kept = [*self._kept, self._zeros(new)]
+        list.append(self._param_groups, ParamGroup(new, self))
+        self._tensors += new["params"].values()
+        mistakes.remember_modules(self, [group["params"]])
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to resume exactly, the parameters themselves aside.
 
         Returns:
             {"step_count", "param_groups"}: each group with "label", its hyperparameters and, for
-            each of `slots`, a dict of copied arrays by the name of the parameter.
+            each of `slots`, a dict of copied arrays by the name of the parameter. Groups without
+            labels whose tensors have the same names, shapes and dtypes come in the order in which
+            their tensors were made.
 
         Examples:
             >>> state = optim.Adam(nn.Linear(2, 1), lr=0.1).state()
@@ -220,7 +289,8 @@ class Optimizer(mistakes.OptimizerElsewhere):
             array([0.], dtype=float32)
         """
         entries = []
-        for group, kept in zip(self.param_groups, self._kept, strict=True):
+        for place in groups.in_order(self.param_groups):
+            group, kept = self.param_groups[place], self._kept[place]
             entry = {"label": group["label"]}
             entry |= {key: group[key] for key in self.hyperparameters}
             for i, slot in enumerate(self.slots):
@@ -231,10 +301,14 @@ class Optimizer(mistakes.OptimizerElsewhere):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes over a `state()`: the training goes on, bit for bit, as it would have there.
 
+        Groups find each other by label. Those without labels that names, shapes and dtypes do not
+        tell apart must be given in the order in which they were saved, and their tensors made in
+        the same order, which is compared.
+
         Raises:
             TypeError: `state` is not a dict as returned by `state()`.
-            ValueError: Its groups, names, shapes, dtypes or values are not those of this optimizer.
-                Nothing has been loaded then.
+            ValueError: Its groups, their order, names, shapes, dtypes or values are not those of
+                this optimizer. Nothing has been loaded then.
 
         Examples:
             >>> model = nn.Linear(2, 1)
@@ -245,8 +319,8 @@ class Optimizer(mistakes.OptimizerElsewhere):
             0.1
         """
         entries = groups.check_state(state, self.param_groups, self.hyperparameters, self.slots)
-        for entry in entries:
-            self.check_group(entry)
+        for group, entry in zip(self.param_groups, entries, strict=True):
+            self.check_group({**group, **entry})
         loaded = [  # made before anything is changed, since memory may run out
             {
                 name: tuple(np.array(entry[slot][name]) for slot in self.slots)
@@ -257,10 +331,11 @@ class Optimizer(mistakes.OptimizerElsewhere):
         self.step_count = int(state["step_count"])
         self._kept = loaded
         for group, entry in zip(self.param_groups, entries, strict=True):
-            group.update({key: entry[key] for key in self.hyperparameters})
-        rates = {group["lr"] for group in self.param_groups}
-        if len(rates) == 1:
-            self._lr = rates.pop()
+            dict.update(group, {key: entry[key] for key in self.hyperparameters})
+        for key in self.hyperparameters:
+            values = {group[key] for group in self.param_groups}
+            if len(values) == 1:
+                self._defaults[key] = values.pop()
 
     def __repr__(self) -> str:
         if not hasattr(self, "param_groups"):  # a debugger is in the middle of making it

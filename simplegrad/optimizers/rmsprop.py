@@ -9,6 +9,7 @@ import numpy as np
 
 from simplegrad.given import FLAG, FRACTION, NON_NEGATIVE
 from simplegrad.nn.module import Module
+from simplegrad.optimizers.groups import check_eps
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -62,6 +63,9 @@ class RMSProp(Optimizer):
     ) -> None:
         options = {"beta_2": beta_2, "eps": eps, "maximize": maximize}
         super().__init__(model=model, lr=lr, **options, param_groups=param_groups)
+
+    def check_group(self, group: Mapping[str, Any]) -> None:
+        check_eps(group)
 
     def update(self, theta: Tensor, group: dict[str, Any], kept: Arrays) -> Arrays:
         beta_2, eps = group["beta_2"], group["eps"]

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from simplegrad import mistakes
+from simplegrad import habits, mistakes
 from simplegrad.given import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
 from simplegrad.optimizers.optimizer import Optimizer
 
-mistakes.answer_for(__name__)
+habits.answer_for(__name__)
 
 WHOLE = Kind(
     NUMBERS, lambda x: x >= 0 and x.is_integer(), "a whole number of at least 0", example=100
@@ -21,14 +21,15 @@ WHOLE_FROM_1 = Kind(
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
 
 
-class Schedule(mistakes.ScheduleElsewhere):
+class Schedule(habits.ScheduleElsewhere):
     r"""The base of the schedules: a subclass adds its hyperparameters and its `factor`.
 
     $$lr_t = lr_{base} \, f_t$$
 
     Making a schedule sets the rate of the first update, `step()` that of the next. Groups of
     different rates are scaled alike, and so is `optimizer.lr`. A rate that is set by hand holds
-    until the next `step()`.
+    until the next `step()`. A group that `add_param_group` adds later is scaled from the next
+    `step()` on; if it was given a rate of its own, that is its $lr_{base}$.
 
     | symbol | argument |
     |---|---|
@@ -71,7 +72,7 @@ class Schedule(mistakes.ScheduleElsewhere):
     """The hyperparameters by name, and what each may be; attributes, set before `__init__`."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Schedule:
-        mistakes.check_call(cls, args, kwargs)
+        habits.check_call(cls, args, kwargs)
         return super().__new__(cls)
 
     def __init__(self, optimizer: Optimizer, group: str | None = None) -> None:
@@ -95,8 +96,7 @@ class Schedule(mistakes.ScheduleElsewhere):
         self.group = group
         self.base_lr: float = optimizer.lr if group is None else rates[group]
         self.overrides: dict[str, float] = {}
-        if group is None:
-            self.overrides = {label: lr for label, lr in rates.items() if lr != self.base_lr}
+        self._known: set[str] = set()  # labels of groups that are in overrides if they must be
         mistakes.check_only_schedule(self)
         self._set_rates(t=0)
         mistakes.remember_schedule(self)
@@ -125,6 +125,10 @@ class Schedule(mistakes.ScheduleElsewhere):
 
     def _set_rates(self, t: int) -> None:
         f_t = self.factor(t)
+        rates = {g["label"]: g["lr"] for g in self.optimizer.param_groups if self.group is None}
+        new = {label: lr for label, lr in rates.items() if label not in self._known}
+        self.overrides |= {label: lr for label, lr in new.items() if lr != self.optimizer.lr}
+        self._known |= new.keys()
         for group, base_lr in ((self.group, self.base_lr), *self.overrides.items()):
             lr_t = base_lr * f_t
             self.optimizer.set_param("lr", lr_t, group=group)
@@ -202,7 +206,7 @@ class Schedule(mistakes.ScheduleElsewhere):
         values = _plain({key: state[key] for key in kinds}, kinds, where=name)
         overrides = _plain(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
         self.check(values)
-        vars(self).update(values, overrides=overrides)
+        vars(self).update(values, overrides=overrides, _known=set(labels))
         self._set_rates(values["step_count"])
 
     def __repr__(self) -> str:

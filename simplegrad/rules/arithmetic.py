@@ -110,7 +110,7 @@ class Pow:
     $$da = dc \, b \, a^{b-1}$$
     $$db = dc \, c \, \log a$$
 
-    Where $b = 0$, $da$ is 0, and where $a = 0$, $db$ is 0: the limits, in place of
+    Where $b = 0$, $da$ is 0, and where $a = 0$ and $b \ge 0$, $db$ is 0: the limits, in place of
     $0 \cdot \infty$.
     """
 
@@ -122,7 +122,7 @@ class Pow:
         return dc * b * a**b_minus_1
 
     def db(dc, c, a, b):
-        log_a = np.log(np.where(a == 0, 1, a))
+        log_a = np.log(np.where((a == 0) & (b >= 0), 1, a))
         return dc * c * log_a
 
     partials = da, db

@@ -105,13 +105,14 @@ class LogSumExp:
     $$da_i = dc \, e^{a_i - c}$$
 
     The second form cannot overflow. Goodfellow, Bengio and Courville (2016), "Deep Learning",
-    equations 6.30 and 6.33.
+    equations 6.30 and 6.33. Where $m$ is infinite, so is $c$, and $da$ is NaN at each $a_i = m$.
     """
 
     def forward(a, axis, keepdims):
         m = np.max(a, axis=axis, keepdims=True)
-        s = np.sum(np.exp(a - m), axis=axis, keepdims=True)
-        c = m + np.log(s)
+        finite_m = np.where(np.isinf(m), np.finfo(m.dtype).max, m)  # no inf - inf
+        s = np.sum(np.exp(a - finite_m), axis=axis, keepdims=True)
+        c = m + np.log(np.maximum(s, 0.5))  # s is at least 1, and 0 where all are -inf
         return c if keepdims else np.squeeze(c, axis)
 
     def da(dc, c, a, axis, keepdims):

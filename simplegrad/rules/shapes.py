@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import sys
 
 import numpy as np
 
@@ -13,6 +14,9 @@ class EachInput:
 
     def __init__(self, partial):
         self.partial = partial
+
+    def __len__(self):
+        return sys.maxsize
 
     def __iter__(self):
         return (functools.partial(self.partial, i=i) for i in itertools.count())

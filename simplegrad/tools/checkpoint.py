@@ -12,9 +12,12 @@ The file is a NumPy `.npz`: a zip archive of arrays, not compressed and without 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
 import os
+import re
+import stat
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,6 @@ from simplegrad import creation
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.groups import check_array, check_same
 from simplegrad.optimizers.optimizer import Optimizer
-from simplegrad.tensor import Tensor
 
 FORMAT_VERSION = 1
 
@@ -40,8 +42,10 @@ def save(
     disk or Ctrl-C, `path` is the old file or the new one, never half of one.
 
     Args:
-        path: Where to; an existing file is replaced.
-        model: The module whose tensors are saved: its parameters and what is frozen.
+        path: Where to; an existing file is replaced, and its permissions are kept.
+        model: The module whose `tensors()` are saved: its parameters, what is frozen, and other
+            state. `load` wants the same names and shapes, so a module that only remembers a batch
+            keeps an array, as in self.out = out.numpy(): arrays are not saved.
         optimizer: The optimizer whose `state()` is saved.
         extra: What else to keep: numbers, strings, bools, None, and lists and dicts of these. As
             JSON has it, `load` gives tuples back as lists, and the keys of dicts as strings.
@@ -50,7 +54,7 @@ def save(
         TypeError: An argument is of the wrong type, or a value of `extra` is none of these.
         ValueError: The name of a tensor cannot be written into a file, or `sg.generator()` is not
             one of PCG64, as `sg.manual_seed` makes it. Nothing has been written then.
-        OSError: The file cannot be written.
+        OSError: The file cannot be written; a PermissionError if there is one that is read-only.
 
     Examples:
         >>> model = nn.Linear(3, 2)
@@ -67,7 +71,7 @@ def save(
     meta["generator"] = _bit_generator().state
     if model is not None:
         meta["model"] = {}  # where load puts the arrays back
-        for name, theta in _leaves(model).items():
+        for name, theta in model.tensors().items():
             arrays[f"model/{name}"] = theta.data
     if optimizer is not None:
         state = optimizer.state()
@@ -85,7 +89,8 @@ def save(
         ) from error
     arrays["meta"] = np.frombuffer(text.encode(), dtype=np.uint8)
     _check_names(arrays)
-    _write(os.path.realpath(path), _packed(arrays))  # a link to a file stays a link
+    _check_is_file("save", path)
+    _write(os.path.realpath(os.fsdecode(path)), _packed(arrays))  # a link to a file stays a link
 
 
 def load(
@@ -126,7 +131,7 @@ def load(
                 f"save it first: sg.save(path, {what}={what})."
             )
     bit_generator = _bit_generator()
-    leaves = {} if model is None else _leaves(model)
+    leaves = {} if model is None else model.tensors()
     if model is not None:
         check_same("the tensors of the model", leaves, saved["model"])
     for name, theta in leaves.items():
@@ -140,7 +145,7 @@ def load(
             raise _damaged(path, error) from error
     for name, theta in leaves.items():
         theta.data[...] = saved["model"][name]  # in place: nothing is left that could fail
-        theta.version += 1
+        theta.data = theta.data  # which tells that it has changed
     bit_generator.state = saved["generator"]
     return saved["extra"]
 
@@ -156,11 +161,6 @@ def _check_types(function: str, path: Any, model: Any, optimizer: Any) -> None:
                 f"{function}() takes {wanted} as {name}, but got a {type(given).__name__}. Write "
                 f'sg.{function}("run.npz", model=model, optimizer=opt).'
             )
-
-
-def _leaves(model: Module) -> dict[str, Tensor]:
-    """The tensors of the model that are no results, frozen ones included."""
-    return {name: theta for name, theta in model.tensors().items() if theta.rule is None}
 
 
 def _bit_generator() -> Any:
@@ -199,21 +199,40 @@ def _packed(arrays: dict[str, np.ndarray]) -> memoryview:
     return content.getbuffer()
 
 
+def _check_is_file(function: str, path: str | os.PathLike[str]) -> None:
+    """Raises an OSError if `path` is a folder, a pipe or a device, or can only be a folder."""
+    path = os.fsdecode(path)
+    is_there = os.path.exists(path) or os.path.islink(os.path.realpath(path))  # a circle of links
+    is_folder = os.path.isdir(path) or os.path.basename(path) in ("", os.curdir, os.pardir)
+    if is_folder or (is_there and not os.path.isfile(path)):
+        raise (IsADirectoryError if is_folder else OSError)(
+            f'{path!r} is no file. Write sg.{function}("run.npz", model) with the name of one.'
+        )
+
+
 def _write(path: str, content: memoryview) -> None:
     """Writes a file beside `path` and renames it, which replaces `path` in one go."""
-    folder = os.path.dirname(path)
+    folder, name = os.path.split(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(
             f"there is no folder {folder} to save into. Write os.makedirs({folder!r}) first."
         )
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(f'{path} is no file. Write sg.save("run.npz", model) with the name of one.')
-    beside = f"{path}.{os.urandom(8).hex()}.tmp"  # random: nobody else writes to it
+    old = os.stat(path) if os.path.exists(path) else None
+    mode = 0o666 if old is None else stat.S_IMODE(old.st_mode)
+    if not (mode & 0o222 and (old is None or os.access(path, os.W_OK))):
+        raise PermissionError(
+            f"{path} is read-only, so it is left as it is. Write sg.save with another name, or "
+            f"os.chmod({path!r}, 0o644) first."
+        )
+    # The name is random, so that nobody else writes to it, and no longer than names may be.
+    beside = os.path.join(folder, f"{name[:20]}.{os.urandom(8).hex()}.tmp")
     try:
-        with open(beside, "xb") as file:
+        with open(beside, "xb", opener=functools.partial(os.open, mode=mode)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # else the new name might reach the disk before the content
+        if old is not None:
+            _copy_attributes(path, old, beside)
         os.replace(beside, path)
     except BaseException:  # Ctrl-C, too
         with contextlib.suppress(FileNotFoundError):
@@ -221,10 +240,22 @@ def _write(path: str, content: memoryview) -> None:
         raise
 
 
+def _copy_attributes(path: str, old: os.stat_result, beside: str) -> None:
+    """Gives a new file the owner, the permissions and the like of the old one, where it may."""
+    import shutil
+
+    with contextlib.suppress(OSError, AttributeError):  # only root may give files away
+        os.chown(beside, old.st_uid, old.st_gid)
+    with contextlib.suppress(OSError):
+        shutil.copystat(path, beside)
+        os.utime(beside)  # all but the time
+
+
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What was saved, checked as far as the file alone can tell."""
     import json
 
+    _check_is_file("load", path)
     with open(path, "rb") as file:
         content = file.read()
     try:
@@ -237,7 +268,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{path} is of format version {version!r:.80}, and this simplegrad reads version "
-            f"{FORMAT_VERSION}. Nothing was changed. Write python -m pip install -U simplegrad."
+            f"{FORMAT_VERSION}. Nothing was changed. Write git pull in the folder of the "
+            "repository, and python -m pip install -e . there if Python uses other files."
         )
     return saved
 
@@ -269,17 +301,25 @@ def _unpacked(content: bytes) -> dict[str, np.ndarray]:
     return arrays
 
 
+# As NumPy writes it. Its own reader of a header leaves cyclic garbage behind.
+HEADER = rb"\{'descr': '([^']+)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \}\s*"
+
+
 def _array(content: bytes) -> np.ndarray:
-    """The array of an `.npy`: a view of `content`, so that no header can ask for memory."""
-    file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
+    """The array of an `.npy`: at first a view of `content`, so that no header asks for memory."""
+    start = 10 + int.from_bytes(content[8:10], "little")
+    header = re.fullmatch(HEADER, content[10:start])
+    if content[:8] != b"\x93NUMPY\x01\x00" or header is None:
         raise ValueError("an array is not in version 1.0 of the .npy format")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    dtype = np.dtype(header[1].decode())
     if dtype.kind not in "biuf":
         raise ValueError(f"an array is of {dtype}, not of numbers")
-    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+    shape = tuple(int(size) for size in header[3].split(b",") if size.strip())
+    if math.prod(shape) * dtype.itemsize != len(content) - start:
         raise ValueError(f"an array of shape {shape} and {dtype} has another number of bytes")
-    return np.ndarray(shape, dtype, content, file.tell(), order="F" if is_fortran else "C")
+    order: Any = "F" if header[2] == b"True" else "C"
+    array: np.ndarray = np.ndarray(shape, dtype, content, start, order=order)
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _joined(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:

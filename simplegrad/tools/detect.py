@@ -6,18 +6,20 @@ called or returns. Nothing else in the library knows of them, and they cost noth
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import sys
+import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from simplegrad import autograd, mistakes, tensor
+from simplegrad.modes import Mode
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
 
@@ -39,18 +41,70 @@ HINTS = {
 """What to write instead, by the rule that gives the first number that is not finite."""
 
 
-@contextlib.contextmanager
-def detect_anomaly() -> Iterator[None]:
+class _Watch:
+    """What Python calls for each call and return of a thread: it lets the modes look."""
+
+    def __init__(self, outer: Any) -> None:
+        self.outer = outer
+        self.blocks: list[list[Mode]] = []  # of this thread, whatever their context
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        if self.outer:
+            self.outer(frame, event, arg)
+        for mode in [mode for block in _Watching.blocks.get() for mode in block]:
+            mode._look(frame, event, arg)  # type: ignore[attr-defined]
+        if not any(self.blocks):  # another thread has ended the last one
+            sys.setprofile(self.outer)
+        _let_numpy_warn()
+
+
+class _Thread(threading.local):
+    """The watch of this thread, if it has one."""
+
+    watch: _Watch | None = None
+
+
+_thread = _Thread()
+
+
+class _Watching(Mode):
+    """A mode that looks at every call and return within it, beside a profiler written in Python."""
+
+    blocks = ContextVar("watching", default=())
+
+    def __enter__(self) -> None:
+        outer: Any = sys.getprofile()
+        if outer is not None and not callable(outer):
+            raise RuntimeError(
+                f"another profiler is at work, {type(outer).__name__}, and Python has room for "
+                "one. Write the detect_... context in a program that runs without it."
+            )
+        super().__enter__()
+        watch = _thread.watch = outer if isinstance(outer, _Watch) else _Watch(outer)
+        watch.blocks = [*filter(None, watch.blocks), self._entered[-1]]
+        sys.setprofile(watch)
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        watch = _thread.watch
+        if watch is not None:  # set anew, for an error that it raises takes it away
+            sys.setprofile(watch if any(watch.blocks) else watch.outer)
+
+
+class detect_anomaly(_Watching):
     """Within it, the first NaN or infinity is an error that says where it comes from.
 
     The result of every rule is looked at, and in `backward()` that of every partial. An infinity
-    that a rule is given, as the -inf of a mask, may pass through it; a NaN may not. It is also a
-    decorator. It slows training down: find the place, then take it out again.
+    that a rule is given, as the -inf of a mask, may pass through it; a NaN may not. So are the
+    numbers that a partial reads: they are to be those of the forward pass, to which nothing was
+    written, as by `w.data[0] = 1`. It is also a decorator. It slows training down: find the place,
+    then take it out again.
 
     Raises:
         FloatingPointError: A number is not finite. It names the rule, its line, the numbers that
             met there, and your line.
-        RuntimeError: Another profiler, such as cProfile, is at work.
+        RuntimeError: Data was changed between forward and backward; or another profiler, such as
+            cProfile, is at work.
 
     Examples:
         >>> p = sg.Tensor([0.5, 0.0], requires_grad=True)
@@ -61,41 +115,90 @@ def detect_anomaly() -> Iterator[None]:
         ...     print(str(error).splitlines()[0])
         Log gives -inf in forward: c[1] = -inf, where a[1] = 0.
     """
-    users_lines: dict[int, tuple[str, Any]] = {}  # where each living result was made, by its index
 
-    def look(frame: FrameType, event: str, result: Any) -> None:
-        if event != "return":
-            return
-        if frame.f_code is RECORD and isinstance(result, Tensor):
-            rule, inputs = frame.f_locals["rule"], frame.f_locals["inputs"]
-            given = dict(zip(_names_of_inputs(rule), [t.data for t in inputs], strict=False))
-            line = _users_line(frame)
-            c = np.asarray(result.data)  # the array of a recording would not give its values
-            if _is_anomaly(c, given):
-                where = f"  {_line_of_forward(rule)}\ncalled by\n  {line}"
-                raise FloatingPointError(_report(rule, "forward", "c", c, given, where))
-            index = result.index
-            users_lines[index] = line, weakref.ref(result, lambda _: users_lines.pop(index))
-        elif frame.f_back and frame.f_back.f_code is CHAIN_RULE and isinstance(result, ARRAY):
-            names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
-            given = {name: frame.f_locals[name] for name in names}
-            result = np.asarray(result)
-            if _is_anomaly(result, given):
-                c = frame.f_back.f_locals["c"]
-                line, _ = users_lines.get(c.index, ("a line before detect_anomaly()", None))
-                where = (
-                    f"  {_line(frame.f_code.co_filename, frame.f_lineno)}\n"
-                    f"called by\n  {_users_line(frame)}\nfor the result of\n  {line}"
-                )
-                name = frame.f_code.co_name
-                raise FloatingPointError(_report(c.rule, "backward", name, result, given, where))
+    def __init__(self, *wrong: Any) -> None:
+        super().__init__(*wrong)
+        self.made: dict[int, _Made] = {}  # each living result, by its index
 
-    with _watching(look), np.errstate(all="ignore"):
-        yield
+    def __enter__(self) -> None:
+        super().__enter__()
+        if _errors_before.get() is None:
+            _errors_before.set(np.seterr(all="ignore"))
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        _let_numpy_warn()
+
+    def _look(self, frame: FrameType, event: str, result: Any) -> None:
+        if frame.f_code is RECORD and event == "return" and isinstance(result, Tensor):
+            self._look_at_result(frame, result)
+        elif frame.f_back and frame.f_back.f_code is CHAIN_RULE:
+            c = frame.f_back.f_locals["c"]
+            if event == "call" and c.index in self.made:
+                _check_sums((*c.inputs, c), self.made[c.index].sums)
+            elif event == "return" and isinstance(result, ARRAY):
+                self._look_at_partial(frame, c, np.asarray(result))
+
+    def _look_at_result(self, frame: FrameType, result: Tensor) -> None:
+        rule, inputs = frame.f_locals["rule"], frame.f_locals["inputs"]
+        given = dict(zip(_names_of_inputs(rule), [t.data for t in inputs], strict=False))
+        line = _users_line(frame)
+        c = np.asarray(result.data)  # the array of a recording would not give its values
+        if _is_anomaly(c, given):
+            where = f"  {_line_of_forward(rule)}\ncalled by\n  {line}"
+            raise FloatingPointError(_report(rule, "forward", "c", c, given, where))
+        index, made = result.index, self.made
+        sums = [_sum_of(t) for t in (*result.inputs, result)]
+        made[index] = _Made(line, sums, weakref.ref(result, lambda _: made.pop(index)))
+
+    def _look_at_partial(self, frame: FrameType, c: Tensor, result: np.ndarray) -> None:
+        names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+        given = {name: frame.f_locals[name] for name in names}
+        if _is_anomaly(result, given):
+            line = (
+                self.made[c.index].line
+                if c.index in self.made
+                else "a line before detect_anomaly()"
+            )
+            where = (
+                f"  {_line(frame.f_code.co_filename, frame.f_lineno)}\n"
+                f"called by\n  {_users_line(frame)}\nfor the result of\n  {line}"
+            )
+            name = frame.f_code.co_name
+            raise FloatingPointError(_report(c.rule, "backward", name, result, given, where))
 
 
-@contextlib.contextmanager
-def detect_accumulation() -> Iterator[None]:
+_errors_before: ContextVar[Any] = ContextVar("errors_before", default=None)
+
+
+def _let_numpy_warn() -> None:
+    """Gives a context that is no longer in `detect_anomaly` its warnings back."""
+    before, modes = _errors_before.get(), itertools.chain(*_Watching.blocks.get())
+    if before is not None and not any(isinstance(mode, detect_anomaly) for mode in modes):
+        np.seterr(**before)
+        _errors_before.set(None)
+
+
+class _Made(NamedTuple):
+    """Where a result was made, and what its inputs and itself were then."""
+
+    line: str
+    sums: list[int]
+    result: weakref.ref[Tensor]
+
+
+def _sum_of(t: Tensor) -> int:
+    """A number that changes with the data."""
+    return hash(np.asarray(t.data).tobytes())
+
+
+def _check_sums(tensors: Sequence[Tensor], sums: Sequence[int]) -> None:
+    for t, before in zip(tensors, sums, strict=True):
+        if _sum_of(t) != before:
+            raise mistakes.data_changed(t, "was written to")
+
+
+class detect_accumulation(_Watching):
     """Within it, a forgotten `zero_grad()` is a warning, at the `backward()` that shows it.
 
     `backward()` adds to gradients. It warns if it adds to one that `step()` has used and that
@@ -117,44 +220,23 @@ def detect_accumulation() -> Iterator[None]:
         >>> print(str(caught[0].message)[:53])
         backward() adds to a gradient that step() has used al
     """
-    used: dict[int, np.ndarray] = {}  # the gradients of the last step, by the index of the tensor
 
-    def look(frame: FrameType, event: str, result: Any) -> None:
+    def __init__(self, *wrong: Any) -> None:
+        super().__init__(*wrong)
+        self.used: dict[int, np.ndarray] = {}  # the gradients of the last step, by tensor.index
+
+    def _look(self, frame: FrameType, event: str, result: Any) -> None:
         if event == "return" and frame.f_code.co_name == "step":
             opt = frame.f_locals.get("self")
             if isinstance(opt, Optimizer):
                 tensors = [t for group in opt.param_groups for t in group["params"].values()]
-                used.update({t.index: t.grad.copy() for t in tensors if t.grad is not None})
+                self.used.update({t.index: t.grad.copy() for t in tensors if t.grad is not None})
         elif event == "call" and frame.f_code is ACCUMULATE:
             t = frame.f_locals["self"]
-            before = used.pop(t.index, None)
+            before = self.used.pop(t.index, None)
             if before is not None and before.any() and np.array_equal(t.grad, before):
-                used.clear()  # one warning stands for all parameters
+                self.used.clear()  # one warning stands for all parameters
                 _warn_of_accumulation(t, frame)
-
-    with _watching(look):
-        yield
-
-
-@contextlib.contextmanager
-def _watching(look: Callable[[FrameType, str, Any], None]) -> Iterator[None]:
-    """Within it, `look` is called for every call and return, beside those that already are."""
-    outer: Any = sys.getprofile()
-    if outer is not None and not callable(outer):
-        raise RuntimeError(
-            f"another profiler is at work, {type(outer).__name__}, and Python has room for one. "
-            "Write the detect_... context in a program that runs without it."
-        )
-
-    def both(frame: FrameType, event: str, arg: Any) -> None:
-        outer(frame, event, arg)
-        look(frame, event, arg)
-
-    sys.setprofile(both if outer else look)
-    try:
-        yield
-    finally:
-        sys.setprofile(outer)
 
 
 def _is_anomaly(result: np.ndarray, given: Mapping[str, Any]) -> bool:

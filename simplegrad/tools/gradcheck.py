@@ -12,6 +12,7 @@ from simplegrad import rules
 from simplegrad.autograd import chain_rule, no_grad, tape_of, unbroadcast
 from simplegrad.creation import generator, manual_seed, set_generator
 from simplegrad.given import NON_NEGATIVE, POSITIVE, checked_number
+from simplegrad.mistakes import name_of_partial
 from simplegrad.rules.shapes import EachInput
 from simplegrad.tensor import Tensor, record
 
@@ -430,7 +431,7 @@ def _suspects(loss: _Loss, row: _Row, h: float) -> list[str]:
                 by_partial = float(np.sum(da * tangents[t.index]))
                 by_forward = float(np.sum(loss.grads[c.index] * tangent))
                 if abs(by_partial - by_forward) > enough:
-                    name = getattr(partial, "func", partial).__name__
+                    name = name_of_partial(partial)
                     numbers = _told_apart(by_partial, by_forward)
                     suspects.append(
                         f"look at {c.rule.__name__}.{name}. To the first row it adds "

@@ -2,7 +2,7 @@
 
 Run it as `python tests/benchmarks/fast.py [--threads N] [--only NAME] [--out FOLDER] [--check]`.
 It prints Markdown, and writes it with a plot to the folder. The others are PyTorch, JAX with
-Optax, HIPS autograd and MyGrad; `pip install "simplegrad[bench]"` installs them, and the output
+Optax, HIPS autograd and MyGrad; `pip install -e ".[bench]"` installs them, and the output
 names those that are missing.
 """
 

@@ -1,7 +1,7 @@
 """Wrong solutions as students write them: which equation is wrong, and which mistake it is.
 
 Each says above it which result is wrong, and how the check names the mistake. What else the
-function returns is right, and has to be called right.
+function returns is right, and has to be called right, unless the wrong result leaves it `open`.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from simplegrad.exercises.references import load
 WRONG = []
 
 
-def is_wrong(exercise, result, mistake, function=None):
+def is_wrong(exercise, result, mistake, function=None, open=()):
     """Lists the function below as a wrong solution of a task, by default the one of its name."""
 
     def remember(student):
-        WRONG.append((exercise, function or student.__name__, student, result, mistake))
+        WRONG.append((exercise, function or student.__name__, student, result, mistake, open))
         return student
 
     return remember
@@ -44,6 +44,16 @@ def da(dc, c, a, b):  # noqa: F811
 @is_wrong("mul", "db", "it is summed up")
 def db(dc, c, a, b):  # noqa: F811
     return (dc * a).sum()
+
+
+@is_wrong("mul", "da", "@ is the product of matrices")
+def da(dc, c, a, b):  # noqa: F811
+    return dc @ b
+
+
+@is_wrong("mul", "db", "this is c, and not its partial")
+def db(dc, c, a, b):  # noqa: F811
+    return a * b
 
 
 # tanh
@@ -80,6 +90,16 @@ def da(dc, c, a):  # noqa: F811
     return 1 - np.tanh(a) ** 2
 
 
+@is_wrong("tanh", "c", "parentheses are missing")
+def forward(a):  # noqa: F811
+    return np.exp(a) - np.exp(-a) / np.exp(a) + np.exp(-a)
+
+
+@is_wrong("tanh", "da", "cosh is not squared")
+def da(dc, c, a):  # noqa: F811
+    return dc / np.cosh(a)
+
+
 # matmul
 
 
@@ -106,6 +126,26 @@ def db(dc, c, a, b):  # noqa: F811
 @is_wrong("matmul", "db", "it is transposed")
 def db(dc, c, a, b):  # noqa: F811
     return (a.mT @ dc).T
+
+
+@is_wrong("matmul", "db", "np.dot joins every matrix of one stack")
+def db(dc, c, a, b):  # noqa: F811
+    return np.dot(a.T, dc)
+
+
+@is_wrong("matmul", "da", "a matrix has no three axes to transpose")
+def da(dc, c, a, b):  # noqa: F811
+    return dc @ b.transpose(0, 2, 1)
+
+
+@is_wrong("matmul", "db", "a matrix has no axes 1 and 2 to swap")
+def db(dc, c, a, b):  # noqa: F811
+    return a.swapaxes(1, 2) @ dc
+
+
+@is_wrong("matmul", "da", "* multiplies element by element")
+def da(dc, c, a, b):  # noqa: F811
+    return dc * b.T
 
 
 # unbroadcast
@@ -148,6 +188,21 @@ def unbroadcast(dc, shape):  # noqa: F811
 @is_wrong("unbroadcast", "da", "reshape alone sums nothing")
 def unbroadcast(dc, shape):  # noqa: F811
     return np.reshape(dc, shape)
+
+
+@is_wrong("unbroadcast", "da", "the sum is over axis 0, whatever the shape is")
+def unbroadcast(dc, shape):  # noqa: F811
+    return np.sum(dc, axis=0)
+
+
+@is_wrong("unbroadcast", "da", "axes of size 1 are counted from the left")
+def unbroadcast(dc, shape):  # noqa: F811
+    for axis, size in enumerate(shape):
+        if size == 1:
+            dc = dc.sum(axis=axis, keepdims=True)
+    while dc.ndim > len(shape):
+        dc = dc.sum(axis=0)
+    return dc
 
 
 # topological_order
@@ -205,8 +260,36 @@ def topological_order(root, inputs):  # noqa: F811
     return order[::-1]
 
 
-@is_wrong("topological_order", "grads", "a gradient is overwritten where it must be added")
+@is_wrong("topological_order", "order", "is missing, and the root depends on it")
+def topological_order(root, inputs):  # noqa: F811
+    order = [root]
+    while inputs[order[0]]:
+        order.insert(0, inputs[order[0]][0])  # the first input alone
+    return order
+
+
+@is_wrong("topological_order", "grads", "a gradient is multiplied, where it is added")
 def backward(order, inputs, partials):
+    grads = dict.fromkeys(order, 0.0)
+    grads[order[-1]] = 1.0
+    for c in reversed(order):
+        for a, partial in zip(inputs[c], partials[c], strict=True):
+            grads[a] *= grads[c] * partial
+    return grads
+
+
+@is_wrong("topological_order", "grads", "the first input of each node is the only one")
+def backward(order, inputs, partials):  # noqa: F811
+    grads = dict.fromkeys(order, 0.0)
+    grads[order[-1]] = 1.0
+    for c in reversed(order):
+        if inputs[c]:
+            grads[inputs[c][0]] += grads[c] * partials[c][0]
+    return grads
+
+
+@is_wrong("topological_order", "grads", "a gradient is overwritten where it must be added")
+def backward(order, inputs, partials):  # noqa: F811
     grads = {order[-1]: 1.0}
     for c in reversed(order):
         for a, partial in zip(inputs[c], partials[c], strict=True):
@@ -272,8 +355,46 @@ def central_differences(L, x, h):  # noqa: F811
     return (L(x + h) - L(x - h)) / (2 * h)
 
 
-@is_wrong("gradcheck", "agrees", "a gradient that is too small passes")
+@is_wrong("gradcheck", "dL", "above = x and below = x, which is one array")
+def central_differences(L, x, h):  # noqa: F811
+    gradient = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        above = below = x
+        above[i] += h
+        below[i] -= h
+        gradient[i] = (L(above) - L(below)) / (2 * h)
+    return gradient
+
+
+@is_wrong("gradcheck", "dL", "x[i] is a row of a matrix: np.ndindex(x.shape)")
+def central_differences(L, x, h):  # noqa: F811
+    gradient = np.zeros(x.shape)
+    for i in range(len(x)):
+        e = np.zeros(x.shape)
+        e[i] = h
+        gradient[i] = (L(x + e) - L(x - e)) / (2 * h)
+    return gradient
+
+
+@is_wrong("gradcheck", "dL", "x.size counts elements")
+def central_differences(L, x, h):  # noqa: F811
+    gradient = np.zeros(x.shape)
+    for i in range(x.size):
+        e = np.zeros(x.shape)
+        e[i] = h
+        gradient[i] = (L(x + e) - L(x - e)) / (2 * h)
+    return gradient
+
+
+@is_wrong("gradcheck", "agrees", "there is a verdict for each element")
 def gradcheck(L, dL, x):
+    steps = 1e-6 * np.eye(x.size).reshape(x.size, *x.shape)
+    numeric = np.array([(L(x + e) - L(x - e)) / 2e-6 for e in steps]).reshape(x.shape)
+    return abs(dL(x) - numeric) <= 1e-7 + 1e-5 * abs(numeric)
+
+
+@is_wrong("gradcheck", "agrees", "a gradient that is too small passes")
+def gradcheck(L, dL, x):  # noqa: F811
     for i in np.ndindex(x.shape):
         e = np.zeros(x.shape)
         e[i] = 1e-6
@@ -334,10 +455,29 @@ def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):  # n
     return g, b_t, theta
 
 
+@is_wrong("sgd_momentum", "b_t", "it is to stay as it is, for the next step")
+def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):  # noqa: F811
+    g = (-grad if maximize else grad) + weight_decay * theta
+    b_t = g.copy() if t == 1 else mu * b + (1 - tau) * g
+    right = theta - lr * (lr * b_t)
+    b_t *= lr
+    return g, b_t, right
+
+
+@is_wrong("sgd_momentum", "g", "it is the same array as b_t", open=["b_t"])
+def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):  # noqa: F811
+    g = (-grad if maximize else grad) + weight_decay * theta
+    b_t = g
+    if t > 1:
+        b_t *= 1 - tau
+        b_t += mu * b
+    return g, b_t, theta - lr * b_t
+
+
 # rmsprop
 
 
-@is_wrong("rmsprop", "v_t", "g is not squared")
+@is_wrong("rmsprop", "v_t", "g is not squared", open=["theta"])
 def rmsprop_step(theta, g, v, lr, beta_2, eps, maximize=False):
     v_t = beta_2 * v + (1 - beta_2) * abs(g)
     v_t = beta_2 * v + (1 - beta_2) * g
@@ -359,6 +499,20 @@ def rmsprop_step(theta, g, v, lr, beta_2, eps, maximize=False):  # noqa: F811
     return v_t, theta + sign * lr * g / (v_t + eps)
 
 
+@is_wrong("rmsprop", "v_t", "the squares are summed up: each element has its own")
+def rmsprop_step(theta, g, v, lr, beta_2, eps, maximize=False):  # noqa: F811
+    v_t = beta_2 * v + (1 - beta_2) * np.sum(g**2)
+    sign = 1 if maximize else -1
+    return v_t, theta + sign * lr * g / (np.sqrt(v_t) + eps)
+
+
+@is_wrong("rmsprop", "theta", "theta is overwritten by the step")
+def rmsprop_step(theta, g, v, lr, beta_2, eps, maximize=False):  # noqa: F811
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    sign = 1 if maximize else -1
+    return v_t, sign * lr * g / (np.sqrt(v_t) + eps)
+
+
 # adam
 
 
@@ -372,7 +526,7 @@ def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):
     return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
 
 
-@is_wrong("adam", "v_t", "g is not squared")
+@is_wrong("adam", "v_t", "g is not squared", open=["theta"])
 def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
     lr = -lr if maximize else lr
     m_t = beta_1 * m + (1 - beta_1) * g
@@ -382,7 +536,7 @@ def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # no
     return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
 
 
-@is_wrong("adam", "m_hat", "t starts at 0, where it is 1 in the first step")
+@is_wrong("adam", "m_hat", "t starts at 0, where it is 1 in the first step", open=["theta"])
 def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
     lr = -lr if maximize else lr
     m_t = beta_1 * m + (1 - beta_1) * g
@@ -452,6 +606,38 @@ def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # no
     return m_t, v_t, m_hat, v_hat, theta + step if maximize else theta - step
 
 
+@is_wrong("adam", "m_t", "m is overwritten by g")
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m[:] = g
+    v[:] = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m / (1 - beta_1**t)
+    v_hat = v / (1 - beta_2**t)
+    theta -= lr * m_hat / (np.sqrt(v_hat) + eps)
+    return m, v, m_hat, v_hat, theta
+
+
+@is_wrong("adam", "v_hat", "m_t is used where v_t belongs", open=["theta"])
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = m_t / (1 - beta_2**t)
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@is_wrong("adam", "v_t", "it is the same array as v_hat", open=["v_hat"])
+def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):  # noqa: F811
+    lr = -lr if maximize else lr
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t[:]
+    v_hat /= 1 - beta_2**t
+    return m_t, v_t, m_hat, v_hat, theta - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
 # adamw
 
 
@@ -495,7 +681,7 @@ def adamw_step(  # noqa: F811
 # cross_entropy
 
 
-@is_wrong("cross_entropy", "c", "exp overflows")
+@is_wrong("cross_entropy", "c", "exp overflows", open=["L"])
 def cross_entropy(a, t):
     c = np.log(np.exp(a).sum(axis=1))
     return c, (c - a[np.arange(len(t)), t]).mean()
@@ -535,8 +721,103 @@ def cross_entropy(a, t):  # noqa: F811
     return c, (c - a[np.arange(len(t)), t]).sum()
 
 
-@is_wrong("cross_entropy", "da", "the mean is forgotten")
+@is_wrong("cross_entropy", "c", "which gives (n, n): add m[:, 0]")
+def cross_entropy(a, t):  # noqa: F811
+    m = a.max(axis=1, keepdims=True)
+    c = m + np.log(np.exp(a - m).sum(axis=1))
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "c", "m is added inside of the logarithm", open=["L"])
+def cross_entropy(a, t):  # noqa: F811
+    m = a.max(axis=1)
+    c = np.log(m + np.exp(a - m[:, None]).sum(axis=1))
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "c", "the sum is over both axes", open=["L"])
+def cross_entropy(a, t):  # noqa: F811
+    c = np.log(np.exp(a).sum())
+    return c, (c - a[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "L", "a logarithm of 0 is multiplied by the 0 of [j = t_i]")
+def cross_entropy(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    return np.logaddexp.reduce(a, axis=1), -np.sum(np.eye(a.shape[1])[t] * np.log(p)) / len(t)
+
+
+@is_wrong("cross_entropy", "L", "softmax is over the whole array")
+def cross_entropy(a, t):  # noqa: F811
+    p = np.exp(a - a.max()) / np.exp(a - a.max()).sum()
+    return np.logaddexp.reduce(a, axis=1), -np.log(p[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "L", "softmax is over the wrong axis")
+def cross_entropy(a, t):  # noqa: F811
+    p = np.exp(a) / np.exp(a).sum(axis=0)
+    return np.logaddexp.reduce(a, axis=1), -np.log(p[np.arange(len(t)), t]).mean()
+
+
+@is_wrong("cross_entropy", "L", "there is one number for each class")
+def cross_entropy(a, t):  # noqa: F811
+    c = np.logaddexp.reduce(a, axis=1)
+    return c, (np.eye(a.shape[1])[t] * (c[:, None] - a)).mean(axis=0)
+
+
+@is_wrong("cross_entropy", "L", "the indices are swapped")
+def cross_entropy(a, t):  # noqa: F811
+    c = np.logaddexp.reduce(a, axis=1)
+    return c, (c - a[t, np.arange(len(t))]).mean()
+
+
+@is_wrong("cross_entropy", "da", "softmax is over the whole array")
 def d_logits(a, t):
+    e = np.exp(a)
+    return (e / e.sum() - np.eye(a.shape[1])[t]) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "softmax is over the whole array")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max())
+    return (e / e.sum() - np.eye(a.shape[1])[t]) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "the sum of each row needs keepdims=True")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return (e / e.sum(axis=1) - np.eye(a.shape[1])[t]) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "m, the largest of each row, needs keepdims=True")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1))
+    return (e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "m is the largest of all logits")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max())
+    return (e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]) / len(t)
+
+
+@is_wrong("cross_entropy", "da", "[t] subtracts 1 from whole rows")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    da = e / e.sum(axis=1, keepdims=True)
+    da[t] -= 1
+    return da / len(t)
+
+
+@is_wrong("cross_entropy", "da", "the mean is over the rows")
+def d_logits(a, t):  # noqa: F811
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return (e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]).mean(axis=0)
+
+
+@is_wrong("cross_entropy", "da", "the mean is forgotten")
+def d_logits(a, t):  # noqa: F811
     e = np.exp(a - a.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]
 
@@ -564,18 +845,19 @@ def not_done(*arguments):
 
 
 @pytest.mark.parametrize(
-    ("exercise", "function", "student", "result", "mistake"),
+    ("exercise", "function", "student", "result", "mistake", "open"),
     WRONG,
-    ids=[f"{exercise}: {result}: {mistake}" for exercise, _, _, result, mistake in WRONG],
+    ids=[f"{exercise}: {result}: {mistake}" for exercise, _, _, result, mistake, _ in WRONG],
 )
 def test_a_wrong_solution_is_diagnosed_as_the_mistake_that_it_is(
-    exercise, function, student, result, mistake
+    exercise, function, student, result, mistake, open
 ):
     tasks = load(exercise).TASKS
     report = judge(exercise, {**dict.fromkeys(tasks, not_done), function: student})
     mine = {name: report.statuses[name] for name in tasks[function].equations}
     assert mine.pop(result) in ("wrong", "error")
-    assert set(mine.values()) <= {"right", "error"}
+    assert {name for name, status in mine.items() if status == "-"} == set(open)
+    assert set(mine.values()) <= {"right", "error", "-"}
     remark, *others = report.remarks
     assert len(others) == ("error" in mine.values())
     _, _, sentence = " ".join(remark.split()).partition("It looks like this mistake: ")

@@ -8,34 +8,11 @@ import pytest
 import simplegrad as sg
 from simplegrad import optimizers as optim
 from simplegrad import rules
-from simplegrad.exercises.judge import judge, value_of
+from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.topological_order import is_order
-from simplegrad.exercises.task import Trial
 from tests.helpers.oracles import central_differences
-
-TASKS = {
-    (exercise, function): task
-    for exercise in EXERCISES
-    for function, task in load(exercise).TASKS.items()
-}
-
-
-def calls_of(exercise, function):
-    """What a function is given, in each first call of a case."""
-    return [dict(calls[0]) for calls in TASKS[exercise, function].cases.values()]
-
-
-def right_results(exercise, function, given, wrong=None):
-    """What the reference computes; `wrong` has right sides that take the place of right ones."""
-    task, results = TASKS[exercise, function], {}
-    for name, expression in {**task.equations, **(wrong or {})}.items():
-        trial = Trial("", given, {**results, name: None})
-        results[name] = value_of(task, trial, name, expression)
-        if isinstance(results[name], Exception):
-            raise results[name]
-    return results
-
+from tests.helpers.students import EXPRESSIONS, TASKS, calls_of, right_results, student_with
 
 # The references
 
@@ -156,26 +133,6 @@ def test_cross_entropy_and_its_gradient_are_those_of_the_library():
 
 
 # The mistakes
-
-EXPRESSIONS = [
-    (exercise, function, result, sentence)
-    for (exercise, function), task in TASKS.items()
-    for result, mistakes in task.mistakes.items()
-    for sentence, expression in mistakes.items()
-    if "yours" not in expression and "results" not in expression  # these have no value of their own
-]
-
-
-def student_with(exercise, function, **wrong):
-    """A function that computes what the reference computes, but for what is wrong."""
-    task = TASKS[exercise, function]
-
-    def student(*arguments):
-        given = dict(zip(task.arguments.split(", "), arguments, strict=True))
-        values = tuple(right_results(exercise, function, given, wrong).values())
-        return values if len(values) > 1 else values[0]
-
-    return student
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

@@ -233,6 +233,7 @@ def actions(name):
     step = st.tuples(st.just("step"), st.sampled_from(KINDS), st.sampled_from([*ASSIGNED, "keep"]))
     others = ["zero_grad", "data assigned", "data edited", "data in fortran order", "reset"]
     others += ["grads to None", "states exchanged", "new optimizers", "grads halved"]
+    others += ["some frozen", "all frozen", "all set free", "a group added"]
     return st.one_of(
         step,
         step,
@@ -263,12 +264,24 @@ def act(twins, action, rng):
         state = twins.fast.state()
         for attribute, module in ("readable", optim), ("fast", fast):
             old = getattr(twins, attribute)
+            frozen = [theta for theta in tensors_of(old) if not theta.requires_grad]
+            for theta in frozen:
+                theta.requires_grad = True  # as a new optimizer needs it
             groups = [{"params": g["params"], "label": g["label"]} for g in old.param_groups]
             workers = {"workers": twins.workers} if module is fast else {}
             new = getattr(module, twins.name)(param_groups=groups, **workers)
+            for theta in frozen:
+                theta.requires_grad = False
             new.load_state(state)
-            new._lr = old.lr  # where groups differ, a state does not say it
+            new._defaults = old._defaults  # where groups differ, a state does not say it
             setattr(twins, attribute, new)
+    elif what == "a group added":
+        shapes = [SHAPES[i] for i in rng.integers(len(SHAPES), size=2)]
+        label = f"added {len(twins.readable.param_groups)}"
+        for opt, (group,) in zip(
+            twins, (thawed([(arrays(*shapes), {})]) for _ in "ab"), strict=True
+        ):
+            opt.add_param_group(group | {"label": label})
     elif what == "zero_grad":
         for opt in twins:
             opt.zero_grad()
@@ -278,6 +291,10 @@ def act(twins, action, rng):
     for pair in twins.pairs():
         number = rng.normal()
         for theta in pair:
+            if what == "some frozen":
+                theta.requires_grad = number > 0
+            elif what in ("all frozen", "all set free"):
+                theta.requires_grad = what == "all set free"
             if what == "data assigned":
                 theta.data = theta.data * 0.5 + number
             elif what == "data in fortran order":
@@ -380,8 +397,9 @@ def test_what_numpy_warns_of_in_the_reference_is_warned_of(name, workers):
 @every_optimizer
 def test_float16_has_the_same_bits(name):
     params = arrays((5, 7), (), dtype=np.float16) | arrays((3,))
+    options = OPTIONS[name] | ({} if name == "SGD" else {"eps": 1e-6})
     with np.errstate(all="ignore"):
-        Twins(name, [(params, {})], **OPTIONS[name]).train(20)
+        Twins(name, [(params, {})], **options).train(20)
 
 
 @every_optimizer
@@ -550,15 +568,30 @@ def test_tied_tensors_are_one_parameter(name):
     assert list(opts[1].param_groups[0]["params"]) == names
 
 
-def test_a_frozen_parameter_goes_on_as_in_the_reference():
+@every_optimizer
+def test_a_model_with_frozen_parameters_trains_to_the_same_bits(name):
     models = mlp(), mlp()
-    for model, opt in zip(models, (optim.Adam(models[0]), fast.Adam(models[1])), strict=True):
-        for seed in range(6):
-            model[0].weight.requires_grad = seed < 3
+    optimizers = getattr(optim, name)(models[0]), getattr(fast, name)(models[1])
+    for seed in range(12):
+        for model, opt in zip(models, optimizers, strict=True):
+            model[0].weight.requires_grad = seed % 4 != 2
+            model[3].bias.requires_grad = seed < 6
             differentiate(model, seed)
             opt.step()
             opt.zero_grad()
-    assert_same_models(*models)
+        assert_same_models(*models)
+    assert_same_state(optimizers[1].state(), optimizers[0].state())
+
+
+@every_optimizer
+def test_large_parameters_frozen_and_set_free_have_the_same_bits(name):
+    twins = Twins(name, [(arrays((70_003,), (300, 301), (5,)), {})], 2, **OPTIONS[name])
+    twins.train(2)
+    for frozen in ({0}, {0, 2}, {1}, set(), {0, 1, 2}, set()):
+        for i, pair in enumerate(twins.pairs()):
+            for theta in pair:
+                theta.requires_grad = i not in frozen
+        twins.train(2)
 
 
 @pytest.mark.parametrize("second", [optim.Adam, fast.Adam])
@@ -920,6 +953,13 @@ def test_a_step_of_two_dtypes_in_two_groups_allocates_no_array():
     opt = fast.Adam(param_groups=groups)
     opt.zero_grad()
     opt.step()
+    assert traced_growth(opt.step) < 1024
+
+
+def test_a_step_allocates_no_array_while_the_same_parameters_are_frozen():
+    opt = filled({str(i): sg.zeros((500,), requires_grad=True) for i in range(100)})
+    for theta in tensors_of(opt)[::2]:
+        theta.requires_grad = False
     assert traced_growth(opt.step) < 1024
 
 

@@ -93,6 +93,8 @@ def names_for_advice():
         "loss": model(batch).sum(),
         "batch": batch,
         "layer": model,
+        "one": nn.Linear(2, 3),
+        "other": nn.Linear(2, 3),
         "embedding": nn.Embedding(4, 3),
         "norm": nn.LayerNorm(3),
         "schedule": optim.schedules.Step(optim.SGD(nn.Linear(2, 3)), 2),

@@ -29,6 +29,8 @@ ANY = USUAL | st.floats(0, sys.float_info.max)
 
 def values(name, key, numbers):
     kind = getattr(optim, name).hyperparameters[key]
+    if key == "eps":  # what float32 rounds to 0 is refused
+        numbers = numbers.filter(lambda x: x == 0 or x > 1e-44)
     return flags if kind is FLAG else fractions if kind is FRACTION else numbers
 
 

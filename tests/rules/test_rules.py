@@ -274,3 +274,49 @@ def test_pow_of_a_negative_number_has_no_derivative_by_its_exponent():
     with np.errstate(invalid="ignore"):
         db = rules.Pow.db(1.0, 4.0, np.array(-2.0), np.array(2.0))
     assert np.isnan(db)
+
+
+# Numbers at the edge
+
+INF, NAN = np.inf, np.nan
+
+EXTREME = {
+    "all -inf": ([-INF, -INF], -INF),
+    "inf and a number": ([INF, 0.0], INF),
+    "inf and a large number": ([INF, 1e5], INF),
+    "two of inf": ([INF, INF], INF),
+    "inf and -inf": ([INF, -INF], INF),
+    "-inf and a number": ([-INF, 3.0], 3.0),
+    "nan": ([NAN, 0.0], NAN),
+    "one number": ([-INF], -INF),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("name", EXTREME)
+def test_logsumexp_of_infinities_has_its_limit_without_a_warning(name, dtype):
+    numbers, right = EXTREME[name]
+    a = np.array([min(x, 6e4) if x < INF else x for x in numbers], dtype)  # as float16 has them
+    for array in a, np.stack([a, np.zeros_like(a)]):
+        c = rules.LogSumExp.forward(array, axis=-1, keepdims=False)
+        assert c.dtype == dtype
+        np.testing.assert_array_equal(np.ravel(c)[0], dtype(right))
+
+
+def test_the_gradient_of_logsumexp_is_nan_where_the_infinity_is_as_pytorchs():
+    a = np.array([[-INF, -INF], [INF, 0.0], [-INF, 3.0]])
+    c = rules.LogSumExp.forward(a, axis=1, keepdims=False)
+    with np.errstate(invalid="ignore"):
+        da = rules.LogSumExp.da(np.ones(3), c, a, axis=1, keepdims=False)
+    np.testing.assert_array_equal(da, [[NAN, NAN], [NAN, 0], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "right"),
+    [(0.0, 2.0, 0.0), (0.0, 0.0, 0.0), (0.0, -1.0, -INF), (0.0, -0.5, -INF), (2.0, 0.0, np.log(2))],
+)
+def test_a_power_of_zero_has_its_limit_as_gradient_of_the_exponent(a, b, right):
+    a, b = np.float64(a), np.float64(b)
+    with np.errstate(divide="ignore"):
+        c = rules.Pow.forward(a, b)
+        assert rules.Pow.db(1.0, c, a, b) == right

@@ -533,7 +533,7 @@ def test_an_array_too_many_is_refused(path, name):
     [
         np.ones((2, 1)),
         np.ones((2, 1), np.int32),
-        np.ones((2, 1), ">f4"),
+        np.ones((2, 1), ">f8"),
         np.ones((1, 2), np.float32),
         np.ones(2, np.float32),
         np.ones((0, 1), np.float32),
@@ -541,7 +541,7 @@ def test_an_array_too_many_is_refused(path, name):
     ids=lambda array: f"{array.dtype}{array.shape}",
 )
 @pytest.mark.parametrize("name", ["model/weight", "optimizer/0/velocities/weight"])
-def test_an_array_of_another_dtype_byte_order_or_shape_is_refused(path, name, array):
+def test_an_array_of_another_dtype_or_shape_is_refused(path, name, array):
     model, opt = run_of(1)
     sg.save(path, model, opt)
     members, _ = parts_of(path)

@@ -2,6 +2,7 @@
 
 import cProfile
 import inspect
+import operator
 import sys
 import warnings
 
@@ -125,6 +126,38 @@ def test_an_anomaly_of_backward_also_has_the_line_of_its_result():
     _, start = inspect.getsourcelines(train)
     assert f"called by\n  {__file__}:{start + 3}: loss.backward()" in message
     assert f"for the result of\n  {__file__}:{start + 1}: root = sg.sqrt(w(0.0, 1.0))" in message
+
+
+WRITES = {
+    "an element": lambda w, h: operator.setitem(w.data, 0, 5),
+    "an element of a result": lambda w, h: operator.setitem(h.data, 0, 5),
+    "by way of a view": lambda w, h: operator.setitem(w.T.data, 1, 5),
+    "all elements": lambda w, h: w.data.fill(7),
+    "in order": lambda w, h: w.data[::-1].sort(),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_data_that_is_written_to_between_forward_and_backward_is_found(name):
+    with sg.detect_anomaly():
+        x = w(1.0, 2.0)
+        h = x * x
+        loss = (h * h).sum()
+        WRITES[name](x, h)
+        with pytest.raises(RuntimeError, match="was written to between forward and backward"):
+            loss.backward()
+    assert x.grad is None
+    assert sys.getprofile() is None
+
+
+def test_data_may_be_written_to_after_backward_and_where_no_partial_reads_it():
+    with sg.detect_anomaly():
+        x, other = w(1.0, 2.0), w(3.0)
+        for _ in range(2):
+            loss = (x * x).sum()
+            other.data[0] = 5
+            loss.backward()
+            x.data[0] = 4
 
 
 def test_a_result_from_before_is_said_to_be_one():

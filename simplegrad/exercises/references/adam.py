@@ -27,7 +27,7 @@ CASES = {
 }
 
 
-def bias_correction(m: str, beta: str, other: str) -> dict[str, str]:
+def bias_correction(m: str, beta: str, moment: str, other: str) -> dict[str, str]:
     """What goes wrong with m_hat, or with v_hat."""
     return {
         "bias correction is forgotten": f"{m}_t",
@@ -41,6 +41,7 @@ def bias_correction(m: str, beta: str, other: str) -> dict[str, str]:
         f"the divisor is {beta}**t, where it is 1 - {beta}**t": f"{m}_t / {beta}**t",
         f"the parentheses around 1 - {beta}**t are missing": f"{m}_t / 1 - {beta}**t",
         f"1 - {beta} is raised to the power t, where {beta} is": f"{m}_t / (1 - {beta})**t",
+        f"{moment} is used where {m}_t belongs": f"{moment} / (1 - {beta}**t)",
         f"{m} is used where {m}_t belongs": f"{m} / (1 - {beta}**t)",
         "g is used where the moment belongs": f"g / (1 - {beta}**t)",
     }
@@ -88,8 +89,23 @@ ADAM = Task(
                     -> (beta_2 * v + (1 - beta_2) * g**2) / (1 - beta_2**t)
             """),
         },
-        "m_hat": bias_correction("m", "beta_1", "beta_2"),
-        "v_hat": bias_correction("v", "beta_2", "beta_1"),
+        "m_hat": {
+            **bias_correction("m", "beta_1", "v_t", "beta_2"),
+            **table("""
+                lr is multiplied in, in place or not: it belongs in the last equation -> lr * right
+                it is turned into the step, in place: give the step an array of its own
+                    -> lr * right / (np.sqrt(v_t / (1 - beta_2**t)) + eps)
+            """),
+        },
+        "v_hat": {
+            **bias_correction("v", "beta_2", "m_t", "beta_1"),
+            **table("""
+                the root is taken too early, or in place after: it belongs in the last equation
+                    -> np.sqrt(right)
+                the root is taken in place after, and eps added: give the divisor an array of its
+                    own -> np.sqrt(right) + eps
+            """),
+        },
         "theta": {
             **table(f"""
                 the sign under maximize is forgotten -> theta - {STEP}
@@ -122,8 +138,10 @@ ADAM = Task(
                     -> lr * m_hat * (np.sqrt(v_hat) + eps)
                 m_hat and v_hat are swapped -> lr * v_hat / (np.sqrt(m_hat) + eps)
                 the step is not divided by anything: v_hat is not used -> lr * m_hat
+                lr and the division are missing -> m_hat
             """),
             "only the step is there: it is to be subtracted from theta": STEP,
+            "theta is overwritten by the step": f"{STEP} if maximize else -{STEP}",
             "theta is returned as it came": "theta",
         },
     },

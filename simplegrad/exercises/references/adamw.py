@@ -34,8 +34,6 @@ TASKS = {
                     else theta - lr * weight_decay * theta
                 the decay is there, but is not subtracted from theta -> lr * weight_decay * theta
                 g is used where theta belongs -> theta - lr * weight_decay * g
-                it is the same array as theta, which was changed in place after: copy it
-                    -> results['theta']
                 there is no decay -> theta
             """),
             **ADAM.mistakes,

@@ -24,6 +24,16 @@ def differences(
     return gradient / ((above - below) * h)
 
 
+def of_rows(L: Function, x: np.ndarray, h: float) -> np.ndarray:
+    """Central differences where x[i] is moved, which is a row if x is a matrix."""
+    gradient = np.zeros(x.shape)
+    for i in range(len(x)):
+        e_i = np.zeros(x.shape)
+        e_i[i] = 1
+        gradient[i] = (L(x + h * e_i) - L(x - h * e_i)) / (2 * h)
+    return gradient
+
+
 def without_going_back(L: Function, x: np.ndarray, h: float, left_over: float) -> np.ndarray:
     """Central differences where each element stays off by `left_over`, for the next one to see."""
     x, gradient = x.copy(), np.zeros(x.shape)
@@ -86,13 +96,19 @@ TASKS = {
                     -> without_going_back(L, x, h, -h)
                 an element is not put back and stays at x_i + h for the next one
                     -> without_going_back(L, x, h, h)
+                all differences are 0, as they are if above = x and below = x, which is one array:
+                    write above = x.copy() -> np.zeros(x.shape)
+                x[i] is a row of a matrix: np.ndindex(x.shape) gives the index of each element
+                    -> of_rows(L, x, h)
+                x[i] is a row of a matrix, and x.size counts elements: np.ndindex(x.shape) gives
+                    the index of each -> [x[i] for i in range(x.size)] and right
                 the signs are turned round: L(x + h e_i) comes first -> -right
                 the two values of L are added
                     -> np.array([L(x + h * e) + L(x - h * e)
                     for e in np.eye(x.size).reshape(-1, *x.shape)]).reshape(x.shape) / (2 * h)
             """)
         },
-        names={"differences": differences, "without_going_back": without_going_back},
+        names={f.__name__: f for f in (differences, of_rows, without_going_back)},
     ),
     "gradcheck": Task(
         arguments="L, dL, x",
@@ -127,6 +143,8 @@ TASKS = {
                     relative -> np.all(abs(dL(x) - numeric(L, x)) < 1e-4)
                 an absolute tolerance refuses large gradients: make it relative
                     -> np.all(abs(dL(x) - numeric(L, x)) < 1e-6)
+                there is a verdict for each element, where one is wanted: np.all joins them
+                    -> np.isclose(dL(x), numeric(L, x), 1e-5, 1e-7)
                 True and False are swapped -> not right
                 it is always True -> True
                 it is always False: allow a small difference, for there is always one -> False

@@ -26,6 +26,8 @@ IN_STACKS = (
     ".T turns round all axes of a stack: only the last two are to be swapped, .mT or "
     "np.swapaxes(x, -1, -2)"
 )
+LAST_AXES = "a matrix has no axes 1 and 2 to swap: the last two of all are -1 and -2"
+LAST_TWO = "a matrix has no three axes to transpose: np.swapaxes(x, -1, -2) swaps the last two"
 
 TASKS = {
     "da": Task(
@@ -43,6 +45,12 @@ TASKS = {
                 da and db are swapped -> np.swapaxes(a, -1, -2) @ dc
                 a is used where b belongs -> dc @ np.swapaxes(a, -1, -2)
                 * multiplies element by element: @ is the matrix product -> dc * b
+                * multiplies element by element, transposed or not: @ is the matrix product
+                    -> dc * np.swapaxes(b, -1, -2)
+                {IN_STACKS}; and np.dot joins every matrix of one stack with every one of the
+                    other: use @ -> np.dot(dc, b.T)
+                {LAST_AXES} -> dc @ np.swapaxes(b, 1, 2)
+                {LAST_TWO} -> dc @ np.transpose(b, (0, 2, 1))
                 the factor dc is missing: the chain rule multiplies by it -> np.swapaxes(b, -1, -2)
                 np.dot joins every matrix of one stack with every one of the other: use @
                     -> np.dot(dc, np.swapaxes(b, -1, -2))
@@ -64,6 +72,12 @@ TASKS = {
                 da and db are swapped -> dc @ np.swapaxes(b, -1, -2)
                 b is used where a belongs -> np.swapaxes(b, -1, -2) @ dc
                 * multiplies element by element: @ is the matrix product -> a * dc
+                * multiplies element by element, transposed or not: @ is the matrix product
+                    -> np.swapaxes(a, -1, -2) * dc
+                {IN_STACKS}; and np.dot joins every matrix of one stack with every one of the
+                    other: use @ -> np.dot(a.T, dc)
+                {LAST_AXES} -> np.swapaxes(a, 1, 2) @ dc
+                {LAST_TWO} -> np.transpose(a, (0, 2, 1)) @ dc
                 the factor dc is missing: the chain rule multiplies by it -> np.swapaxes(a, -1, -2)
                 np.dot joins every matrix of one stack with every one of the other: use @
                     -> np.dot(np.swapaxes(a, -1, -2), dc)

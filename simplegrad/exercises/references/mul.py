@@ -25,6 +25,9 @@ def mistakes(a: str, b: str) -> dict[str, str]:
         f"dc is divided by {b}": f"dc / {b}",
         f"c is used where {b} belongs": "dc * c",
         "dc is the whole result: the partial of c is missing": "dc",
+        "this is c, and not its partial": f"{a} * {b}",
+        f"the factor is {a}, and dc is missing": a,
+        "@ is the product of matrices: * multiplies element by element": f"dc @ {b}",
     }
 
 

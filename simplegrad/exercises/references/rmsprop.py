@@ -14,6 +14,11 @@ G = np.array([[2.0, -0.5, 3.0], [0.75, -1.5, 4.0]])
 SECOND_MOMENT = table("""
     beta_2 and 1 - beta_2 are swapped -> (1 - beta_2) * v + beta_2 * g**2
     g is not squared -> beta_2 * v + (1 - beta_2) * g
+    g is doubled, where it is squared -> beta_2 * v + (1 - beta_2) * 2 * g
+    the squares are summed up: each element has its own
+        -> beta_2 * v + (1 - beta_2) * np.sum(g**2)
+    the mean of the squares is taken: each element has its own
+        -> beta_2 * v + (1 - beta_2) * np.mean(g**2)
     the factor 1 - beta_2 is missing before g**2 -> beta_2 * v + g**2
     the factor beta_2 is missing before v -> v + (1 - beta_2) * g**2
     both factors are missing: squares are added up and never forgotten -> v + g**2
@@ -73,6 +78,7 @@ TASKS = {
                     the step is not divided by anything: this is SGD -> lr * g
                 """),
                 "only the step is there: it is to be subtracted from theta": STEP,
+                "theta is overwritten by the step": f"{STEP} if maximize else -{STEP}",
                 "theta is returned as it came": "theta",
             },
         },

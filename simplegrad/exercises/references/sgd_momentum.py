@@ -40,6 +40,9 @@ TASKS = {
                 the decay is forgotten -> -grad if maximize else grad
                 the decay has the wrong sign: it is added here, and theta -= ... subtracts it
                     -> -grad - weight_decay * theta if maximize else grad - weight_decay * theta
+                the decay has a factor 2: weight_decay * theta is all of it
+                    -> -grad + 2 * weight_decay * theta if maximize
+                    else grad + 2 * weight_decay * theta
                 theta is missing in the decay
                     -> -grad + weight_decay if maximize else grad + weight_decay
                 lr is in the decay, and will be once more in the last equation
@@ -67,6 +70,10 @@ TASKS = {
                     -> mu * b - (1 - tau) * g if t > 1 else -g
                 lr belongs in the last equation
                     -> mu * b + lr * (1 - tau) * g if t > 1 else lr * g
+                the whole of b_t is multiplied by lr: it is to stay as it is, for the next step
+                    -> lr * right
+                lr and the minus belong in the last equation
+                    -> mu * b - lr * (1 - tau) * g if t > 1 else -lr * g
                 grad is used where g belongs: the decay and maximize are lost
                     -> mu * b + (1 - tau) * grad if t > 1 else grad
             """),
@@ -78,6 +85,7 @@ TASKS = {
                 grad is used where b_t belongs -> theta - lr * grad
                 b is used where b_t belongs: the step is one behind -> theta - lr * b
                 lr is missing -> theta - b_t
+                b_t is added, without lr -> theta + b_t
                 the step looks ahead, as Nesterov's does -> theta - lr * (g + mu * b_t)
                 the decay is subtracted once more: g has it already
                     -> theta - lr * (b_t + weight_decay * theta)

@@ -26,6 +26,9 @@ TASKS = {
                     -> (np.exp(2 * a) - 1) / (np.exp(2 * a) + 1)
                 exp(-2 a) overflows for large negative numbers, and inf / inf is nan:
                     use exp(-2 |a|) -> (1 - np.exp(-2 * a)) / (1 + np.exp(-2 * a))
+                parentheses are missing: / is taken before + and -
+                    -> np.exp(a) - np.exp(-a) / np.exp(a) + np.exp(-a)
+                it is turned upside down: the sum is the divisor -> 1 / np.tanh(a)
                 the sign of a is lost -> np.tanh(np.abs(a))
                 the 2 in the exponent is missing, which gives tanh(a / 2) -> np.tanh(a / 2)
                 this is sinh: the division by cosh is missing -> np.sinh(a)
@@ -48,6 +51,8 @@ TASKS = {
                 "a is used where c belongs: the square is that of the result": "dc * (1 - a**2)",
                 "tanh is taken of c, which is tanh(a) already": "dc * (1 - np.tanh(c) ** 2)",
                 "c is not squared": "dc * (1 - c)",
+                "cosh is not squared": "dc / np.cosh(a)",
+                "dc is used where c belongs": "dc * (1 - dc**2)",
                 "the square is around 1 - c": "dc * (1 - c) ** 2",
                 "this is the partial of the sigmoid": "dc * c * (1 - c)",
                 "the factor dc is missing: the chain rule multiplies by it": "1 - c**2",

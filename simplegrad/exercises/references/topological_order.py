@@ -51,6 +51,17 @@ def has_each_once(nodes: Any, root: str, inputs: Graph) -> bool:
     )
 
 
+def missing(nodes: Sequence[str], root: str, inputs: Graph) -> set[str]:
+    """What `root` depends on and is not among these nodes."""
+    return set(topological_order(root, inputs)) - set(nodes)
+
+
+def too_early(nodes: Sequence[str], inputs: Graph) -> tuple[str, str]:
+    """The first node that stands before one of its inputs, and this input."""
+    place = {node: i for i, node in enumerate(nodes)}
+    return next((node, i) for node in nodes for i in inputs[node] if place[i] > place[node])
+
+
 def without_leaves(nodes: Any, root: str, inputs: Graph) -> bool:
     """Whether these are an order but for the leaves, which are missing."""
     leaves = [node for node in topological_order(root, inputs) if not inputs[node]]
@@ -121,15 +132,22 @@ TASKS = {
                     -> yours if is_list_of_nodes(yours, inputs)
                     and set(yours) > set(topological_order(root, inputs)) else right
                 Python ends a recursion after about 1,000 calls: keep a stack, a list, of your own
-                    -> yours if isinstance(yours, RecursionError) else right
-                the nodes are right, but one stands before one of its inputs: append a node when
-                    all of its inputs are there, not when you first see it
+                    -> yours if isinstance(yours, RecursionError) and len(inputs) > 900 else right
+                {min(missing(yours, root, inputs))} is missing, and the root depends on it
+                    -> yours if is_list_of_nodes(yours, inputs)
+                    and missing(yours, root, inputs) else right
+                {too_early(yours, inputs)[0]} comes too early, before {too_early(yours, inputs)[1]},
+                    which is one of its inputs: append a node when all of its inputs are there, not
+                    when you first see it
                     -> yours if has_each_once(yours, root, inputs) else right
             """)
         },
         names={
             f.__name__: f
-            for f in (topological_order, is_order, is_list_of_nodes, has_each_once, without_leaves)
+            for f in (
+                *(topological_order, is_order, is_list_of_nodes, has_each_once, without_leaves),
+                *(missing, too_early),
+            )
         },
     ),
     "backward": Task(
@@ -150,10 +168,17 @@ TASKS = {
                     -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + partial)
                 the partial is missing: dc goes on as it is
                     -> chain_rule(order, inputs, partials, add=lambda da, dc, partial: da + dc)
+                a gradient is multiplied, where it is added
+                    -> chain_rule(order, inputs, partials,
+                    add=lambda da, dc, partial: da * dc * partial)
                 the order is walked from the front: begin with the root, the last one
                     -> chain_rule(order, inputs, partials, step=1)
                 the gradient of the root by itself is 1, and not 0
                     -> chain_rule(order, inputs, partials, first=0.0)
+                the first input of each node is the only one that counts: there may be several
+                    -> {**dict.fromkeys(order, 0.0), **chain_rule(order,
+                    {node: inputs[node][:1] for node in order},
+                    {node: partials[node][:1] for node in order})}
                 an input that stands twice, as in x * x, is counted once
                     -> chain_rule(order, inputs, partials, once=True)
                 the gradient of the root by itself, 1, is missing

@@ -51,6 +51,10 @@ TASKS = {
                 new axes are on the left, so the sum is over the wrong axes: the last ones
                     -> dc.sum(axis=tuple(range(len(shape), dc.ndim))).reshape(shape)
                     if dc.ndim > len(shape) else right
+                axes of size 1 are counted from the left, and new axes stand before them: sum those
+                    first -> dc.sum(axis=copies(dc, (*shape, *dc.shape[len(shape):]), new=False),
+                    keepdims=True).sum(axis=copies(dc, shape, ones=False))
+                the sum is over axis 0, whatever the shape is -> dc.sum(axis=0)
                 new axes are kept with size 1: reshape(shape) puts them away
                     -> dc.sum(axis=copies(dc, shape), keepdims=True)
                 the mean is taken; the gradients of copies add up -> right * right.size / dc.size

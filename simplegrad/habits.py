@@ -1,0 +1,288 @@
+"""What users bring from other libraries, and what is said of it: names, keywords and positions.
+
+The ground floor, like `given`. The names themselves are data, in `other_names`.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, NoReturn
+
+from simplegrad import given
+from simplegrad.other_names import ATTRIBUTES, KEYWORDS, OPTIMIZERS_WITH
+
+# Names
+
+
+def _says(place: str, noun: str, name: str) -> str | None:
+    """What a name of another library is here; None if it is not known."""
+    code, _, why = ATTRIBUTES[place].get(name, "").partition("  # ")
+    return f"{noun} has no {name!r}{why and f': {why}'}. Write {code}." if code else None
+
+
+class _Elsewhere:
+    """A name that another library has: asking for it is an AttributeError that helps."""
+
+    def __init__(self, place: str, name: str) -> None:
+        self.place, self.name = place, name
+        self.__doc__ = f"Not here. Write {ATTRIBUTES[place][name]}"  # for help()
+
+    def __get__(self, obj: Any, owner: type) -> NoReturn:
+        noun = f"{'an' if self.place[0] in 'AEIO' else 'a'} {self.place}"
+        raise AttributeError(_says(self.place, noun, self.name))
+
+
+class _OtherNames:
+    """The base of a class that answers for the names which its like have elsewhere.
+
+    They are attributes that cannot be read. `hasattr` and `dir` do not know them, and `help` lists
+    them at its end. A `__getattr__` in their place would slow down every access to a Tensor.
+
+    Examples:
+        >>> sg.ones((2, 3)).view(3, 2)
+        Traceback (most recent call last):
+        AttributeError: a Tensor has no 'view'. Write t.reshape(3, 2).
+    """
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, of: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ATTRIBUTES.get(of, ()):
+            setattr(cls, name, _Elsewhere(of, name))
+
+    def __dir__(self) -> list[str]:
+        found = {k: v for cls in reversed(type(self).__mro__) for k, v in vars(cls).items()}
+        found |= getattr(self, "__dict__", {})
+        names = object.__dir__(self)
+        return [name for name in names if not isinstance(found.get(name), _Elsewhere)]
+
+
+class TensorElsewhere(_OtherNames, of="Tensor"):
+    """Names that Tensors have elsewhere."""
+
+    __slots__ = ()
+
+
+class ModuleElsewhere(_OtherNames, of="Module"):
+    """Names that Modules have elsewhere."""
+
+
+class OptimizerElsewhere(_OtherNames, of="Optimizer"):
+    """Names that Optimizers have elsewhere."""
+
+
+class ScheduleElsewhere(_OtherNames, of="Schedule"):
+    """Names that Schedules have elsewhere."""
+
+
+def answer_for(package: str) -> None:
+    """Gives a package a `__getattr__`, which answers for the names that its like have elsewhere.
+
+    Examples:
+        >>> sg.randn(2, 3)
+        Traceback (most recent call last):
+        AttributeError: simplegrad has no 'randn'. Write sg.normal((2, 3)).
+    """
+
+    def no_name(name: str) -> NoReturn:
+        says = _says(package, package, name)
+        if says and sys._getframe(1).f_code.co_name == "_handle_fromlist":
+            raise ImportError(says)  # from package import name: Python would say less
+        raise AttributeError(says or f"module {package!r} has no attribute {name!r}")
+
+    vars(sys.modules[package])["__getattr__"] = no_name
+    if package == "simplegrad":
+        sys.modules["simplegrad.tensor"].__class__ = _NoFunction
+
+
+class _NoFunction(types.ModuleType):
+    """The file `simplegrad.tensor`, which has the name of a function of PyTorch."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Says what to write."""
+        raise TypeError(
+            "sg.tensor is the file with the class Tensor, and no function. Write "
+            "sg.Tensor([1.0, 2.0])."
+        )
+
+
+# Keywords and positions
+
+
+def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> TypeError:
+    """The error of a call with keywords that it does not know.
+
+    Args:
+        call: What was called, as a user writes it: "x.sum".
+        wrong: The keywords that it does not know.
+        args: What else it was given, which the corrected call is to have, too.
+        kwargs: The same by name.
+    """
+    optimizers = OPTIMIZERS_WITH if call in (*OPTIMIZERS_WITH.values(), "RMSProp") else {}
+    names = [name for name in wrong if name in KEYWORDS or name in optimizers]
+    if not names:
+        return TypeError(f"{call}() got an unexpected keyword argument {next(iter(wrong))!r}")
+    write, reasons = call, []
+    parts = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in kwargs.items())]
+    for name in names:
+        part, _, why = KEYWORDS.get(name, f"{name}={{}}").partition("  # ")
+        if (optimizer := optimizers.get(name, call)) != call:
+            write, why = optimizer, f"{optimizer} has it"
+        parts += [part.format(_shown(wrong[name]))] if part else []
+        reasons += [why] if why else []
+    why = "".join(f": {reason}" for reason in dict.fromkeys(reasons))
+    return TypeError(
+        f"{call}() takes no {', '.join(names)}{why}. Write {write}({', '.join(parts)})."
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in a call: a name, for what is no number, text or tuple."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    plain = isinstance(value, str | int | float | tuple | type(None))
+    return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
+
+
+def check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raises a TypeError if an object is made with an argument of other libraries."""
+    known: set[str] = set()
+    call = "nn." * cls.__module__.startswith("simplegrad.nn.") + cls.__name__
+    makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
+    for make in makers:
+        code = make.__code__
+        known |= set(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+        if not code.co_flags & 0x08:  # it takes no other keywords: inspect.CO_VARKEYWORDS
+            break
+        if not make.__module__.startswith("simplegrad.fast"):  # what is left is its own business
+            return
+    if args and not makers:
+        raise TypeError(f"{call}() takes no arguments, but got {args[0]!r:.80}. Write {call}().")
+    if wrong := {key: value for key, value in kwargs.items() if key not in known}:
+        raise refused(call, wrong, *args, **{k: v for k, v in kwargs.items() if k in known})
+
+
+def no_gradient(grad: Any, wrong: Mapping[str, Any]) -> TypeError:
+    """The error of a backward() that is given what backward() of PyTorch takes."""
+    if wrong:
+        return refused("loss.backward", wrong)
+    return TypeError(
+        f"backward() takes a gradient first, but got {grad}. Write loss.backward(), or "
+        "loss.backward(retain_grads=True) to keep the gradients of results."
+    )
+
+
+class _Dict(dict[tuple[Any, ...], Any]):
+    """How a method makes the params of its rule: with `dict`, if all that it was given is usual.
+
+    It is asked by the types of arguments that may be others by mistake, and by the names of those
+    that the method does not know. A look-up is no step for a debugger; all else comes here.
+    """
+
+    def __missing__(self, key: tuple[Any, ...]) -> Callable[..., dict[str, Any]]:
+        frame: Any = sys._getframe(1)
+        arguments, name = frame.f_locals, frame.f_code.co_name
+        if wrong := arguments["wrong"]:
+            raise refused(f"x.{name}", wrong)
+        params = {k: arguments[k] for k in ("axis", "ddof", "keepdims") if k in arguments}
+        if args := arguments.get("args", ()):
+            if len(args) > 2 or params["axis"] is not None:
+                raise TypeError(
+                    f"{name}() takes axis and keepdims, each of them once, but got {args} and "
+                    f"axis={params['axis']}. Write x.{name}(axis=0, keepdims=True)."
+                )
+            params |= dict(zip(("axis", "keepdims"), args, strict=False))
+            if _wants_a_pair(frame.f_back):
+                raise no_pair(name, args[0])
+        _check_params(name, **params)
+        flags = {key: bool(flag) for key, flag in params.items() if key == "keepdims"}
+        return lambda **usual: params | flags  # NumPy takes no np.True_
+
+
+DICT = _Dict({(): dict, (False,): dict, (bool,): dict, (int, bool): dict})
+
+
+def _check_params(name: str, axis: Any, ddof: Any = 0, keepdims: Any = False) -> None:
+    """Raises a TypeError if an argument has slipped into the place of another."""
+    axes, write = f"axis={axis}", f"x.{name}(axis={axis}, keepdims=True)"
+    if not isinstance(keepdims, given.BOOLS):
+        if given.is_a(given.INT, axis) and given.is_a(given.INT, keepdims):
+            write = f"x.{name}(axis=({axis}, {keepdims})) for both axes"
+        raise TypeError(
+            f"{name}() takes True or False as keepdims, after {axes}, but got {keepdims!r:.80}. "
+            f"Write {write}."
+        )
+    if not given.is_a(given.NUMBER, ddof):
+        raise TypeError(
+            f"{name}() takes a number as ddof, after {axes}, but got {ddof!r:.80}. Write "
+            f"x.{name}({axes}, keepdims=True) or x.{name}({axes}, ddof=1)."
+        )
+    if name == "unsqueeze" and not given.is_a(given.INT, axis):
+        raise TypeError(
+            f"unsqueeze() takes the place of the new axis, an int, but got {axis!r:.80}. Write "
+            "x.unsqueeze(0) or x.unsqueeze(-1)."
+        )
+
+
+def _wants_a_pair(frame: FrameType) -> bool:
+    """Whether a result is at once unpacked into two, or indexed by 0 or 1, as a pair is."""
+    from opcode import opmap  # only when it is needed
+
+    code, after, high = frame.f_code, [], 0
+    words = code.co_code[frame.f_lasti + 2 :]
+    for op, arg in zip(words[::2], words[1::2], strict=True):
+        if op == opmap["EXTENDED_ARG"]:
+            high = (high | arg) << 8
+        elif op != opmap.get("CACHE"):
+            after.append((op, high | arg))
+            high = 0
+        if len(after) == 2:
+            break
+    op, arg = after[0]
+    if op == opmap["UNPACK_SEQUENCE"]:
+        return arg == 2
+    subscripts = [(opmap.get("BINARY_SUBSCR"), after[-1][1]), (opmap.get("BINARY_OP"), 26)]
+    if after[-1] not in subscripts:  # BINARY_OP 26 is the [] of Python 3.14
+        return False
+    constant = code.co_consts[arg] if op == opmap["LOAD_CONST"] else arg
+    return op in (opmap["LOAD_CONST"], opmap.get("LOAD_SMALL_INT")) and constant in (0, 1)
+
+
+def no_pair(name: str, axis: Any) -> TypeError:
+    return TypeError(
+        f"{name}() gives the {name[:3]}ima alone, and no pair of them and their places. Write "
+        f"x.{name}(axis={axis}) and np.arg{name}(x, axis={axis}), or x.{name}(axis={axis})[0] for "
+        f"the first of the {name[:3]}ima."
+    )
+
+
+def not_joined(name: str, tensors: Any, axis: Any, wrong: Mapping[str, Any]) -> TypeError:
+    if wrong:
+        return refused(f"sg.{name}", wrong, [*tensors])
+    return TypeError(
+        f"{name}() takes a list of tensors, and an int as axis, but got {axis!r:.80} as axis. "
+        f"Write sg.{name}([a, b]) or sg.{name}([a, b], axis=1)."
+    )
+
+
+def no_mode() -> TypeError:
+    return TypeError(
+        "train() takes no argument: it is one mode, and eval() is the other. Write model.train() "
+        "or model.eval()."
+    )
+
+
+def refuses(operator: str, write: str) -> Callable[..., NoReturn]:
+    """An operator that has no gradient to give: calling it is an error that says what to write."""
+
+    def refuse(t: Any, *others: Any) -> NoReturn:
+        raise TypeError(
+            f"{operator} of {t!r} is made of steps, which have no slope, so there would be no "
+            f"gradient. Write {write} for an array of its numbers."
+        )
+
+    return refuse

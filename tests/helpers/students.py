@@ -1,0 +1,59 @@
+"""Students: they compute what the reference of an exercise computes, but for what a test alters."""
+
+from itertools import count
+
+from simplegrad.exercises.judge import value_of
+from simplegrad.exercises.references import EXERCISES, load
+from simplegrad.exercises.task import Trial
+
+TASKS = {
+    (exercise, function): task
+    for exercise in EXERCISES
+    for function, task in load(exercise).TASKS.items()
+}
+
+
+def calls_of(exercise, function):
+    """What a function is given, in each first call of a case."""
+    return [dict(calls[0]) for calls in TASKS[exercise, function].cases.values()]
+
+
+EXPRESSIONS = [
+    (exercise, function, result, sentence)
+    for (exercise, function), task in TASKS.items()
+    for result, mistakes in task.mistakes.items()
+    for sentence, expression in mistakes.items()
+    if "yours" not in expression  # these have no value of their own
+]
+"""The mistakes that a student can be made of."""
+
+
+def right_results(exercise, function, given, wrong=None, altered=lambda name, value: value):
+    """What the reference computes; `wrong` has right sides that take the place of right ones.
+
+    `altered` makes of each result what the student has in its place.
+    """
+    task, results = TASKS[exercise, function], {}
+    for name, expression in {**task.equations, **(wrong or {})}.items():
+        trial = Trial("", given, {**results, name: None})
+        value = value_of(task, trial, name, expression)
+        if isinstance(value, Exception):
+            raise value
+        results[name] = altered(name, value)
+    return results
+
+
+def student_with(exercise, function, altered=None, **wrong):
+    """A function that computes what the reference computes, but for what is wrong.
+
+    `altered` is given the number of the call, too, from 0.
+    """
+    task, calls = TASKS[exercise, function], count()
+
+    def student(*arguments):
+        given, call = dict(zip(task.arguments.split(", "), arguments, strict=True)), next(calls)
+        alter = [lambda *result: altered(call, *result)] if altered else []
+        values = tuple(right_results(exercise, function, given, wrong, *alter).values())
+        return values if len(values) > 1 else values[0]
+
+    return student
