@@ -45,7 +45,6 @@ def test_the_errors_of_the_page_advise_what_runs(tmp_path, monkeypatch):
             exec(cell, names)
         said = str(error.value)
         if advice_of(said) and "..." not in said:
-            old = {"old_opt": names.get("opt")}
-            run(said, {**names_for_advice(), **names, **old, **spoken_of(error)})
+            run(said, {**names_for_advice(), **names, **spoken_of(error)})
             with_advice += 1
     assert with_advice > 20
