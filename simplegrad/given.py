@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from simplegrad.other_names import OPTIMIZERS_WITH
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
@@ -142,9 +144,10 @@ def _unknown_key(key: object, kinds: Kinds) -> str:
 
     close = sorted(difflib.get_close_matches(str(key), kinds, n=2))
     hint = f"did you mean {', '.join(close)}? " if close else ""
+    other = f"{OPTIMIZERS_WITH[key]} has it. " if not close and key in OPTIMIZERS_WITH else ""
     example = (close or list(kinds))[0]
     return (
-        f"unknown key {key!r}: {hint}The hyperparameters are {', '.join(kinds)}. Write "
+        f"unknown key {key!r}: {hint}The hyperparameters are {', '.join(kinds)}. {other}Write "
         f'{{"params": module, "{example}": {kinds[example].example}}}.'
     )
 

@@ -187,7 +187,9 @@ class _Dict(dict[tuple[Any, ...], Any]):
         frame: Any = sys._getframe(1)
         arguments, name = frame.f_locals, frame.f_code.co_name
         if wrong := arguments["wrong"]:
-            raise refused(f"x.{name}", wrong)
+            usual = {"axis": None, "ddof": 0, "keepdims": False, "min": None, "max": None}
+            right = {k: arguments[k] for k in usual if k in arguments and arguments[k] != usual[k]}
+            raise refused(f"x.{name}", wrong, *arguments.get("args", ()), **right)
         params = {k: arguments[k] for k in ("axis", "ddof", "keepdims") if k in arguments}
         if args := arguments.get("args", ()):
             if len(args) > 2 or params["axis"] is not None:
@@ -210,7 +212,7 @@ def _check_params(name: str, axis: Any, ddof: Any = 0, keepdims: Any = False) ->
     """Raises a TypeError if an argument has slipped into the place of another."""
     axes, write = f"axis={axis}", f"x.{name}(axis={axis}, keepdims=True)"
     if not isinstance(keepdims, given.BOOLS):
-        if given.is_a(given.INT, axis) and given.is_a(given.INT, keepdims):
+        if given.is_a(given.INT, axis) and given.is_a(given.INT, keepdims) and axis != keepdims:
             write = f"x.{name}(axis=({axis}, {keepdims})) for both axes"
         raise TypeError(
             f"{name}() takes True or False as keepdims, after {axes}, but got {keepdims!r:.80}. "

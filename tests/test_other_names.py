@@ -209,6 +209,9 @@ CORRECTED = {
     "x.mean(axis=(0, 1))": lambda: T.mean(dim=(0, 1)),
     "x.var(ddof=int(False))": lambda: T.var(unbiased=False),
     "x.var(axis=1, ddof=1)": lambda: T.var(dim=1, correction=1),
+    "x.sum(axis=0, keepdims=True)": lambda: T.sum(axis=0, keepdim=True),
+    "x.max(0, keepdims=True)": lambda: T.max(0, keepdim=True),
+    "x.clip(max=2, min=0)": lambda: T.clip(max=2, a_min=0),
     "x.unsqueeze(axis=1)": lambda: T.unsqueeze(dim=1),
     "x.squeeze(axis=0)": lambda: T.squeeze(dim=0),
     "x.clip(min=0)": lambda: T.clip(a_min=0),
@@ -239,6 +242,11 @@ def test_the_corrected_call_is_shown_and_runs(code, names):
     said = sentence(CORRECTED[code], TypeError)
     assert said.endswith(f"Write {code}.")
     run(said, {**names, "x": sg.ones((1, 3)), **(vars(fast) if "workers" in code else {})})
+
+
+def test_a_group_with_the_hyperparameter_of_another_optimizer_names_it():
+    with pytest.raises(ValueError, match="unknown key 'weight_decay'.* AdamW has it"):
+        optim.Adam(param_groups=[{"params": layer(), "weight_decay": 0.1}])
 
 
 def test_a_class_of_a_user_has_arguments_of_its_own():
@@ -307,6 +315,7 @@ FLAGS = {
     "keepdims of var": lambda x: T.var(0, 0, x),
     "np.sum": lambda x: np.sum(T, 0, x),
     "maximize": lambda x: optim.Adam(layer(), 1e-3, 0.9, 0.999, 1e-8, x),
+    "eager": lambda x: fast.replay(lambda t: t.sum(), eager=x),
     "nesterov": lambda x: optim.SGD(layer(), 0.1, 0.9, 0.0, 0.0, x),
 }
 NO_FLAGS = st.one_of(

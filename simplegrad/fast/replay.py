@@ -26,7 +26,7 @@ from simplegrad.fast.program import (
     traced_call,
 )
 from simplegrad.fast.watch import Watch
-from simplegrad.given import SIZE, checked_number
+from simplegrad.given import SIZE, checked_number, flag
 from simplegrad.optimizers.optimizer import Arrays
 from simplegrad.tensor import Tensor
 
@@ -79,6 +79,7 @@ def replay(
     """
     write = "Write @fast.replay(max_tapes=8)."
     max_tapes = checked_number(SIZE, max_tapes, "max_tapes is", write, wrong_type=ValueError)
+    eager = flag("replay", "eager", eager)
     if function is None:
         return functools.partial(replay, eager=eager, max_tapes=max_tapes)
     if not callable(function):
