@@ -245,7 +245,7 @@ def test_the_corrected_call_is_shown_and_runs(code, names):
 
 
 def test_a_group_with_the_hyperparameter_of_another_optimizer_names_it():
-    with pytest.raises(ValueError, match="unknown key 'weight_decay'.* AdamW has it"):
+    with pytest.raises(ValueError, match=r"unknown key 'weight_decay'.* AdamW has it"):
         optim.Adam(param_groups=[{"params": layer(), "weight_decay": 0.1}])
 
 
