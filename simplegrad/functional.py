@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from simplegrad import given, habits, rules
-from simplegrad.tensor import Tensor, TensorLike, as_floats, as_tensor, operands, record
+from simplegrad.tensor import Tensor, TensorLike, as_tensor, floats, operands, record
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -143,7 +143,7 @@ def log_softmax(a: TensorLike, axis: int = -1, **wrong: NoReturn) -> Tensor:
     """
     if wrong:
         raise habits.refused("sg.log_softmax", wrong, a)
-    a = as_floats(a)
+    a = floats(a)
     return a - a.logsumexp(axis, keepdims=True)
 
 
@@ -168,7 +168,7 @@ def mse_loss(prediction: TensorLike, target: TensorLike, **wrong: NoReturn) -> T
     """
     if wrong:
         raise habits.refused("sg.mse_loss", wrong, prediction, target)
-    y, t = as_floats(prediction), as_floats(target)
+    y, t = floats(prediction), floats(target)
     if y.shape != t.shape:
         raise given.no_pairs(y, t)
     return ((y - t) ** 2).mean()
@@ -197,7 +197,7 @@ def cross_entropy(logits: TensorLike, targets: TensorLike, **wrong: NoReturn) ->
     """
     if wrong:
         raise habits.refused("sg.cross_entropy", wrong, logits, targets)
-    a = as_floats(logits)
+    a = floats(logits)
     t = _checked_targets(a, targets)
     rows = a.reshape(-1, a.shape[-1]) if a.ndim != 2 else a
     a_it = rows[np.arange(t.size), t.reshape(-1)]

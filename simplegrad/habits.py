@@ -176,36 +176,34 @@ def no_gradient(grad: Any, wrong: Mapping[str, Any]) -> TypeError:
     )
 
 
-class _Dict(dict[tuple[Any, ...], Any]):
-    """How a method makes the params of its rule: with `dict`, if all that it was given is usual.
+def unusual() -> dict[str, Any]:
+    """The params of a rule, for a method that was called in another way than its usual ones.
 
-    It is asked by the types of arguments that may be others by mistake, and by the names of those
-    that the method does not know. A look-up is no step for a debugger; all else comes here.
+    It reads the arguments of the method that calls it: `more` by position, `wrong` by keyword.
+
+    Raises:
+        TypeError: An argument is one of another library, or has slipped into another's place.
     """
-
-    def __missing__(self, key: tuple[Any, ...]) -> Callable[..., dict[str, Any]]:
-        frame: Any = sys._getframe(1)
-        arguments, name = frame.f_locals, frame.f_code.co_name
-        if wrong := arguments["wrong"]:
-            usual = {"axis": None, "ddof": 0, "keepdims": False, "min": None, "max": None}
-            right = {k: arguments[k] for k in usual if k in arguments and arguments[k] != usual[k]}
-            raise refused(f"x.{name}", wrong, *arguments.get("args", ()), **right)
-        params = {k: arguments[k] for k in ("axis", "ddof", "keepdims") if k in arguments}
-        if args := arguments.get("args", ()):
-            if len(args) > 2 or params["axis"] is not None:
-                raise TypeError(
-                    f"{name}() takes axis and keepdims, each of them once, but got {args} and "
-                    f"axis={params['axis']}. Write x.{name}(axis=0, keepdims=True)."
-                )
-            params |= dict(zip(("axis", "keepdims"), args, strict=False))
-            if _wants_a_pair(frame.f_back):
-                raise no_pair(name, args[0])
-        _check_params(name, **params)
-        flags = {key: bool(flag) for key, flag in params.items() if key == "keepdims"}
-        return lambda **usual: params | flags  # NumPy takes no np.True_
-
-
-DICT = _Dict({(): dict, (False,): dict, (bool,): dict, (int, bool): dict})
+    frame: Any = sys._getframe(1)
+    arguments, name = frame.f_locals, frame.f_code.co_name
+    usual = {"axis": None, "ddof": 0, "keepdims": False, "min": None, "max": None}
+    params = {key: arguments[key] for key in usual if key in arguments}
+    more, wrong = arguments.get("more", ()), arguments["wrong"]
+    if wrong:
+        right = {key: value for key, value in params.items() if value != usual[key]}
+        raise refused(f"x.{name}", wrong, *more, **right)
+    places = [key for key in params if key != "axis" or name in ("max", "min")]
+    given_twice = [key for key in places[: len(more)] if params[key] != usual[key]]
+    if len(more) > len(places) or given_twice:
+        raise TypeError(
+            f"{name}() takes {', '.join(params)}, each of them once, but got {more} after "
+            f"{params}. Write x.{name}(axis=0, keepdims=True)."
+        )
+    params |= dict(zip(places, more, strict=False))
+    if "axis" in places and more and _wants_a_pair(frame.f_back):
+        raise no_pair(name, more[0])
+    _check_params(name, **params)
+    return {key: bool(x) if key == "keepdims" else x for key, x in params.items()}
 
 
 def _check_params(name: str, axis: Any, ddof: Any = 0, keepdims: Any = False) -> None:

@@ -79,9 +79,13 @@ def no_number(t: Any, asked: str, write: str = "") -> ValueError:
     return ValueError(f"{asked} one number, but {t!r} has {t.size}. Write {write}{one}t.numpy().")
 
 
-def no_one_number(t: Any) -> ValueError:
-    write = "sg.exp(t) for math.exp of each of them, and so on, or "
-    return no_number(t, "float(t), int(t) and the functions of math take", write)
+def check_one_number(t: Any) -> None:
+    """Raises an error if `t` has not one number for float(t), or if its gradient would be lost."""
+    if t.size != 1:
+        write = "sg.exp(t) for math.exp of each of them, and so on, or "
+        raise no_number(t, "float(t), int(t) and the functions of math take", write)
+    if t.requires_grad:
+        _check_not_lost(t, sys._getframe(2))
 
 
 def no_length(t: Any) -> TypeError:
@@ -103,12 +107,11 @@ LOSING = re.compile(
 """Calls that ask a tensor for its number and compute with it, or keep it."""
 
 
-def check_not_lost(t: Any) -> None:
-    """Raises a TypeError if float(t) is asked for by math.exp(t), array[0] = t and the like."""
+def _check_not_lost(t: Any, frame: FrameType) -> None:
+    """Raises a TypeError if a frame asks for float(t) by math.exp(t), array[0] = t and the like."""
     import linecache  # only when they are needed: they take time to import
     import opcode
 
-    frame = sys._getframe(2)
     code = frame.f_code
     line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals)
     found = None if re.search(r"\b(float|int|item)\(", line) else LOSING.search(line)

@@ -16,7 +16,7 @@ import numpy as np
 from simplegrad import autograd, given, habits, mistakes, rules
 from simplegrad.autograd import no_grads, requires_grad_of
 from simplegrad.given import float_dtype, kept
-from simplegrad.habits import DICT, refused
+from simplegrad.habits import refused, unusual
 from simplegrad.mistakes import UNCHANGED, memory_of
 
 if TYPE_CHECKING:
@@ -285,17 +285,11 @@ class Tensor(habits.TensorElsewhere):
         return bool(self.item())
 
     def __float__(self) -> float:
-        if self.size != 1:
-            raise mistakes.no_one_number(self)
-        if self.requires_grad:
-            mistakes.check_not_lost(self)
+        mistakes.check_one_number(self)
         return float(self.item())
 
     def __int__(self) -> int:
-        if self.size != 1:
-            raise mistakes.no_one_number(self)
-        if self.requires_grad:
-            mistakes.check_not_lost(self)
+        mistakes.check_one_number(self)
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -398,7 +392,7 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.exp(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([1.   , 2.718], dtype=float32)
         """
-        a = as_floats(a)
+        a = floats(a)
         return record(rules.Exp.forward(a.data), rules.Exp, a)
 
     def log(a: TensorLike) -> Tensor:
@@ -408,7 +402,7 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.log(sg.Tensor([1.0, 2.0])).numpy().round(3)
             array([0.   , 0.693], dtype=float32)
         """
-        a = as_floats(a)
+        a = floats(a)
         return record(rules.Log.forward(a.data), rules.Log, a)
 
     def sqrt(a: TensorLike) -> Tensor:
@@ -418,7 +412,7 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.sqrt(sg.Tensor([4.0, 9.0])).numpy()
             array([2., 3.], dtype=float32)
         """
-        a = as_floats(a)
+        a = floats(a)
         return record(rules.Sqrt.forward(a.data), rules.Sqrt, a)
 
     def abs(a: TensorLike) -> Tensor:
@@ -440,7 +434,7 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.tanh(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.762], dtype=float32)
         """
-        a = as_floats(a)
+        a = floats(a)
         return record(rules.Tanh.forward(a.data), rules.Tanh, a)
 
     def sigmoid(a: TensorLike) -> Tensor:
@@ -450,7 +444,7 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.sigmoid(sg.Tensor([-1e4, 0.0, 1e4])).numpy()
             array([0. , 0.5, 1. ], dtype=float32)
         """
-        a = as_floats(a)
+        a = floats(a)
         return record(rules.Sigmoid.forward(a.data), rules.Sigmoid, a)
 
     def relu(a: TensorLike) -> Tensor:
@@ -470,7 +464,7 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.gelu(sg.Tensor([0.0, 1.0])).numpy().round(3)
             array([0.   , 0.841], dtype=float32)
         """
-        a = as_floats(a)
+        a = floats(a)
         return record(rules.GELU.forward(a.data), rules.GELU, a)
 
     def maximum(a: TensorLike, b: TensorLike) -> Tensor:
@@ -500,70 +494,74 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.clip(sg.Tensor([-2.0, 0.5, 3.0]), 0, 1).numpy()
             array([0. , 0.5, 1. ], dtype=float32)
         """
-        a, params = as_tensor(a), DICT[(*wrong,)](min=min, max=max)
+        a, params = as_tensor(a), unusual() if wrong else {"min": min, "max": max}
         return record(rules.Clip.forward(a.data, **params), rules.Clip, a, **params)
 
-    def logsumexp(a: TensorLike, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
+    def logsumexp(
+        a: TensorLike, axis: Axis = None, *more: bool, keepdims: bool = False, **wrong: NoReturn
+    ) -> Tensor:
         """log(sum(exp(a))) along `axis`, without overflow.
 
         Examples:
             >>> sg.logsumexp(sg.Tensor([1000.0, 1000.0])).numpy().round(3)
             np.float32(1000.693)
         """
-        a, params = as_floats(a), DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
+        a, params = floats(a), unusual() if more or wrong else {"axis": axis, "keepdims": keepdims}
         return record(rules.LogSumExp.forward(a.data, **params), rules.LogSumExp, a, **params)
 
-    # Reductions: `axis` is None (all), an int or a tuple of ints. DICT[...] is dict, or an error.
+    # Reductions: `axis` is None (all), an int or a tuple of ints.
 
-    def sum(a, axis: Axis = None, keepdims: bool = False, **wrong: NoReturn) -> Tensor:
+    def sum(a, axis: Axis = None, *more: bool, keepdims: bool = False, **wrong: NoReturn) -> Tensor:
         """The sum along `axis`.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).sum(axis=0).numpy()
             array([4., 6.], dtype=float32)
         """
-        params = DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
+        params = unusual() if more or wrong else {"axis": axis, "keepdims": keepdims}
         return record(rules.Sum.forward(a.data, **params), rules.Sum, a, **params)
 
-    def mean(a, axis: Axis = None, keepdims: bool = False, **wrong: NoReturn) -> Tensor:
+    def mean(a, axis: Axis = None, *more: bool, keepdims: bool = False, **wrong: Any) -> Tensor:
         """The mean along `axis`.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).mean(axis=0).numpy()
             array([2., 3.], dtype=float32)
         """
-        a, params = as_floats(a), DICT[(type(keepdims), *wrong)](axis=axis, keepdims=keepdims)
+        a, params = floats(a), unusual() if more or wrong else {"axis": axis, "keepdims": keepdims}
         return record(rules.Mean.forward(a.data, **params), rules.Mean, a, **params)
 
-    def max(a, *args: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
+    def max(a, *more: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
         """The largest element along `axis`; those that tie share the gradient evenly.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).max(axis=0).numpy()
             array([3., 4.], dtype=float32)
         """
-        params = DICT[(type(keepdims), *wrong, *map(type, args))](axis=axis, keepdims=keepdims)
+        params = unusual() if more or wrong else {"axis": axis, "keepdims": keepdims}
         return record(rules.Max.forward(a.data, **params), rules.Max, a, **params)
 
-    def min(a, *args: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
+    def min(a, *more: Axis, axis: Axis = None, keepdims: bool = False, **wrong: Any) -> Tensor:
         """The smallest element along `axis`; those that tie share the gradient evenly.
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).min(axis=0).numpy()
             array([1., 2.], dtype=float32)
         """
-        params = DICT[(type(keepdims), *wrong, *map(type, args))](axis=axis, keepdims=keepdims)
+        params = unusual() if more or wrong else {"axis": axis, "keepdims": keepdims}
         return record(rules.Min.forward(a.data, **params), rules.Min, a, **params)
 
-    def var(a, axis: Axis = None, ddof: int = 0, keepdims: bool = False, **wrong: Any) -> Tensor:
+    def var(
+        a, axis: Axis = None, *more: int, ddof: int = 0, keepdims: bool = False, **wrong: NoReturn
+    ) -> Tensor:
         """The variance along `axis`, its divisor n - ddof as in NumPy (PyTorch's default is n - 1).
 
         Examples:
             >>> sg.Tensor([[1, 2], [3, 4]]).var(axis=0).numpy()
             array([1., 1.], dtype=float32)
         """
-        params = DICT[(type(ddof), type(keepdims), *wrong)](axis=axis, ddof=ddof, keepdims=keepdims)
-        return record(rules.Var.forward((a := as_floats(a)).data, **params), rules.Var, a, **params)
+        params = unusual() if more or wrong else {"axis": axis, "ddof": ddof, "keepdims": keepdims}
+        return record(rules.Var.forward((a := floats(a)).data, **params), rules.Var, a, **params)
 
     # Shapes
 
@@ -609,9 +607,10 @@ class Tensor(habits.TensorElsewhere):
             (2, 3)
         """
         try:
-            return record(rules.Squeeze.forward(a.data, axis, **wrong), rules.Squeeze, a, axis=axis)
-        except (TypeError, ValueError) as error:
-            raise refused("x.squeeze", wrong) if wrong else given.no_squeeze(a, axis) from error
+            params = unusual() if wrong else {"axis": axis}
+            return record(rules.Squeeze.forward(a.data, **params), rules.Squeeze, a, **params)
+        except ValueError as error:
+            raise given.no_squeeze(a, axis) from error
 
     def unsqueeze(a, axis: int | None = None, **wrong: NoReturn) -> Tensor:
         """Puts in an axis of size 1.
@@ -620,7 +619,7 @@ class Tensor(habits.TensorElsewhere):
             >>> sg.ones((2, 3)).unsqueeze(1).shape
             (2, 1, 3)
         """
-        params = DICT[(axis is None, *wrong)](axis=axis)
+        params = unusual() if wrong or axis is None else {"axis": axis}
         return record(rules.Unsqueeze.forward(a.data, **params), rules.Unsqueeze, a, **params)
 
     # Functions composed of these: simplegrad.functional defines them and makes them methods.
@@ -659,7 +658,7 @@ def as_tensor(a: TensorLike) -> Tensor:
     return a if isinstance(a, Tensor) else Tensor(a)
 
 
-def as_floats(a: TensorLike) -> Tensor:
+def floats(a: TensorLike) -> Tensor:
     """`a` as a Tensor of floats, for the functions of calculus: integers become float32."""
     return a if isinstance(a, Tensor) and a.dtype.kind == "f" else Tensor(a, dtype=float_dtype(a))
 
