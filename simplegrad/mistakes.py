@@ -20,7 +20,7 @@ from operator import attrgetter, ne
 from types import FrameType, FunctionType
 from typing import Any, NoReturn
 
-from simplegrad.other_names import ATTRIBUTES, FUNCTIONS, RULE_OF_YOURS
+from simplegrad.other_names import ATTRIBUTES, RULE_OF_YOURS
 
 # Numbers taken out of a graph
 
@@ -38,7 +38,7 @@ def given_to_numpy(t: Any) -> TypeError:
 def _in_place_of(function: str) -> str:
     name = function.rpartition(".")[2]
     ours = {n: f"sg.{n}(t)" for n in sys.modules["simplegrad.functional"].__all__}
-    table = ATTRIBUTES["simplegrad"] | ours | FUNCTIONS
+    table = ours | ATTRIBUTES["simplegrad"]
     code, _, why = table.get(name, "").partition("  # ")
     if not function:
         return "Write sg.exp(t) for np.exp(t), and so on, or t.numpy() for the numbers alone."
@@ -310,13 +310,13 @@ remember_schedule = _schedules.add
 
 def check_only_schedule(schedule: Any) -> None:
     """Raises a ValueError if the rates of a new schedule are set by another one already."""
-
-    def sets_the_same(other: Any) -> bool:
-        same_groups = schedule.group == other.group or None in (schedule.group, other.group)
-        return other.optimizer is schedule.optimizer and same_groups
-
+    group, optimizer = schedule.group, schedule.optimizer
     # the error keeps no other schedule alive: to delete that is what it advises
-    others = [(repr(other), other.base_lr) for other in _schedules if sets_the_same(other)]
+    others = [
+        (repr(s), s.base_lr)
+        for s in _schedules
+        if s.optimizer is optimizer and (group is None or s.group in (group, None))
+    ]
     for other, base_lr in others:
         raise ValueError(
             f"the rates of this optimizer are set by {other} already, and this one would take what "

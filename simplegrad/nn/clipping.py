@@ -68,12 +68,9 @@ def clip_grad_norm(
 
 
 def _norm(g: np.ndarray) -> float:
-    """The norm of one array, which is scaled before if squares overflow or lose digits."""
+    """The norm of one array, scaled by a power of 2 so that no square overflows or becomes 0."""
+    _, exponent = np.frexp(np.abs(g).max(initial=0))
     with np.errstate(over="ignore"):
-        norm = float(np.linalg.norm(g))
-        if 1e-140 < norm < math.inf or not (np.isfinite(g).all() and g.any()):
-            return norm
-        _, exponent = np.frexp(np.abs(g).max())
         return float(np.ldexp(np.linalg.norm(np.ldexp(g, -exponent)), exponent))
 
 

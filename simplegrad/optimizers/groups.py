@@ -254,10 +254,7 @@ def check_same(what: str, expected: Iterable[str], given: Iterable[str]) -> None
     """Raises a ValueError if these are not the same names, in any order."""
     expected, given = sorted(expected), sorted(given)
     if expected != given:
-        raise ValueError(
-            f"{what} must be {', '.join(expected)}, but what is loaded has {', '.join(given)}. "
-            "Nothing was changed. Load into a model and an optimizer made as those that were saved."
-        )
+        raise _not_as_saved(what, ", ".join(expected), ", ".join(given))
 
 
 def check_array(what: str, array: Any, theta: Tensor) -> None:
@@ -266,14 +263,15 @@ def check_array(what: str, array: Any, theta: Tensor) -> None:
     The order of the bytes may be another: it is that of the machine that wrote a file.
     """
     if not isinstance(array, np.ndarray | np.generic):
-        raise ValueError(
-            f"{what} must be an array, but what is loaded has a {type(array).__name__}. Nothing "
-            "was changed. Load into a model and an optimizer made as those that were saved."
-        )
+        raise _not_as_saved(what, "an array", f"a {type(array).__name__}")
     native = [a.dtype.newbyteorder("=") for a in (array, theta)]
     if array.shape != theta.shape or native[0] != native[1]:
-        raise ValueError(
-            f"{what} must be of shape {theta.shape} and {theta.dtype}, but what is loaded has "
-            f"shape {array.shape} and {array.dtype}. Nothing was changed. Load into a model and an "
-            "optimizer made as those that were saved."
-        )
+        shape_and_dtype = f"shape {array.shape} and {array.dtype}"
+        raise _not_as_saved(what, f"of shape {theta.shape} and {theta.dtype}", shape_and_dtype)
+
+
+def _not_as_saved(what: str, expected: str, given: str) -> ValueError:
+    return ValueError(
+        f"{what} must be {expected}, but what is loaded has {given}. Nothing was changed. Load "
+        "into a model and an optimizer made as those that were saved."
+    )
