@@ -310,9 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with one_thread(), np.errstate(all="ignore"):  # train() says it if the loss overflows
                 run(args)
         finally:
-            print(
-                end="", flush=True
-            )  # here, and not when Python ends, it can be said if this fails
+            print(end="", flush=True)  # when Python ends, it is too late to say that this fails
     except DemoError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:

@@ -9,10 +9,12 @@ import sys
 import types
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from simplegrad import given
 from simplegrad.other_names import ATTRIBUTES, KEYWORDS, OPTIMIZERS_WITH
+
+Made = TypeVar("Made", bound="_OtherArguments")
 
 # Names
 
@@ -55,10 +57,10 @@ class _OtherNames:
             setattr(cls, name, _Elsewhere(of, name))
 
     def __dir__(self) -> list[str]:
-        found = {k: v for cls in reversed(type(self).__mro__) for k, v in vars(cls).items()}
-        found |= getattr(self, "__dict__", {})
+        from inspect import getattr_static  # only when it is needed: it takes time to import
+
         names = object.__dir__(self)
-        return [name for name in names if not isinstance(found.get(name), _Elsewhere)]
+        return [n for n in names if not isinstance(getattr_static(self, n, None), _Elsewhere)]
 
 
 class TensorElsewhere(_OtherNames, of="Tensor"):
@@ -67,15 +69,23 @@ class TensorElsewhere(_OtherNames, of="Tensor"):
     __slots__ = ()
 
 
-class ModuleElsewhere(_OtherNames, of="Module"):
+class _OtherArguments(_OtherNames):
+    """The base of a class that refuses the arguments which its like take elsewhere."""
+
+    def __new__(cls: type[Made], *args: NoReturn, **kwargs: NoReturn) -> Made:
+        _check_call(cls, args, kwargs)
+        return super().__new__(cls)
+
+
+class ModuleElsewhere(_OtherArguments, of="Module"):
     """Names that Modules have elsewhere."""
 
 
-class OptimizerElsewhere(_OtherNames, of="Optimizer"):
+class OptimizerElsewhere(_OtherArguments, of="Optimizer"):
     """Names that Optimizers have elsewhere."""
 
 
-class ScheduleElsewhere(_OtherNames, of="Schedule"):
+class ScheduleElsewhere(_OtherArguments, of="Schedule"):
     """Names that Schedules have elsewhere."""
 
 
@@ -148,7 +158,7 @@ def _shown(value: Any) -> str:
     return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
 
 
-def check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raises a TypeError if an object is made with an argument of other libraries."""
     known: set[str] = set()
     call = "nn." * cls.__module__.startswith("simplegrad.nn.") + cls.__name__

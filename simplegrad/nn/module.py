@@ -40,10 +40,6 @@ class Module(habits.ModuleElsewhere):
 
     training = True
 
-    def __new__(cls, *args: NoReturn, **kwargs: NoReturn) -> Module:
-        habits.check_call(cls, args, kwargs)
-        return super().__new__(cls)
-
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the result; subclasses define it. Call the module itself instead."""
         raise NotImplementedError(

@@ -62,10 +62,6 @@ class Optimizer(habits.OptimizerElsewhere):
     slots: ClassVar[tuple[str, ...]] = ()
     """What is kept for each parameter from step to step, by its name in `state()`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
-        habits.check_call(cls, args, kwargs)
-        return super().__new__(cls)
-
     def __init__(
         self,
         lr: float,

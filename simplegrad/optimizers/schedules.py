@@ -71,10 +71,6 @@ class Schedule(habits.ScheduleElsewhere):
     hyperparameters: ClassVar[dict[str, Kind]] = {}
     """The hyperparameters by name, and what each may be; attributes, set before `__init__`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Schedule:
-        habits.check_call(cls, args, kwargs)
-        return super().__new__(cls)
-
     def __init__(self, optimizer: Optimizer, group: str | None = None) -> None:
         name = type(self).__name__
         values = _plain(self._values(), self.hyperparameters, where=name)

@@ -58,13 +58,7 @@ class _Watch:
         _let_numpy_warn()
 
 
-class _Thread(threading.local):
-    """The watch of this thread, if it has one."""
-
-    watch: _Watch | None = None
-
-
-_thread = _Thread()
+_thread = threading.local()  # its `watch` is that of this thread, if it has one
 
 
 class _Watching(Mode):
@@ -86,7 +80,7 @@ class _Watching(Mode):
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
-        watch = _thread.watch
+        watch = getattr(_thread, "watch", None)
         if watch is not None:  # set anew, for an error that it raises takes it away
             sys.setprofile(watch if any(watch.blocks) else watch.outer)
 
@@ -155,11 +149,8 @@ class detect_anomaly(_Watching):
         names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
         given = {name: frame.f_locals[name] for name in names}
         if _is_anomaly(result, given):
-            line = (
-                self.made[c.index].line
-                if c.index in self.made
-                else "a line before detect_anomaly()"
-            )
+            is_known = c.index in self.made
+            line = self.made[c.index].line if is_known else "a line before detect_anomaly()"
             where = (
                 f"  {_line(frame.f_code.co_filename, frame.f_lineno)}\n"
                 f"called by\n  {_users_line(frame)}\nfor the result of\n  {line}"
@@ -236,7 +227,12 @@ class detect_accumulation(_Watching):
             before = self.used.pop(t.index, None)
             if before is not None and before.any() and np.array_equal(t.grad, before):
                 self.used.clear()  # one warning stands for all parameters
-                _warn_of_accumulation(t, frame)
+                mistakes.warn_at(
+                    _users_frame(frame),
+                    f"backward() adds to a gradient that step() has used already, of {t!r}: it "
+                    "becomes the sum over more than one step, and the steps grow too long. Write "
+                    "opt.zero_grad() after opt.step().",
+                )
 
 
 def _is_anomaly(result: np.ndarray, given: Mapping[str, Any]) -> bool:
@@ -314,13 +310,3 @@ def _line(filename: str, number: int) -> str:
     code = linecache.getline(filename, number).strip()
     place = f"{filename}:{number}" if os.path.exists(filename) else f"line {number}"
     return f"{place.replace(PACKAGE, 'simplegrad/')}: {code}"
-
-
-def _warn_of_accumulation(t: Tensor, frame: FrameType) -> None:
-    frame = _users_frame(frame)
-    mistakes.warn_at(
-        frame,
-        f"backward() adds to a gradient that step() has used already, of {t!r}: it becomes the sum "
-        "over more than one step, and the steps grow too long. Write opt.zero_grad() after "
-        "opt.step().",
-    )
