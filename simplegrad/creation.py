@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simplegrad import given, habits
+from simplegrad import given
+from simplegrad.habits import known_arguments
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
 if TYPE_CHECKING:
@@ -32,35 +31,6 @@ __all__ = [
 ]
 
 Shape = int | tuple[int, ...]
-Creates = TypeVar("Creates", bound=Callable[..., Tensor])
-
-
-def known_arguments(create: Creates) -> Creates:
-    """Decorates a function whose arguments are easily taken for those of NumPy or PyTorch.
-
-    The result takes the same. A second size by position, as in zeros(2, 3), is an error, and so are
-    keywords of other libraries.
-
-    Examples:
-        >>> sg.zeros(2, 3)
-        Traceback (most recent call last):
-        TypeError: sg.zeros takes a shape as one argument, but got 2, 3. Write sg.zeros((2, 3)).
-    """
-    name = create.__name__
-    known = create.__code__.co_varnames[: create.__code__.co_argcount]
-    only_a_shape = known[0] == "shape" and "value" not in known
-
-    @functools.wraps(create)
-    def created(*args: Any, **kwargs: Any) -> Tensor:
-        if wrong := {key: value for key, value in kwargs.items() if key not in known}:
-            right = {key: value for key, value in kwargs.items() if key in known}
-            raise habits.refused(f"sg.{name}", wrong, *args, **right)
-        if args and only_a_shape:
-            given.one_shape(name, args[0], args[1:])
-        return create(*args, **kwargs)
-
-    return cast(Creates, created)
-
 
 _generator: np.random.Generator | None = None
 

@@ -190,18 +190,6 @@ def size(value: Any, layer: str, name: str) -> int:
     return int(value)
 
 
-def one_shape(name: str, shape: Any, others: tuple[Any, ...]) -> None:
-    """Raises a TypeError if a shape is given as ints one by one, as PyTorch takes it."""
-    sizes = tuple(itertools.takewhile(lambda n: is_a(INT, n), (shape, *others)))
-    if len(sizes) > 1 and fits(SIZE, others[0]):
-        by_name = {"normal": "mean", "uniform": "low"}.get(name)
-        write = f", or sg.{name}({shape}, {by_name}={others[0]})" if by_name else ""
-        raise TypeError(
-            f"sg.{name} takes a shape as one argument, but got {shape}, {others[0]}. Write "
-            f"sg.{name}({tuple(map(int, sizes))}){write}."
-        )
-
-
 def shape(value: Any) -> Any:
     """A shape as NumPy takes it."""
     sizes = value if isinstance(value, tuple | list) else (value,)

@@ -5,15 +5,18 @@ The ground floor, like `given`. The names themselves are data, in `other_names`.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import sys
 import types
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 from simplegrad import given
 from simplegrad.other_names import ATTRIBUTES, KEYWORDS, OPTIMIZERS_WITH
 
+Creates = TypeVar("Creates", bound=Callable[..., Any])
 Made = TypeVar("Made", bound="_OtherArguments")
 
 # Names
@@ -176,6 +179,44 @@ def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
         raise refused(call, wrong, *args, **{k: v for k, v in kwargs.items() if k in known})
 
 
+def known_arguments(create: Creates) -> Creates:
+    """Decorates a function of a shape, whose arguments are easily taken for those elsewhere.
+
+    A second size by position is an error, and so are keywords of other libraries.
+
+    Examples:
+        >>> sg.zeros(2, 3)
+        Traceback (most recent call last):
+        TypeError: sg.zeros takes a shape as one argument, but got 2, 3. Write sg.zeros((2, 3)).
+    """
+    name = create.__name__
+    known = create.__code__.co_varnames[: create.__code__.co_argcount]
+    only_a_shape = known[0] == "shape" and "value" not in known
+
+    @functools.wraps(create)
+    def created(*args: Any, **kwargs: Any) -> Any:
+        if wrong := {key: value for key, value in kwargs.items() if key not in known}:
+            right = {key: value for key, value in kwargs.items() if key in known}
+            raise refused(f"sg.{name}", wrong, *args, **right)
+        if args and only_a_shape:
+            _check_one_shape(name, *args)
+        return create(*args, **kwargs)
+
+    return cast(Creates, created)
+
+
+def _check_one_shape(name: str, shape: Any, *others: Any) -> None:
+    """Raises a TypeError if a shape is given as ints one by one, as PyTorch takes it."""
+    sizes = tuple(itertools.takewhile(lambda n: given.is_a(given.INT, n), (shape, *others)))
+    if len(sizes) > 1 and given.fits(given.SIZE, others[0]):
+        by_name = {"normal": "mean", "uniform": "low"}.get(name)
+        write = f", or sg.{name}({shape}, {by_name}={others[0]})" if by_name else ""
+        raise TypeError(
+            f"sg.{name} takes a shape as one argument, but got {shape}, {others[0]}. Write "
+            f"sg.{name}({tuple(map(int, sizes))}){write}."
+        )
+
+
 def no_gradient(grad: Any, wrong: Mapping[str, Any]) -> TypeError:
     """The error of a backward() that is given what backward() of PyTorch takes."""
     if wrong:
@@ -264,7 +305,7 @@ def _wants_a_pair(frame: FrameType) -> bool:
 
 def no_pair(name: str, axis: Any) -> TypeError:
     return TypeError(
-        f"{name}() gives the {name[:3]}ima alone, and no pair of them and their places. Write "
+        f"{name}() gives the {name[:3]}ima alone, not a pair of them and their places. Write "
         f"x.{name}(axis={axis}) and np.arg{name}(x, axis={axis}), or x.{name}(axis={axis})[0] for "
         f"the first of the {name[:3]}ima."
     )

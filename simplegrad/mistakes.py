@@ -381,7 +381,8 @@ def check_trained(optimizer: Any, since: int) -> None:
         found = [(name, t) for m in modules for name, t in m.parameters().items()]
         now_there = [repr(name) for name, t in found if id(t) in others]
         if now_there or _are_replaced(groups, lacking, [t.shape for t in others.values()]):
-            raise _not_trained([*lacking.values()], now_there, [*map(repr, others.values())])
+            name = type(optimizer).__name__
+            raise _not_trained(name, [*lacking.values()], now_there, [*map(repr, others.values())])
 
 
 def _lacks_gradient(t: Any, since: int) -> bool:
@@ -425,7 +426,9 @@ def _alike(shapes: list[Any], others: list[Any], axes: int) -> int:
     return found
 
 
-def _not_trained(mine: list[str], now_there: list[str], others: list[str]) -> ValueError:
+def _not_trained(
+    optimizer: str, mine: list[str], now_there: list[str], others: list[str]
+) -> ValueError:
     def some(names: list[str]) -> str:
         return ", ".join([*names[:3], *([f"and {len(names) - 3} more"] if names[3:] else [])])
 
@@ -434,9 +437,9 @@ def _not_trained(mine: list[str], now_there: list[str], others: list[str]) -> Va
         f"step() has no new gradient for {some(mine)}, but backward() gave one to {them}, "
         "which no optimizer has. A part of the model was replaced after its optimizer was made, or "
         "the loss was computed with a copy of the model. Nothing was updated. Write opt = "
-        "Adam(model=model) with the model that computes the loss, and opt.load_state(old_opt."
-        'state()) to keep the moments, or opt.add_param_group({"params": model.head}) for what is '
-        "new."
+        f"{optimizer}(model=model) with the model that computes the loss, and "
+        "opt.load_state(old_opt.state()) to keep the moments, or "
+        'opt.add_param_group({"params": model.head}) for what is new.'
     )
 
 

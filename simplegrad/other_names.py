@@ -8,7 +8,7 @@ reason, where one helps. The examples speak of tensors `t`, `x` and `y` of shape
 _NUMPY_ONLY = "  # all tensors are arrays of NumPy, which computes on the CPU"
 _NO_DTYPE = "  # a conversion is a new tensor, made from the numbers alone"
 _NO_SLOPE = "  # it is made of steps, which have no slope, so it is for arrays alone"
-_IN_PLACE = "  # only the data of a leaf change in place, and after backward()"
+_IN_PLACE = "  # only the data of a leaf change in place, after backward()"
 RULE_OF_YOURS = "  # there is no rule for it, and CONTRIBUTING.md adds one in ten lines"
 _NO_LAYER = "  # it can be written as a Module with __init__ and forward, or done without"
 _ON_IMAGES = "nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU())" + _NO_LAYER
@@ -47,7 +47,7 @@ _TENSOR = _by_name(
         "clamp_min": "t.clip(min=0)",
         "clone": "t * 1  # it keeps the graph, as t.detach() does not",
         "cat concat concatenate": "sg.concatenate([t, x])",
-        "contiguous is_contiguous": "t  # its array is a new one, in order",
+        "contiguous is_contiguous": "t  # NumPy takes arrays of any layout",
         "copy": "t.detach()  # it is a copy without the graph",
         "copy_ set_": "w.data = x" + _IN_PLACE,
         "cpu cuda device is_cuda pin_memory to": "t" + _NUMPY_ONLY,
@@ -216,7 +216,7 @@ _NN = _by_name(
         "init": "model.weight.data = sg.normal(model.weight.shape, std=0.02)",
         "KLDivLoss": "(y * (sg.log(y) - sg.log_softmax(x))).sum(axis=-1).mean()",
         "L1Loss": "sg.abs(x - y).mean()",
-        "Layer Model": "nn.Module  # name the base of your class so",
+        "Layer Model": "nn.Module  # it is the base of your own class",
         "LeakyReLU": "sg.maximum(x, 0.01 * x)",
         "LogSoftmax": "sg.log_softmax(x)",
         "ModuleDict": '{"a": nn.Linear(2, 3), "b": nn.Linear(2, 1)}' + _NOT_REGISTERED,

@@ -24,31 +24,33 @@ def _refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
 fixed: Any = _refuse
 
 
-class ParamGroups(list[Any]):
-    """The groups of an optimizer."""
+class _Fixed:
+    """A list or a dict that nobody changes."""
 
-    append = extend = insert = remove = pop = clear = sort = reverse = fixed
-    __delitem__ = __iadd__ = __imul__ = fixed
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = __ior__ = fixed
+    append = extend = insert = remove = sort = reverse = fixed  # of a list
+    pop = clear = update = setdefault = popitem = fixed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        plain: Any = list if isinstance(self, list) else dict
+        return plain, (plain(self),)
+
+
+class ParamGroups(_Fixed, list[Any]):
+    """The groups of an optimizer."""
 
     def __setitem__(self, place: Any, group: Any) -> None:
         if group is not self[place]:  # it is after opt.param_groups[0] |= {"lr": 0.1}
             _refuse(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return list, (list(self),)
 
-
-class Params(dict[str, Any]):
+class Params(_Fixed, dict[str, Any]):
     """The tensors of a group by name."""
 
-    __setitem__ = __delitem__ = __ior__ = fixed
-    update = setdefault = pop = popitem = clear = fixed
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (dict(self),)
-
-
-class ParamGroup(dict[str, Any]):
+class ParamGroup(_Fixed, dict[str, Any]):
     """The label, the tensors and the hyperparameters of one group."""
 
     __slots__ = ("optimizer",)
@@ -56,8 +58,6 @@ class ParamGroup(dict[str, Any]):
     def __init__(self, group: Mapping[str, Any], optimizer: Any) -> None:
         super().__init__(group, params=Params(group["params"]))
         self.optimizer = weakref.ref(optimizer)  # which holds this group: no circle
-
-    __delitem__ = setdefault = pop = popitem = clear = fixed
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.update({key: value})
@@ -71,9 +71,6 @@ class ParamGroup(dict[str, Any]):
         if optimizer is None or not values.keys().isdisjoint({"label", "params"}):
             _refuse(self)
         optimizer._assign([self], values, where=f"group {self['label']!r}")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (dict(self),)
 
 
 OTHER_NAMES = {"learning_rate": "lr", "betas": "beta_1"}  # of hyperparameters, elsewhere
