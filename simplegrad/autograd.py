@@ -107,15 +107,15 @@ def chain_rule(
         arrays = [t.data for t in c.inputs]
         for t, partial in zip(c.inputs, c.rule.partials, strict=False):
             if t.requires_grad:
-                dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape, c.shape)
+                dt = unbroadcast(partial(dc, c.data, *arrays, **c.params), t.shape, c)
                 grads[t.index] = grads[t.index] + dt if t.index in grads else dt
     return grads
 
 
-def unbroadcast(grad: np.ndarray, shape: Sizes, result: Sizes | None = None) -> np.ndarray:
+def unbroadcast(grad: np.ndarray, shape: Sizes, c: Tensor | None = None) -> np.ndarray:
     """Sums `grad` back to `shape`, from which NumPy had broadcast: a copy's gradients add up.
 
-    If it is told the shape of the rule's `result`, it checks that the rule can have broadcast so.
+    If it is given the result `c` of the rule, it checks that the rule can have broadcast so.
 
     Examples:
         >>> unbroadcast(np.ones((5, 2, 3)), (2, 1)).tolist()
@@ -123,7 +123,7 @@ def unbroadcast(grad: np.ndarray, shape: Sizes, result: Sizes | None = None) -> 
     """
     if grad.shape == shape:
         return grad
-    if result is not None and not given.sums_back(grad.shape, shape, result):
+    if c is not None and not given.sums_back(grad.shape, shape, c.shape):
         raise mistakes.wrong_partial(grad)
     new = grad.ndim - len(shape)
     stretched = [new + i for i, size in enumerate(shape) if size == 1]

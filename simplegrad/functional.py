@@ -6,7 +6,7 @@ A function whose first argument is a tensor is a method, too: `sg.softmax(t)` is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -200,12 +200,12 @@ def cross_entropy(logits: TensorLike, targets: TensorLike, **wrong: NoReturn) ->
     a = floats(logits)
     t = _checked_targets(a, targets)
     rows = a.reshape(-1, a.shape[-1]) if a.ndim != 2 else a
-    a_it = rows[np.arange(t.size), t.reshape(-1)]
+    a_it = rows[np.arange(t.size), t.reshape(-1) if t.ndim != 1 else t]
     return (rows.logsumexp(axis=1) - a_it).mean()
 
 
-def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
-    """The targets of a cross-entropy as a Tensor of integers, each of them a class."""
+def _checked_targets(logits: Tensor, targets: TensorLike) -> Any:
+    """The targets of a cross-entropy: an array or a Tensor of integers, each of them a class."""
     t = np.asarray(targets)
     if t.dtype.kind not in "iu":
         raise TypeError(
@@ -227,7 +227,7 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> Tensor:
     classes = logits.shape[-1]
     if t.size and not (t.min() >= 0 and t.max() < classes):
         raise given.no_class(t.flat[np.argmax((t < 0) | (t >= classes))], classes)
-    return targets if isinstance(targets, Tensor) else Tensor(t)
+    return targets if isinstance(targets, Tensor) else t
 
 
 habits.answer_for(__name__)

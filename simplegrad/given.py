@@ -275,12 +275,11 @@ def kept(index: Any) -> Any:
         >>> index
         (slice(None, 2, None), array([0, 1]))
     """
-    if isinstance(index, tuple):
-        return tuple(map(kept, index))
-    if isinstance(index, list):
-        return list(map(kept, index))
     if isinstance(index, np.ndarray):
         return index.copy()
+    if isinstance(index, tuple | list):
+        items = map(kept, index)
+        return list(items) if isinstance(index, list) else tuple(items)
     return index.numpy() if hasattr(index, "numpy") else index  # a Tensor has it
 
 

@@ -113,7 +113,9 @@ class Tensor(habits.TensorElsewhere):
     def _set_data(self, data: TensorLike) -> None:
         if data is not self._data:  # it is after w.data -= ..., which has changed it in place
             self._data = self._array_like_mine("data", data)
-        mistakes.own_memory(self).changed = next(_creation_order)
+        if self.memory is UNCHANGED:
+            self.memory = mistakes.Memory()
+        self.memory.changed = next(_creation_order)
 
     def _set_grad(self, grad: TensorLike | None) -> None:
         if grad is not None and grad is not self._grad:

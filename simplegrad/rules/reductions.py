@@ -110,7 +110,8 @@ class LogSumExp:
 
     def forward(a, axis, keepdims):
         m = np.max(a, axis=axis, keepdims=True)
-        finite_m = np.where(np.isinf(m), np.finfo(m.dtype).max, m)  # no inf - inf
+        largest = np.finfo(m.dtype).max
+        finite_m = np.minimum(np.maximum(m, -largest), largest)  # so that there is no inf - inf
         s = np.sum(np.exp(a - finite_m), axis=axis, keepdims=True)
         c = m + np.log(np.maximum(s, 0.5))  # s is at least 1, and 0 where all are -inf
         return c if keepdims else np.squeeze(c, axis)
