@@ -10,7 +10,6 @@ import itertools
 import sys
 import types
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any, NoReturn, TypeVar, cast
 
 from simplegrad import given
@@ -251,7 +250,7 @@ def unusual() -> dict[str, Any]:
             f"{params}. Write x.{name}(axis=0, keepdims=True)."
         )
     params |= dict(zip(places, more, strict=False))
-    if "axis" in places and more and _wants_a_pair(frame.f_back):
+    if "axis" in places and more and _wants_a_pair(frame.f_back.f_code, frame.f_back.f_lasti):
         raise no_pair(name, more[0])
     _check_params(name, **params)
     return {key: bool(x) if key == "keepdims" else x for key, x in params.items()}
@@ -279,28 +278,19 @@ def _check_params(name: str, axis: Any, ddof: Any = 0, keepdims: Any = False) ->
         )
 
 
-def _wants_a_pair(frame: FrameType) -> bool:
-    """Whether a result is at once unpacked into two, or indexed by 0 or 1, as a pair is."""
-    from opcode import opmap  # only when it is needed
+@functools.lru_cache
+def _wants_a_pair(code: types.CodeType, call: int) -> bool:
+    """Whether the result of a call is unpacked into two, or indexed by 0 or 1, as a pair is."""
+    import dis  # only when it is needed: it takes time to import
 
-    code, after, high = frame.f_code, [], 0
-    words = code.co_code[frame.f_lasti + 2 :]
-    for op, arg in zip(words[::2], words[1::2], strict=True):
-        if op == opmap["EXTENDED_ARG"]:
-            high = (high | arg) << 8
-        elif op != opmap.get("CACHE"):
-            after.append((op, high | arg))
-            high = 0
-        if len(after) == 2:
-            break
-    op, arg = after[0]
-    if op == opmap["UNPACK_SEQUENCE"]:
-        return arg == 2
-    subscripts = [(opmap.get("BINARY_SUBSCR"), after[-1][1]), (opmap.get("BINARY_OP"), 26)]
-    if after[-1] not in subscripts:  # BINARY_OP 26 is the [] of Python 3.14
-        return False
-    constant = code.co_consts[arg] if op == opmap["LOAD_CONST"] else arg
-    return op in (opmap["LOAD_CONST"], opmap.get("LOAD_SMALL_INT")) and constant in (0, 1)
+    after = (step for step in dis.get_instructions(code) if step.offset > call)
+    steps = (step for step in after if step.opname not in ("CACHE", "EXTENDED_ARG"))
+    first = next(steps)
+    second = next(steps, first)
+    if first.opname == "UNPACK_SEQUENCE":
+        return first.argval == 2
+    is_index = second.opname == "BINARY_SUBSCR" or second.argrepr == "[]"  # Python 3.14 has []
+    return is_index and first.opname.startswith("LOAD_") and first.argval in (0, 1)
 
 
 def no_pair(name: str, axis: Any) -> TypeError:
