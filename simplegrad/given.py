@@ -1,7 +1,8 @@
 """What a user gave, checked: numbers, sizes, dtypes and arrays, and the sentences about shapes.
 
-The ground floor: it knows NumPy only. A condition stands where it matters, among the mathematics;
-the sentence that explains it is a function here, without a docstring, which returns the error.
+The ground floor: it knows NumPy and `other_names` only. A condition stands where it matters, among
+the mathematics; the sentence that explains it is a function here, without a docstring, which
+returns the error.
 """
 
 from __future__ import annotations

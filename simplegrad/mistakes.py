@@ -31,15 +31,14 @@ def given_to_numpy(t: Any) -> TypeError:
     return TypeError(
         f"{function or 'a function of NumPy'} was given {t!r}, which requires gradients. NumPy "
         "computes numbers and remembers nothing, so this part of the gradient would be lost. "
-        f"{_in_place_of(function)}"
+        f"{_in_place_of(function, t)}"
     )
 
 
-def _in_place_of(function: str) -> str:
+def _in_place_of(function: str, t: Any) -> str:
     name = function.rpartition(".")[2]
-    ours = {n: f"sg.{n}(t)" for n in sys.modules["simplegrad.functional"].__all__}
-    table = ours | ATTRIBUTES["simplegrad"]
-    code, _, why = table.get(name, "").partition("  # ")
+    ours = f"sg.{name}(t)" if hasattr(t, name) else ""
+    code, _, why = ATTRIBUTES["simplegrad"].get(name, ours).partition("  # ")
     if not function:
         return "Write sg.exp(t) for np.exp(t), and so on, or t.numpy() for the numbers alone."
     if not code or code == f"np.{name}(t.numpy())":

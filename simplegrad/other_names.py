@@ -1,4 +1,4 @@
-"""What PyTorch, NumPy and JAX call otherwise, or have and simplegrad has not: data, and no code.
+"""Names that PyTorch, NumPy and JAX have, and simplegrad spells otherwise or lacks: data, no code.
 
 From where a name is looked for, and the name, to what to write instead. "  #" is followed by the
 reason, where one helps. The examples speak of tensors `t`, `x` and `y` of shape (2, 3), of a leaf

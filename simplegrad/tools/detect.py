@@ -89,10 +89,9 @@ class detect_anomaly(_Watching):
     """Within it, the first NaN or infinity is an error that says where it comes from.
 
     The result of every rule is looked at, and in `backward()` that of every partial. An infinity
-    that a rule is given, as the -inf of a mask, may pass through it; a NaN may not. So are the
-    numbers that a partial reads: they are to be those of the forward pass, to which nothing was
-    written, as by `w.data[0] = 1`. It is also a decorator. It slows training down: find the place,
-    then take it out again.
+    that a rule is given, as the -inf of a mask, may pass through it; a NaN may not. Data that was
+    written to between forward and backward, as by `w.data[0] = 1`, is an error, too. It is also a
+    decorator. It slows training down: find the place, then take it out again.
 
     Raises:
         FloatingPointError: A number is not finite. It names the rule, its line, the numbers that
