@@ -167,7 +167,7 @@ def no_flag(name: str, value: Any) -> TypeError:
     write = f"{name}=True"
     if is_a(INT, value):
         write += ", or for a tensor of several axes sg.zeros((2, 3))"
-    elif isinstance(value, type | np.dtype):
+    elif isinstance(value, type | np.dtype) and np.dtype(value).kind in REAL:
         write = f"dtype=np.{np.dtype(value)}"
     return TypeError(f"{name} is True or False, but got {value!r:.80}. Write {write}.")
 

@@ -323,7 +323,9 @@ NO_FLAGS = st.one_of(
     st.floats(),
     st.text(),
     st.none(),
-    st.sampled_from([np.float64, np.dtype(np.float32), (2, 3), np.int64(1), np.ones(1), "float64"]),
+    st.sampled_from(
+        [np.float64, np.dtype(np.float32), str, (2, 3), np.int64(1), np.ones(1), "float64"]
+    ),
 )
 
 
