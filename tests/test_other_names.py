@@ -342,6 +342,7 @@ def test_what_is_neither_true_nor_false_is_no_flag(place, for_all):
 
 def test_a_flag_tells_what_has_slipped_into_its_place():
     assert "Write dtype=np.float64" in sentence(lambda: sg.Tensor([1.0], np.float64))
+    assert sentence(lambda: sg.Tensor([1.0], str)).endswith("Write requires_grad=True.")
     assert "sg.zeros((2, 3))" in sentence(lambda: sg.Tensor(2, 3))
     assert "Write x.sum(axis=(0, 1)) for both" in sentence(lambda: T.sum(0, 1))
     assert "Write x.var(axis=0, keepdims=True)" in sentence(lambda: T.var(0, True))
