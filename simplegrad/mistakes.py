@@ -334,14 +334,15 @@ now = itertools.count(1).__next__  # the order in which gradients arrive and opt
 optimizers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
-class _Backwards(threading.local):
+class _Reached(threading.local):
     """The last calls of backward() in this thread: when, and weakly which leaves got gradients."""
 
     def __init__(self) -> None:
         self.last: deque[tuple[int, list[Any]]] = deque(maxlen=10)
+        self.ids: deque[set[int]] = deque(maxlen=10)  # of the same leaves, to be compared fast
 
 
-backwards = _Backwards()
+reached = _Reached()
 
 
 def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
@@ -352,35 +353,39 @@ def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
 
 def gradients_went_to(tape: Sequence[Any]) -> None:
     """Remembers which leaves a backward() has given gradients to."""
-    backwards.last.append((now(), [weakref.ref(t) for t in tape if t.rule is None]))
+    leaves = [t for t in tape if t.rule is None]
+    reached.last.append((now(), [*map(weakref.ref, leaves)]))
+    reached.ids.append({*map(id, leaves)})
 
 
 def check_trained(optimizer: Any, since: int) -> None:
-    """Raises a ValueError if others got the gradients that the optimizer's parameters lack.
+    """Raises a ValueError if others got the gradients that the optimizer's parameters were to get.
 
-    Others are leaves that no optimizer has. There may be such, as inputs that require gradients,
-    and a parameter may lack one, as in a head that is not used. Both together are a mistake if the
-    others are in a module that the optimizer was given, or of the shapes of what lacks gradients.
+    Others are leaves that no optimizer has. There may be such, as inputs that require gradients.
+    They are a mistake if they are in a module that the optimizer was given: they have been added,
+    or were frozen when it was made. They are one, too, if parameters of their shapes lack theirs,
+    as a parameter may, like that of a head that is not used.
     """
-    reached = [refs for time, refs in backwards.last if time > since]
-    groups = optimizer.param_groups
-    lacking = {
-        id(t): f"{name!r} of group {group['label']!r}"
-        for group in groups
-        for name, t in group["params"].items()
-        if reached and t.requires_grad and _lacks_gradient(t, since)
-    }
-    if not lacking:
+    refs = chain(*(refs for time, refs in reached.last if time > since))
+    got = {id(t): t for ref in refs if (t := ref()) is not None}
+    if not got:
         return
+    groups = optimizer.param_groups
     living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
     owned = {id(t) for opt in living for g in opt.param_groups for t in g["params"].values()}
-    got = {id(t): t for refs in reached for ref in refs if (t := ref()) is not None}
     others = {key: t for key, t in got.items() if key not in owned and t.requires_grad}
     if others:
+        lacking = {
+            id(t): f"{name!r} of group {group['label']!r}"
+            for group in groups
+            for name, t in group["params"].items()
+            if t.requires_grad and _lacks_gradient(t, since)
+        }
         modules = [m for ref in optimizers.get(optimizer, ()) if (m := ref()) is not None]
         found = [(name, t) for m in modules for name, t in m.parameters().items()]
         now_there = [repr(name) for name, t in found if id(t) in others]
-        if now_there or _are_replaced(groups, lacking, [t.shape for t in others.values()]):
+        shapes = [t.shape for t in others.values()]
+        if now_there or (lacking and _are_replaced(groups, lacking, shapes)):
             raise _not_trained([*lacking.values()], now_there, [*map(repr, others.values())])
 
 
@@ -430,6 +435,13 @@ def _not_trained(mine: list[str], now_there: list[str], others: list[str]) -> Va
         return ", ".join([*names[:3], *([f"and {len(names) - 3} more"] if names[3:] else [])])
 
     them = f"{some(now_there)} of the model as it is now" if now_there else some(others)
+    if not mine:
+        return ValueError(
+            f"backward() gave a gradient to {them}, which no optimizer has: it was added to the "
+            "model, or its requires_grad was set, after its optimizer was made. Nothing was "
+            'updated. Write opt.add_param_group({"params": model.head}) for what is to be trained, '
+            "or model.head.weight.requires_grad = False for what is not."
+        )
     return ValueError(
         f"step() has no new gradient for {some(mine)}, but backward() gave one to {them}, "
         "which no optimizer has. A part of the model was replaced after its optimizer was made, or "

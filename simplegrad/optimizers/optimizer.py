@@ -10,6 +10,7 @@ import numpy as np
 
 from simplegrad import given, habits, mistakes
 from simplegrad.given import NON_NEGATIVE, Kind
+from simplegrad.mistakes import reached
 from simplegrad.nn.module import Module
 from simplegrad.optimizers import groups
 from simplegrad.optimizers.param_groups import ParamGroup, ParamGroups, fixed, no_attributes
@@ -90,7 +91,8 @@ class Optimizer(habits.OptimizerElsewhere):
     def _hold(self, resolved: Sequence[Mapping[str, Any]]) -> None:
         self._param_groups = ParamGroups(ParamGroup(group, self) for group in resolved)
         self._tensors = [theta for group in resolved for theta in group["params"].values()]
-        self._last_step = mistakes.now()
+        self._has = frozenset(map(id, self._tensors)).issuperset
+        self._last = mistakes.now()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Makes a copy, whose groups come as plain dicts."""
@@ -131,7 +133,8 @@ class Optimizer(habits.OptimizerElsewhere):
 
         Raises:
             ValueError: A parameter has no gradient, or backward() gave it to other parameters than
-                those of this optimizer. Nothing has been updated then.
+                those of this optimizer: of a copy of the model, or added or thawed since. Nothing
+                has been updated then.
 
         Examples:
             >>> model = nn.Linear(2, 1)
@@ -150,10 +153,10 @@ class Optimizer(habits.OptimizerElsewhere):
 
     def _check_gradients(self) -> None:
         """Raises a ValueError if a parameter has no gradient, or if it went to another one."""
-        if min(map(touched_of, self._tensors)) <= self._last_step:
-            mistakes.check_trained(self, self._last_step)
+        if min(map(touched_of, self._tensors)) < self._last or not all(map(self._has, reached.ids)):
+            mistakes.check_trained(self, self._last)
             groups.check_gradients(self.param_groups)
-        self._last_step = mistakes.now()
+        self._last = mistakes.now()
 
     def zero_grad(self, **wrong: NoReturn) -> None:
         """Fills the gradients of all parameters with zeros, in place where they exist.
@@ -270,6 +273,7 @@ class Optimizer(habits.OptimizerElsewhere):
         self._kept = [*self._kept, self._zeros(new)]
         list.append(self._param_groups, ParamGroup(new, self))
         self._tensors += new["params"].values()
+        self._has = frozenset(map(id, self._tensors)).issuperset
         mistakes.remember_modules(self, [group["params"]])
 
     def state(self) -> dict[str, Any]:
