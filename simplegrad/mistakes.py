@@ -20,6 +20,8 @@ from operator import attrgetter, ne
 from types import FrameType, FunctionType
 from typing import Any, NoReturn
 
+import numpy as np
+
 from simplegrad.other_names import ATTRIBUTES, FUNCTIONS, RULE_OF_YOURS
 
 # Numbers taken out of a graph
@@ -42,11 +44,13 @@ def _in_place_of(function: str) -> str:
     code, _, why = table.get(name, "").partition("  # ")
     if not function:
         return "Write sg.exp(t) for np.exp(t), and so on, or t.numpy() for the numbers alone."
-    if not code or code == f"np.{name}(t.numpy())":
-        why = why or RULE_OF_YOURS.removeprefix("  # ")
-        return (
-            f"simplegrad has no {name}: {why}. Write {function}(t.numpy()) for the numbers alone."
-        )
+    if not code:
+        takes_one = getattr(getattr(np, name, None), "nin", 0) == 1
+        write = f"{function}(t.numpy())" if takes_one else "t.numpy()"
+        why = RULE_OF_YOURS.removeprefix("  # ")
+        return f"simplegrad has no gradient of it: {why}. Write {write} for the numbers alone."
+    if code == f"np.{name}(t.numpy())":
+        return f"simplegrad has no {name}: {why}. Write {code} for the numbers alone."
     return f"Write {code} for {function}(t), or t.numpy() for the numbers alone."
 
 
@@ -253,15 +257,15 @@ def warn_within_forward() -> None:
 # Parameters that a module does not find
 
 
-def hidden_in_value(name: str, value: Any, t: Any) -> TypeError:
+def hidden_in_value(name: str, place: str, value: Any, t: Any) -> TypeError:
     kind = type(value)
     is_function = callable(value) and not isinstance(kind.__call__, FunctionType)  # a lambda, …
     if is_function or isinstance(value, dict | list | tuple):  # the latter, in a key or the like
         write = "self.layer = layer, too, so that the layer is found"
     elif hasattr(value, "keys"):
-        write = f"self.{name} = dict(...)"
+        write = f"{place} = dict(...)"
     elif hasattr(value, "__iter__"):
-        write = f"self.{name} = list(...)"
+        write = f"{place} = list(...)"
     else:
         write = f"class {kind.__name__}(nn.Module)"
     return TypeError(
@@ -280,10 +284,10 @@ def hidden_in_class(cls: type, key: str, t: Any) -> TypeError:
     )
 
 
-def read_once(name: str, value: Any) -> TypeError:
+def read_once(name: str, place: str, value: Any) -> TypeError:
     return TypeError(
         f"the attribute {name!r} is a {type(value).__name__}: parameters in it cannot be found, "
-        f"and it is empty after its first use. Write self.{name} = list(...)."
+        f"and it is empty after its first use. Write {place} = list(...)."
     )
 
 

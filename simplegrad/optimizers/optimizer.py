@@ -93,6 +93,7 @@ class Optimizer(habits.OptimizerElsewhere):
         self._tensors = [theta for group in resolved for theta in group["params"].values()]
         self._has = frozenset(map(id, self._tensors)).issuperset
         self._last = mistakes.now()
+        reached.ids.clear()  # those before it are not its concern
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Makes a copy, whose groups come as plain dicts."""
