@@ -343,7 +343,8 @@ class _Reached(threading.local):
 
     def __init__(self) -> None:
         self.last: deque[tuple[int, list[Any]]] = deque(maxlen=10)
-        self.ids: deque[set[int]] = deque(maxlen=10)  # of the same leaves, to be compared fast
+        # of the same leaves, to be compared fast; those that are reached again and again, once
+        self.ids: deque[set[int]] = deque(maxlen=10)
 
 
 reached = _Reached()
@@ -359,7 +360,9 @@ def gradients_went_to(tape: Sequence[Any]) -> None:
     """Remembers which leaves a backward() has given gradients to."""
     leaves = [t for t in tape if t.rule is None]
     reached.last.append((now(), [*map(weakref.ref, leaves)]))
-    reached.ids.append({*map(id, leaves)})
+    ids = {*map(id, leaves)}
+    if not (reached.ids and ids == reached.ids[-1]):
+        reached.ids.append(ids)
 
 
 def check_trained(optimizer: Any, since: int) -> None:

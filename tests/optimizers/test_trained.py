@@ -494,5 +494,5 @@ def test_no_model_and_no_optimizer_is_kept_alive():
 def test_the_leaves_are_remembered_of_few_calls_of_backward():
     for _ in range(100):
         leaf().sum().backward()
-    assert len(mistakes.reached.last) == len(mistakes.reached.ids) == 10
+    assert len(mistakes.reached.last) == 10 >= len(mistakes.reached.ids)
     assert [ref() for _, refs in mistakes.reached.last for ref in refs] == [None] * 10
