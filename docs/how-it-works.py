@@ -11,7 +11,7 @@
 # optimizers are written with tensors. Above it is what serves you while you do. Nothing below knows of
 # it, and nothing there branches for speed.
 
-# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, habits and mistakes; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional; nn; optimizers; and datasets, which stands alone. A dashed line separates them from tools, exercises and fast, which stand above."
+# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, mistakes and what is like them; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional; nn; optimizers; and datasets, which stands alone. A dashed line separates them from tools, exercises and fast, which stand above."
 import ast
 import inspect
 from pathlib import Path
@@ -22,11 +22,11 @@ import simplegrad as sg
 
 TOGETHER = {
     **dict.fromkeys(["tensor", "autograd"], "tensor, autograd"),
-    **dict.fromkeys(["given", "habits", "mistakes", "other_names"], "given, habits, mistakes"),
+    **dict.fromkeys(["given", "habits", "mistakes", "other_names", "trained"], "given, mistakes, …"),
 }
 PLACES = {
     "rules": (0.2, 0),
-    "given, habits, mistakes": (1.6, 0),
+    "given, mistakes, …": (1.6, 0),
     "modes": (3, 0),
     "tensor, autograd": (1.6, 1),
     "functional": (0, 2),
@@ -79,7 +79,8 @@ plt.show()
 # | `rules/` | every differentiable rule: one equation forward, and one for each partial |
 # | `given.py` | what a user gave, checked: numbers, sizes, dtypes, shapes, and the sentences |
 # | `habits.py` | what is said of names and arguments of other libraries; `other_names.py` lists them |
-# | `mistakes.py` | what is watched for: a parameter made in `forward`, `math.exp` of a Tensor, an optimizer of other parameters than those that are trained |
+# | `mistakes.py` | what is watched for: data that changed before `backward`, a parameter made in `forward`, `math.exp` of a Tensor |
+# | `trained.py` | the same, whether an optimizer has the parameters that got gradients |
 # | `modes.py` | what holds within a `with` block: the base of `no_grad` |
 # | `tensor.py` | Tensor: an array, its gradient and the recipe that made it; the operators |
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from simplegrad import given, habits, mistakes
+from simplegrad import given, habits, mistakes, trained
 from simplegrad.given import Sizes
 from simplegrad.modes import Mode
 
@@ -81,7 +81,7 @@ def backward(
     for t in tape:
         if t.index in grads:
             t.accumulate_grad(grads[t.index])
-    mistakes.gradients_went_to(tape)
+    trained.gradients_went_to(tape)
 
 
 def chain_rule(

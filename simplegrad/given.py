@@ -246,7 +246,7 @@ def check_range(array: np.ndarray, dtype: np.dtype[Any]) -> None:
     """Raises an OverflowError if numbers are too large, or too small, for a dtype of integers."""
     if dtype.kind in "iu" and array.dtype.kind in "iuf" and array.size:
         limits = np.iinfo(dtype)
-        low, high = array.min(), array.max()
+        low, high = array.min().item(), array.max().item()  # Python compares them exactly
         if not (limits.min <= low and high <= limits.max):
             raise OverflowError(
                 f"{dtype} holds {limits.min} ... {limits.max}, but got {low} ... {high}. Write "
@@ -281,6 +281,8 @@ def kept(index: Any) -> Any:
     if isinstance(index, tuple | list):
         items = map(kept, index)
         return list(items) if isinstance(index, list) else tuple(items)
+    if isinstance(index, slice):
+        return slice(*map(kept, (index.start, index.stop, index.step)))
     return index.numpy() if hasattr(index, "numpy") else index  # a Tensor has it
 
 

@@ -6,19 +6,16 @@ comes from habits of other libraries is in `habits`.
 
 from __future__ import annotations
 
-import itertools
 import re
 import sys
-import threading
 import warnings
 import weakref
-from collections import Counter, deque
-from collections.abc import Container, Mapping, Sequence
 from contextvars import ContextVar
-from itertools import chain
-from operator import attrgetter, ne
+from operator import attrgetter
 from types import FrameType, FunctionType
 from typing import Any, NoReturn
+
+import numpy as np
 
 from simplegrad.other_names import ATTRIBUTES, RULE_OF_YOURS
 
@@ -41,11 +38,13 @@ def _in_place_of(function: str, t: Any) -> str:
     code, _, why = ATTRIBUTES["simplegrad"].get(name, ours).partition("  # ")
     if not function:
         return "Write sg.exp(t) for np.exp(t), and so on, or t.numpy() for the numbers alone."
-    if not code or code == f"np.{name}(t.numpy())":
-        why = why or RULE_OF_YOURS.removeprefix("  # ")
-        return (
-            f"simplegrad has no {name}: {why}. Write {function}(t.numpy()) for the numbers alone."
-        )
+    if not code:
+        takes_one = getattr(getattr(np, name, None), "nin", 0) == 1
+        write = f"{function}(t.numpy())" if takes_one else "t.numpy()"
+        why = RULE_OF_YOURS.removeprefix("  # ")
+        return f"simplegrad has no gradient of it: {why}. Write {write} for the numbers alone."
+    if code == f"np.{name}(t.numpy())":
+        return f"simplegrad has no {name}: {why}. Write {code} for the numbers alone."
     return f"Write {code} for {function}(t), or t.numpy() for the numbers alone."
 
 
@@ -252,15 +251,15 @@ def warn_within_forward() -> None:
 # Parameters that a module does not find
 
 
-def hidden_in_value(name: str, value: Any, t: Any) -> TypeError:
+def hidden_in_value(name: str, place: str, value: Any, t: Any) -> TypeError:
     kind = type(value)
     is_function = callable(value) and not isinstance(kind.__call__, FunctionType)  # a lambda, …
     if is_function or isinstance(value, dict | list | tuple):  # the latter, in a key or the like
         write = "self.layer = layer, too, so that the layer is found"
     elif hasattr(value, "keys"):
-        write = f"self.{name} = dict(...)"
+        write = f"{place} = dict(...)"
     elif hasattr(value, "__iter__"):
-        write = f"self.{name} = list(...)"
+        write = f"{place} = list(...)"
     else:
         write = f"class {kind.__name__}(nn.Module)"
     return TypeError(
@@ -279,10 +278,10 @@ def hidden_in_class(cls: type, key: str, t: Any) -> TypeError:
     )
 
 
-def read_once(name: str, value: Any) -> TypeError:
+def read_once(name: str, place: str, value: Any) -> TypeError:
     return TypeError(
         f"the attribute {name!r} is a {type(value).__name__}: parameters in it cannot be found, "
-        f"and it is empty after its first use. Write self.{name} = list(...)."
+        f"and it is empty after its first use. Write {place} = list(...)."
     )
 
 
@@ -323,123 +322,6 @@ def check_only_schedule(schedule: Any) -> None:
             "before you make another, or a subclass of optim.schedules.Schedule whose "
             "factor(self, t) does what both do."
         )
-
-
-# Optimizers of other parameters than those that are trained
-
-now = itertools.count(1).__next__  # the order in which gradients arrive and optimizers step
-
-# Those that are alive, each with the modules whose parameters it was given, as weak references
-optimizers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
-
-
-class _Backwards(threading.local):
-    """The last calls of backward() in this thread: when, and weakly which leaves got gradients."""
-
-    def __init__(self) -> None:
-        self.last: deque[tuple[int, list[Any]]] = deque(maxlen=10)
-
-
-backwards = _Backwards()
-
-
-def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
-    """Remembers an optimizer, and those of its "params" that are modules."""
-    modules = [weakref.ref(p) for p in params if hasattr(p, "parameters")]
-    optimizers.setdefault(optimizer, []).extend(modules)
-
-
-def gradients_went_to(tape: Sequence[Any]) -> None:
-    """Remembers which leaves a backward() has given gradients to."""
-    backwards.last.append((now(), [weakref.ref(t) for t in tape if t.rule is None]))
-
-
-def check_trained(optimizer: Any, since: int) -> None:
-    """Raises a ValueError if others got the gradients that the optimizer's parameters lack.
-
-    Others are leaves that no optimizer has. There may be such, as inputs that require gradients,
-    and a parameter may lack one, as in a head that is not used. Both together are a mistake if the
-    others are in a module that the optimizer was given, or of the shapes of what lacks gradients.
-    """
-    reached = [refs for time, refs in backwards.last if time > since]
-    groups = optimizer.param_groups
-    lacking = {
-        id(t): f"{name!r} of group {group['label']!r}"
-        for group in groups
-        for name, t in group["params"].items()
-        if reached and t.requires_grad and _lacks_gradient(t, since)
-    }
-    if not lacking:
-        return
-    living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
-    owned = {id(t) for opt in living for g in opt.param_groups for t in g["params"].values()}
-    got = {id(t): t for refs in reached for ref in refs if (t := ref()) is not None}
-    others = {key: t for key, t in got.items() if key not in owned and t.requires_grad}
-    if others:
-        modules = [m for ref in optimizers.get(optimizer, ()) if (m := ref()) is not None]
-        found = [(name, t) for m in modules for name, t in m.parameters().items()]
-        now_there = [repr(name) for name, t in found if id(t) in others]
-        if now_there or _are_replaced(groups, lacking, [t.shape for t in others.values()]):
-            name = type(optimizer).__name__
-            raise _not_trained(name, [*lacking.values()], now_there, [*map(repr, others.values())])
-
-
-def _lacks_gradient(t: Any, since: int) -> bool:
-    """Whether `t` got none since then; one that was cleared, and is not 0, was filled by hand."""
-    return t.touched <= since and (t.touched > 0 or t.grad is None or not t.grad.any())
-
-
-def _are_replaced(
-    groups: Sequence[Mapping[str, Any]], without: Container[int], others: list[Any]
-) -> bool:
-    """Whether the shapes of others say that they are where parameters without a gradient were.
-
-    They do if no parameter has a gradient and most of the others are of their shapes, as in a copy
-    that is trained in part, and if most that lack one in a group find another, which may differ
-    along an axis, as a head for more classes does. A single shape can be that of an input.
-    """
-    trainable = [[t for t in g["params"].values() if t.requires_grad] for g in groups]
-    lacking = [[t.shape for t in row if id(t) in without] for row in trainable]
-    trained = Counter(t.shape for t in chain(*trainable) if id(t) not in without)
-    if not trained:
-        found = _alike([*chain(*lacking)], others, axes=0)
-        if found > 1 and 2 * found > len(others):
-            return True
-    elif trained <= Counter(others):  # all have others beside them, which are those of a teacher
-        others = [*(Counter(others) - trained).elements()]
-    return any(
-        2 * _alike(shapes, others, axes=int(len(shapes) > 1)) > len(shapes)
-        for shapes, row in zip(lacking, trainable, strict=True)
-        if len(shapes) > 1 or len(row) == 1
-    )
-
-
-def _alike(shapes: list[Any], others: list[Any], axes: int) -> int:
-    """How many of these shapes have one of the others each, up to the sizes of so many axes."""
-    left, found = list(others), 0
-    for shape in shapes:
-        alike = [s for s in left if len(s) == len(shape) and sum(map(ne, s, shape)) <= axes]
-        if alike:
-            left.remove(shape if shape in alike else alike[0])
-            found += 1
-    return found
-
-
-def _not_trained(
-    optimizer: str, mine: list[str], now_there: list[str], others: list[str]
-) -> ValueError:
-    def some(names: list[str]) -> str:
-        return ", ".join([*names[:3], *([f"and {len(names) - 3} more"] if names[3:] else [])])
-
-    them = f"{some(now_there)} of the model as it is now" if now_there else some(others)
-    return ValueError(
-        f"step() has no new gradient for {some(mine)}, but backward() gave one to {them}, "
-        "which no optimizer has. A part of the model was replaced after its optimizer was made, or "
-        "the loss was computed with a copy of the model. Nothing was updated. Write opt = "
-        f"{optimizer}(model=model) with the model that computes the loss, and "
-        "opt.load_state(old_opt.state()) to keep the moments, or "
-        'opt.add_param_group({"params": model.head}) for what is new.'
-    )
 
 
 # Rules whose partials are wrong

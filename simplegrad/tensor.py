@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, Union
 
 import numpy as np
 
-from simplegrad import autograd, given, habits, mistakes, rules
+from simplegrad import autograd, given, habits, mistakes, rules, trained
 from simplegrad.autograd import no_grads, requires_grad_of
 from simplegrad.given import float_dtype, kept
 from simplegrad.habits import refused, unusual
@@ -120,7 +120,7 @@ class Tensor(habits.TensorElsewhere):
     def _set_grad(self, grad: TensorLike | None) -> None:
         if grad is not None and grad is not self._grad:
             grad = self._array_like_mine("grad", grad)
-        self._grad, self.touched = grad, 0 if grad is None else mistakes.now()
+        self._grad, self.touched = grad, 0 if grad is None else trained.now()
 
     def _set_requires_grad(self, requires_grad: bool) -> None:
         if not isinstance(requires_grad, given.BOOLS):
@@ -182,7 +182,7 @@ class Tensor(habits.TensorElsewhere):
         if self._grad is None:
             self.grad = grad
         else:
-            self.touched = mistakes.now()
+            self.touched = trained.now()
             self._grad += grad
 
     def zero_grad(self) -> None:

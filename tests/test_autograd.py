@@ -327,6 +327,8 @@ KEPT = {
     "a Tensor": (sg.Tensor(np.array([0, 1])), np.array([2, 3]), lambda w, i: w[i]),
     "a Tensor in a tuple": (sg.Tensor(np.array([0, 1])), [2, 3], lambda w, i: w.unsqueeze(0)[0, i]),
     "a condition": (np.array([True, False] * 2), np.zeros(4, bool), lambda w, s: sg.where(s, w, 0)),
+    "an end of a slice": (np.array(1), np.array(3), lambda w, n: w[:n]),
+    "an end of a slice in a tuple": (np.array(1), np.array(3), lambda w, n: w.unsqueeze(0)[0, :n]),
     "a list of axes": ([0, 2, 1], [0, 1, 2], lambda w, i: w.reshape(1, 2, 2).transpose(i) * ORDER),
     "a target": (np.array([0]), np.array([1]), lambda w, t: sg.cross_entropy(w.unsqueeze(0), t)),
     "a target, a Tensor": (
@@ -353,6 +355,8 @@ def test_what_a_rule_keeps_is_what_it_was(name, how):
         kept.data = after
     elif isinstance(kept, sg.Tensor):
         kept.data[:] = after
+    elif isinstance(kept, np.ndarray):
+        kept[...] = after
     else:
         kept[:] = after
     loss.backward()

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "simplegrad"
 # The rooms, from the ground floor up: a file may import what stands in its own room or below it.
 # Those of one floor do not know each other. "" is simplegrad/__init__.py, the public face.
 FLOORS = [
-    *(["other_names"], ["given"], ["habits", "mistakes"], ["modes"], ["rules"]),
+    *(["other_names"], ["given"], ["habits", "mistakes", "trained"], ["modes"], ["rules"]),
     *(["autograd and tensor"],),
     *(["creation"], ["functional"], ["nn"], ["optimizers"], ["datasets"]),
     *(["tools"], [""], ["exercises", "fast"], ["__main__"]),

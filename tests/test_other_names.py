@@ -429,6 +429,8 @@ NAMED = {
     "np.arctan": ("1 + np.arctan(T * 2)", "np.arctan(t.numpy())"),
     "np.isnan": ("np.isnan(T)", "np.isnan(t.numpy())"),
     "np.cbrt": ("np.cbrt(T)", "np.cbrt(t.numpy())"),
+    "np.put": ("np.put(np.zeros(3), 0, T)", "t.numpy() for"),
+    "np.hypot": ("np.hypot(T, 2.0)", "t.numpy() for"),
 }
 
 
@@ -442,7 +444,7 @@ def test_a_function_of_numpy_is_named_with_what_to_write(function, tmp_path, nam
     assert said.startswith(f"{function} was given Tensor(")
     assert f"Write {write}" in said
     run(said, names)
-    if function in ("np.sin", "np.arctan", "np.cbrt"):
+    if function in ("np.sin", "np.arctan", "np.cbrt", "np.put", "np.hypot"):
         assert "no rule for it" in said
 
 

@@ -688,6 +688,7 @@ def test_a_number_that_a_small_integer_cannot_hold_is_an_error_that_says_so():
         lambda: sg.Tensor([300], dtype=np.uint8),
         lambda: sg.Tensor(np.array([3e9]), dtype=np.int32),
         lambda: sg.Tensor(math.nan, dtype=np.int64),
+        lambda: sg.Tensor([2.0**63], dtype=np.int64),  # one more than the largest
         lambda: setattr(sg.Tensor(np.int8([1])), "data", [300]),
         lambda: sg.arange(300, dtype=np.uint8),
         lambda: sg.uniform(2, low=300, high=400, dtype=np.uint8),

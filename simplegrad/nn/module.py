@@ -83,7 +83,7 @@ class Module(habits.ModuleElsewhere):
             (['bias'], ['weight', 'bias'])
         """
         walked = list(_walk(self))
-        _check_nothing_hidden(walked)
+        _check_nothing_hidden(self, walked)
         leaves = ((path, t) for path, t in walked if isinstance(t, Tensor) and t.rule is None)
         return _by_name(self, leaves)
 
@@ -210,7 +210,7 @@ def _code(value: Any, path: Path) -> str:
     return code
 
 
-def _check_nothing_hidden(walked: list[tuple[Path, Any]]) -> None:
+def _check_nothing_hidden(root: Module, walked: list[tuple[Path, Any]]) -> None:
     """Raises a TypeError if there are parameters where Module does not look for them."""
     seen = {id(value) for _, value in walked}
     types = {type(value) for _, value in walked if isinstance(value, Module)}
@@ -220,14 +220,14 @@ def _check_nothing_hidden(walked: list[tuple[Path, Any]]) -> None:
                 raise mistakes.hidden_in_class(cls, key, t)
     for path, value in walked:
         if isinstance(value, GeneratorType | map | filter | itertools.starmap):
-            raise mistakes.read_once(_name(path), value)
+            raise mistakes.read_once(_name(path), _code(root, path), value)
         held = _held_by(value)
         if isinstance(value, FunctionType):
             held += _globals_named_in(value)
         if (t := _parameter_in(held, seen)) is not None:
             if isinstance(value, Module):
                 raise mistakes.hidden_in_class(type(value), "__slots__", t)
-            raise mistakes.hidden_in_value(_name(path), value, t)
+            raise mistakes.hidden_in_value(_name(path), _code(root, path), value, t)
 
 
 def _parameter_in(values: list[Any], seen: set[int]) -> Tensor | None:

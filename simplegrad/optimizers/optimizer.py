@@ -8,12 +8,13 @@ from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 
-from simplegrad import given, habits, mistakes
+from simplegrad import given, habits, trained
 from simplegrad.given import NON_NEGATIVE, Kind
 from simplegrad.nn.module import Module
 from simplegrad.optimizers import groups
 from simplegrad.optimizers.param_groups import ParamGroup, ParamGroups, fixed, no_attributes
 from simplegrad.tensor import Tensor
+from simplegrad.trained import reached
 
 Arrays: TypeAlias = tuple[np.ndarray, ...]
 
@@ -77,7 +78,7 @@ class Optimizer(habits.OptimizerElsewhere):
         self.step_count = 0
         self._kept = [self._zeros(group) for group in resolved]
         self._hold(resolved)
-        mistakes.remember_modules(self, [model, *(g["params"] for g in param_groups or ())])
+        trained.remember_modules(self, [model, *(g["params"] for g in param_groups or ())])
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -86,13 +87,15 @@ class Optimizer(habits.OptimizerElsewhere):
     def _hold(self, resolved: Sequence[Mapping[str, Any]]) -> None:
         self._param_groups = ParamGroups(ParamGroup(group, self) for group in resolved)
         self._tensors = [theta for group in resolved for theta in group["params"].values()]
-        self._last_step = mistakes.now()
+        self._has = frozenset(map(id, self._tensors)).issuperset
+        self._last = trained.now()
+        reached.ids.clear()  # those before it are not its concern
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Makes a copy, whose groups come as plain dicts."""
         vars(self).update(state)
         self._hold(self._param_groups)
-        mistakes.remember_modules(self, [])
+        trained.remember_modules(self, [])
 
     def _zeros(self, group: Mapping[str, Any]) -> dict[str, Arrays]:
         """What is kept for each parameter of a group before its first step."""
@@ -127,7 +130,8 @@ class Optimizer(habits.OptimizerElsewhere):
 
         Raises:
             ValueError: A parameter has no gradient, or backward() gave it to other parameters than
-                those of this optimizer. Nothing has been updated then.
+                those of this optimizer: of a copy of the model, or added or thawed since. Nothing
+                has been updated then.
 
         Examples:
             >>> model = nn.Linear(2, 1)
@@ -146,10 +150,10 @@ class Optimizer(habits.OptimizerElsewhere):
 
     def _check_gradients(self) -> None:
         """Raises a ValueError if a parameter has no gradient, or if it went to another one."""
-        if min(map(touched_of, self._tensors)) <= self._last_step:
-            mistakes.check_trained(self, self._last_step)
+        if min(map(touched_of, self._tensors)) < self._last or not all(map(self._has, reached.ids)):
+            trained.check(self, self._last)
             groups.check_gradients(self.param_groups)
-        self._last_step = mistakes.now()
+        self._last = trained.now()
 
     def zero_grad(self, **wrong: NoReturn) -> None:
         """Fills the gradients of all parameters with zeros, in place where they exist.
@@ -266,7 +270,8 @@ class Optimizer(habits.OptimizerElsewhere):
         self._kept = [*self._kept, self._zeros(new)]
         list.append(self._param_groups, ParamGroup(new, self))
         self._tensors += new["params"].values()
-        mistakes.remember_modules(self, [group["params"]])
+        self._has = frozenset(map(id, self._tensors)).issuperset
+        trained.remember_modules(self, [group["params"]])
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to resume exactly, the parameters themselves aside.

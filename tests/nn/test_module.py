@@ -291,6 +291,7 @@ def test_no_mixture_of_keys_loses_a_parameter(for_all):
             lambda layer: {layer},
             r"'block\.layers' is a set that .*self\.block\.layers = list",
         ),
+        (lambda layer: [{layer}], r"'block\.layers\.0' is a set .*self\.block\.layers\[0\] = list"),
         (lambda layer: collections.deque([layer]), "is a deque that holds .*= list"),
         (lambda layer: np.array([layer, None]), "is a ndarray that holds .*= list"),
         (lambda layer: itertools.cycle([layer]), "is a cycle that holds .*= list"),
