@@ -238,8 +238,8 @@ def test_the_partials_of_a_matrix_product_are_sums_of_products(a_shape, b_shape,
     dc = in_layout(rng.normal(size=c.shape).astype(dtype), layout)
     matrix_a, matrix_b = np.atleast_2d(a), b if b.ndim > 1 else b[:, None]
     matrix_dc = dc.reshape(np.matmul(matrix_a, matrix_b).shape)
-    da = np.einsum("...ij,...kj->...ik", matrix_dc, matrix_b)
-    db = np.einsum("...ik,...ij->...kj", matrix_a, matrix_dc)
+    da = (matrix_dc[..., :, None, :] * matrix_b[..., None, :, :]).sum(axis=-1)  # sum_j dc_ij b_kj
+    db = (matrix_a[..., :, :, None] * matrix_dc[..., :, None, :]).sum(axis=-3)  # sum_i a_ik dc_ij
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     for x, partial, each, matrix in (
         (a, rules.MatMul.da, da, matrix_a),
