@@ -22,7 +22,9 @@ import simplegrad as sg
 
 TOGETHER = {
     **dict.fromkeys(["tensor", "autograd"], "tensor, autograd"),
-    **dict.fromkeys(["given", "habits", "mistakes", "other_names", "trained"], "given, mistakes, …"),
+    **dict.fromkeys(
+        ["given", "habits", "mistakes", "other_names", "trained"], "given, mistakes, …"
+    ),
 }
 PLACES = {
     "rules": (0.2, 0),
