@@ -1,5 +1,6 @@
 """save and load when things go wrong: crashes, full disks, Ctrl-C, and files that are damaged."""
 
+import gc
 import io
 import json
 import os
@@ -183,6 +184,7 @@ def interrupted(function, line, here_only):
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # else what other tests have left could be collected, and swallow the Ctrl-C
     sys.settrace(trace)
     try:
         function()
@@ -190,6 +192,7 @@ def interrupted(function, line, here_only):
         return True
     finally:
         sys.settrace(before)
+        gc.enable()
     return False
 
 
