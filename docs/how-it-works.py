@@ -11,7 +11,7 @@
 # optimizers are written with tensors. Above it is what serves you while you do. Nothing below knows of
 # it, and nothing there branches for speed.
 
-# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules, given and mistakes; above them, in one box, tensor and autograd, which belong together; then creation and functional; nn; optimizers; and datasets, which stands alone. A dashed line separates them from tools, exercises and fast, which stand above."
+# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules, and in one box given, modes, habits, other_names and mistakes; above them, in one box, tensor and autograd, which belong together; then creation and functional; nn; optimizers; and datasets, which stands alone. A dashed line separates them from tools, exercises and fast, which stand above."
 import ast
 import inspect
 from pathlib import Path
@@ -20,11 +20,14 @@ import matplotlib.pyplot as plt
 
 import simplegrad as sg
 
-TOGETHER = {"tensor": "tensor, autograd", "autograd": "tensor, autograd"}
+GROUND = "given, modes, habits,\nother_names, mistakes"
+TOGETHER = {
+    **dict.fromkeys(("tensor", "autograd"), "tensor, autograd"),
+    **dict.fromkeys(("given", "modes", "habits", "other_names", "mistakes"), GROUND),
+}
 PLACES = {
     "rules": (0.6, 0),
-    "given": (1.6, 0),
-    "mistakes": (2.7, 0),
+    GROUND: (2.3, 0),
     "tensor, autograd": (1.6, 1),
     "functional": (0, 2),
     "creation": (1.2, 2),
@@ -75,6 +78,8 @@ plt.show()
 # |---|---|
 # | `rules/` | every differentiable rule: one equation forward, and one for each partial |
 # | `given.py` | what a user gave, checked: numbers, sizes, dtypes, shapes, and the sentences |
+# | `modes.py` | what is switched on and off: `no_grad` and the like |
+# | `habits.py`, `other_names.py` | names of PyTorch, NumPy and JAX, and what is said of them |
 # | `mistakes.py` | what is watched for: a parameter made in `forward`, `math.exp` of a Tensor, an optimizer of other parameters than those that are trained |
 # | `tensor.py` | Tensor: an array, its gradient and the recipe that made it; the operators |
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
