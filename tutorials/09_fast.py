@@ -713,6 +713,8 @@ for width in widths:
     print(f"width {width:4}: a readable step takes {gain:.1f} times as long")
 
 # %% alt="Horizontal bars, a readable and a fast one for each of three widths, cut into forward, backward, step and zero_grad. The readable bars have the length 1. The fast ones are shorter. At width 32 all parts have shrunk; at width 1024 it is above all the step that has, which was the longest part." jupyter={"source_hidden": true}
+from matplotlib.colors import to_rgba
+
 figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 labels, rows = [], []
 for width in widths:
@@ -728,7 +730,7 @@ for k, (part, hatch) in enumerate(zip(parts, ["", "//", "..", "xx"], strict=True
         left=starts,
         hatch=hatch,
         label=part,
-        facecolor=(f"C{k}", 0.4),
+        facecolor=to_rgba(f"C{k}", 0.4),
         edgecolor=f"C{k}",
     )
     starts += lengths

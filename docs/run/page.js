@@ -63,12 +63,12 @@
       return made
     }
     cell.run = button("Run", run)
-    cell.stop = button("Stop", stop)
     cell.edit = button("Edit", edit)
     cell.reset = button("Reset this cell", reset)
     cell.reset.setAttribute("aria-label", `Reset this cell, number ${cell.number}`)
     cell.restart = button("Restart", restart)
     cell.restart.setAttribute("aria-label", "Restart Python")
+    cell.stop = button("Stop", stop) // not where Run was: a double click is to start something
     cell.note = element("span", { className: "run-note" })
     cell.progress = element("progress", { hidden: true })
     cell.progress.setAttribute("aria-label", "Bytes fetched")
@@ -83,7 +83,6 @@
 
   function showButtons(cell) {
     const visible = {
-      run: running !== cell,
       stop: running === cell,
       edit: !cell.editor,
       reset: cell.changed !== undefined || Boolean(cell.live) || Boolean(cell.editor),
@@ -91,7 +90,7 @@
     }
     const focused = document.activeElement
     for (const [name, is] of Object.entries(visible)) cell[name].hidden = !is
-    if (focused?.hidden && cell.block.contains(focused)) (cell.run.hidden ? cell.stop : cell.run).focus()
+    if (focused?.hidden && cell.block.contains(focused)) cell.run.focus()
   }
 
   // What is going on, in a sentence: beside the buttons, and for those who listen to the page
