@@ -109,6 +109,7 @@ def median_time(function, repeats):
     return np.median(times)
 
 
+# %% tags=["not-in-the-page"]
 sizes = 10 ** np.arange(7)
 array_times, tensor_times = [], []
 for size in sizes:
@@ -121,7 +122,7 @@ ratios = np.divide(tensor_times, array_times)
 print(f"1 element:          the Tensor takes {ratios[0]:.1f} times as long as the array")
 print(f"1,000,000 elements: {ratios[-1]:.1f} times as long")
 
-# %% alt="Time of one product over its number of elements, both axes logarithmic. Up to a thousand elements both curves are nearly flat, that of the Tensor a few times higher. From a hundred thousand elements on they rise together and lie on each other." jupyter={"source_hidden": true}
+# %% alt="Time of one product over its number of elements, both axes logarithmic. Up to a thousand elements both curves are nearly flat, that of the Tensor a few times higher. From a hundred thousand elements on they rise together and lie on each other." jupyter={"source_hidden": true} tags=["not-in-the-page"]
 figure, axes = plt.subplots(figsize=(6.5, 3.6))
 axes.plot(sizes, np.multiply(tensor_times, 1e6), "C0o-", label="Tensor")
 axes.plot(sizes, np.multiply(array_times, 1e6), "C1s--", label="NumPy array")

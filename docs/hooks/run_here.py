@@ -25,7 +25,9 @@ NODE_MODULES = ROOT / "node_modules"
 PYODIDE = NODE_MODULES / "pyodide"
 PACKED = {".js", ".mjs", ".wasm"}  # what is no archive yet, and shrinks to a third
 OF_THE_LIBRARY = {".py", ".npz", ".txt"}
-LICENCE = "/* CodeMirror and Lezer: MIT licence, (c) Marijn Haverbeke and others; simplegrad: MIT */"
+LICENCE = (
+    "/* CodeMirror and Lezer: MIT licence, (c) Marijn Haverbeke and others; simplegrad: MIT */"
+)
 A_DAY = (1980, 1, 1, 0, 0, 0)  # in place of the times of files: the same sources, the same archive
 
 
@@ -89,7 +91,9 @@ def script(paths: Collection[str], url: str) -> str:
 def hashed(name: str, content: bytes) -> str:
     """The name with a part of the content's hash: page.js becomes page-0a1b2c3d.js."""
     stem, dot, suffix = name.rpartition(".")
-    return f"{stem or suffix}-{hashlib.sha256(content).hexdigest()[:8]}{dot}{suffix if stem else ''}"
+    return (
+        f"{stem or suffix}-{hashlib.sha256(content).hexdigest()[:8]}{dot}{suffix if stem else ''}"
+    )
 
 
 def read(path: Path) -> bytes:
@@ -133,7 +137,9 @@ def wheels() -> list[dict[str, str]]:
     for row in rows:
         path = WHEELS / row["file"]
         if row["file"] not in known:
-            raise RunError(f"{path}: the lock file of node_modules/pyodide does not know this wheel")
+            raise RunError(
+                f"{path}: the lock file of node_modules/pyodide does not know this wheel"
+            )
         if not path.is_file():
             raise RunError(f"{path}: this wheel is missing; wheels.json names it")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

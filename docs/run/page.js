@@ -49,7 +49,7 @@
     cell.block.append(bar)
     if (!cell.runs) {
       bar.textContent =
-        "This cell starts processes or takes minutes, so it does not run in the page: " +
+        "This cell starts processes, takes minutes or needs a finer clock than pages have: " +
         "run it on your machine."
       return
     }
@@ -104,15 +104,15 @@
     spoken.textContent = text
   }
 
-  function showProgress({ bytes, total }) {
+  function showProgress({ what, bytes, total }) {
     const cell = running
     const done = bytes >= total
     Object.assign(cell.progress, { hidden: done, max: total, value: bytes })
     const megabytes = (number) => (number / 1e6).toFixed(1)
     // Not spoken: it changes twenty times a second
     cell.note.textContent = done
-      ? "Python starts"
-      : `Fetching Python: ${megabytes(bytes)} of ${megabytes(total)} MB`
+      ? `${what} starts`
+      : `Fetching ${what}: ${megabytes(bytes)} of ${megabytes(total)} MB`
   }
 
   // The interpreter
@@ -156,21 +156,27 @@
     try {
       one.worker = new Worker(new URL(files.worker, base), { type: "module" })
     } catch (error) {
-      throw new Problem(`${blocked} (${error.message}). Allow it for this site, or try another browser.`)
+      throw new Problem(`${blocked} (${error.message}): allow it for this site, or try another browser.`)
     }
     one.worker.onerror = (event) => {
       event.preventDefault()
       const detail = event.message ? ` (${event.message})` : ""
-      one.end(new Problem(`${blocked}${detail}: it is blocked, or a file is missing. ${AGAIN}`))
+      fail(`${blocked}${detail}: it is blocked, or a file is missing.`)
     }
     one.worker.onmessage = ({ data }) => {
       if (data.type === "progress") showProgress(data)
       else if (data.type === "output") showOutput(shown, data, files.ink)
-      else if (data.type === "failed") one.end(new Problem(`${data.problem} ${AGAIN}`))
+      else if (data.type === "failed") fail(data.problem)
       else one.answer(data)
     }
     await ask({ type: "start", manifest: files, base: base.href, cache })
     cache = "default"
+    one.ready = true
+  }
+
+  function fail(reason) {
+    if (!python.ready) cache = "reload"
+    endPython(reason)
   }
 
   function ask(message) {
@@ -179,22 +185,23 @@
     return Promise.race([answer, python.ended])
   }
 
-  function endPython(error) {
-    python?.worker?.terminate()
-    python?.end(error)
+  // Ends the interpreter and whatever waits for it; the sentence that says so
+  function endPython(reason) {
+    const { worker, end, ready } = python
+    const sentence = `${reason} ${ready ? "The variables are gone: Run starts anew." : AGAIN}`
+    worker?.terminate()
     python = undefined
     for (const cell of cells) cell.ran = undefined
+    end(new Problem(sentence))
+    return sentence
   }
 
-  const GONE = "The variables are gone: Run starts anew."
-
-  function stop(cell) {
-    endPython(new Problem(`Stopped. ${GONE}`))
+  function stop() {
+    if (python) endPython("Stopped.")
   }
 
   function restart(cell) {
-    endPython(new Problem(""))
-    say(cell, `Python has ended. ${GONE}`)
+    say(cell, endPython("Python has ended."))
     showButtons(cell)
   }
 
@@ -214,11 +221,7 @@
       await runInOrder(cell)
     } catch (error) {
       if (!(error instanceof Problem)) console.error(error)
-      const had = cells.some((one) => one.ran !== undefined)
-      const fatal = python && had ? ` ${GONE}` : ""
-      if (python) cache = "reload"
-      endPython(error)
-      say(cell, error instanceof Problem ? error.message + fatal : `${error}. ${AGAIN}${fatal}`)
+      say(cell, python ? endPython(error.message) : error.message)
     } finally {
       cell.progress.hidden = true
       for (const one of cells) one.box.classList.remove("run-now")

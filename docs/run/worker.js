@@ -1,6 +1,6 @@
 // Python in a worker: the only file that knows Pyodide. It fetches the files that the manifest names,
 // compares each with its SHA-256, and runs cells. To the page it says
-//   {type: "progress", bytes, total}   while it fetches
+//   {type: "progress", what, bytes, total}   while it fetches
 //   {type: "ready"}                    once, when cells can run
 //   {type: "output", kind, text}       what a cell shows
 //   {type: "done", ok}                 a cell has ended, with or without an error
@@ -8,6 +8,7 @@
 
 const SITE_PACKAGES = "/lib/python3.12/site-packages"
 let manifest, base, cache, python, kernel, progress
+const NAMES = { python: "Python", figures: "Matplotlib" }
 let figures = false // whether Matplotlib is there
 
 const send = (type, more = {}) => postMessage({ type, ...more })
@@ -93,7 +94,8 @@ async function install(files) {
 // {name: promise of its content} of all files that are needed for a thing, fetched side by side
 function fetchAll(thing) {
   const wanted = Object.entries(manifest.files).filter(([, file]) => file.for === thing)
-  progress = { bytes: 0, total: wanted.reduce((sum, [, file]) => sum + file.size, 0), said: 0 }
+  const total = wanted.reduce((sum, [, file]) => sum + file.size, 0)
+  progress = { what: NAMES[thing], bytes: 0, total, said: 0 }
   const files = Object.fromEntries(wanted.map(([name, file]) => [name, fetched(name, file)]))
   for (const file of Object.values(files)) file.catch(() => {}) // one that fails is enough to say
   return files
@@ -132,7 +134,7 @@ function count(bytes) {
   progress.bytes += bytes
   if (performance.now() - progress.said < 50 && progress.bytes < progress.total) return
   progress.said = performance.now()
-  send("progress", { bytes: Math.min(progress.bytes, progress.total), total: progress.total })
+  send("progress", progress)
 }
 
 async function isIntact(content, sha256) {
