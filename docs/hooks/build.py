@@ -119,8 +119,8 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
     wide = '<div class="wide" tabindex="0" role="group" aria-label="table">'
     content = re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
-    if '<div class="cell-in' in content:
-        content += run_here.script([file.src_uri for file in files], page.url)
+    if run_here.FIRST_CELL in content:
+        content = run_here.with_script(content, [file.src_uri for file in files], page.url)
     return content
 
 

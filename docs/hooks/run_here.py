@@ -25,6 +25,11 @@ NODE_MODULES = ROOT / "node_modules"
 PYODIDE = NODE_MODULES / "pyodide"
 PACKED = {".js", ".mjs", ".wasm"}  # what is no archive yet, and shrinks to a third
 OF_THE_LIBRARY = {".py", ".npz", ".txt"}
+FIRST_CELL = '<div class="cell'
+NO_SCRIPT = (
+    '<noscript><p class="run-note">You can run the cells of this page here: allow it JavaScript.</p>'
+    "</noscript>"
+)
 LICENCE = (
     "/* CodeMirror and Lezer: MIT licence, (c) Marijn Haverbeke and others; simplegrad: MIT */"
 )
@@ -78,14 +83,14 @@ def files() -> dict[str, bytes]:
     return {f"{PLACE}{name}": content for name, content in made.items()}
 
 
-def script(paths: Collection[str], url: str) -> str:
-    """What the page at a URL ends with, so that its cells run: page.js, and where the manifest is."""
+def with_script(html: str, paths: Collection[str], url: str) -> str:
+    """The content of a page with cells, at a URL, with page.js and where the manifest is."""
     page, manifest = (
-        next(path for path in paths if path.startswith(f"{PLACE}{name}-"))
+        next(get_relative_url(path, url) for path in paths if path.startswith(f"{PLACE}{name}-"))
         for name in ("page", "manifest")
     )
-    page, manifest = get_relative_url(page, url), get_relative_url(manifest, url)
-    return f'\n<script src="{page}" data-manifest="{manifest}" defer></script>\n'
+    html = html.replace(FIRST_CELL, f"{NO_SCRIPT}\n{FIRST_CELL}", 1)
+    return f'{html}\n<script src="{page}" data-manifest="{manifest}" defer></script>\n'
 
 
 def hashed(name: str, content: bytes) -> str:

@@ -81,8 +81,9 @@ def test_before_a_click_nothing_of_python_is_fetched(visit, site):
     assert size < 25_000
 
 
-def test_without_javascript_the_page_has_no_buttons(visit):
+def test_without_javascript_the_page_has_no_buttons_and_a_sentence(visit):
     page = visit(CELLS, java_script_enabled=False)
+    assert page.get_by_text("allow it JavaScript").is_visible()
     assert page.locator("article .cell .cell-out").first.is_visible()
     assert page.locator("article .cell button").count() == 0
 
