@@ -98,18 +98,25 @@ def test_the_snippet_of_the_readme_runs_and_only_the_site_is_asked(visit, troubl
     assert trouble == []
 
 
-# Cells whose numbers hang on the last bits, which another processor's exp and matmul round in their
-# own way: what differs, by the page and the start of the cell's code
+# Cells whose numbers measure time or rounding, or hang on the last bits, which another processor's exp
+# and matmul round in their own way; each by the start of its code
 CHAOTIC = {
-    "tutorials/01_quickstart/": ["# A solution of exercise 3"],
-    "tutorials/02_gradients/": ["steps = ", "# A solution"],
-    "tutorials/06_adam/": ["# A solution of exercise 3"],
-    "tutorials/08_modules/": [""],
+    "mistakes": ["model = nn.Sequential(nn.Linear(2, 8))\nmodel.heads = {"],  # the order of a set
+    "tutorials/01_quickstart": ["# A solution of exercise 2"],
+    "tutorials/02_gradients": ["hs = ", "good = "],
+    "tutorials/06_adam": ["# A solution of exercise 2"],
+    "tutorials/08_modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
+    "tutorials/09_fast": ["def ", "block_sizes = ", "# A solution"],
+    "tutorials/11_tiny_gpt": ["@fast.replay\ndef training_loss"],
 }
-PAGES = sorted(
-    path.stem if path.parent.name == "docs" else f"tutorials/{path.stem}"
-    for path in (*ROOT.glob("docs/*.py"), *ROOT.glob("tutorials/[0-9]*.py"))
-)
+SHORT = ["index", "explain", "drawing", "mistakes", "tutorials/03_backward"]
+PAGES = [
+    pytest.param(name, marks=[] if name in SHORT else pytest.mark.long)
+    for name in sorted(
+        path.stem if path.parent.name == "docs" else f"tutorials/{path.stem}"
+        for path in (*ROOT.glob("docs/*.py"), *ROOT.glob("tutorials/[0-9]*.py"))
+    )
+]
 # All that a page shows, with its folds open
 OUTPUTS = """() => {
   document.querySelectorAll("details").forEach(fold => fold.open = true)
@@ -137,11 +144,12 @@ def test_all_cells_of_a_page_run_in_order_and_show_what_was_built(visit, trouble
             continue
         assert now["pictures"] == was["pictures"], number
         assert now["error"] == was["error"], (number, now["texts"])
-        is_chaotic = any(was["code"].startswith(start) for start in CHAOTIC.get(url, []))
+        is_chaotic = any(was["code"].startswith(start) for start in CHAOTIC.get(name, []))
         assert len(now["texts"]) == len(was["texts"]), number
         for old, new in zip(was["texts"], now["texts"], strict=True):
-            text = new[new.rfind(old.split(":")[0] + ":") :] if now["error"] else new
-            assert is_chaotic or agree(old, text), (number, old, new)
+            if new.startswith("Traceback"):  # the built page shows the last lines of it
+                new = "\n".join(new.split("\n")[-len(old.split("\n")) :])
+            assert is_chaotic or agree(old, new), (number, old, new)
     assert trouble == []
 
 
@@ -191,6 +199,10 @@ def test_a_traceback_shows_the_cell_and_the_library_and_nothing_else(visit):
     assert files[0] == "cell 1"
     assert all(name.startswith("simplegrad/") for name in files[1:])
     assert re.match(r"\w+Error: ", text.splitlines()[-1])
+    write(page, 1, "import torch")
+    assert "run the code on your machine" in run(page, 1, "has failed")
+    write(page, 1, "input('Name?')")
+    assert "write the answer into the cell" in run(page, 1, "has failed")
 
 
 def test_a_cell_above_that_fails_is_named(visit):
@@ -200,33 +212,19 @@ def test_a_cell_above_that_fails_is_named(visit):
     assert shown(page, 1).endswith("ZeroDivisionError: division by zero")
 
 
-def test_what_is_printed_comes_while_the_cell_runs(visit):
-    page = visit(CELLS)
-    write(page, 1, "print('first')\nwhile True: pass")
-    press(page, "Run", 1)
-    cell(page, 1).locator(".run-output", has_text="first").wait_for()
-    press(page, "Stop", 1)
-
-
-def test_an_endless_loop_is_stopped_and_the_next_run_starts_anew(visit):
-    page = visit(CELLS)
-    write(page, 1, "kept = 1\nprint(kept)")
-    run(page, 1)
-    write(page, 1, "print('on')\nwhile True: pass")
-    press(page, "Run", 1)
-    cell(page, 1).locator(".run-output", has_text="on").wait_for()
-    press(page, "Stop", 1)
-    assert note(page, 1, "Stopped") == "Stopped. The variables are gone: Run starts anew."
-    write(page, 1, "print('kept' in globals())")
-    assert run(page, 1) == "False"
-
-
-def test_a_restart_forgets_the_variables(visit):
+def test_an_endless_loop_is_stopped_and_then_as_after_a_restart_nothing_is_left(visit):
     page = visit(CELLS)
     write(page, 1, "kept = 1")
     run(page, 1)
     press(page, "Restart", 1)
     note(page, 1, "Python has ended. The variables are gone")
+    write(page, 1, "print('kept' in globals())\nkept = 1")
+    assert run(page, 1) == "False"
+    write(page, 1, "print('on')\nwhile True: pass")
+    press(page, "Run", 1)
+    cell(page, 1).locator(".run-output", has_text="on").wait_for()
+    press(page, "Stop", 1)
+    assert note(page, 1, "Stopped") == "Stopped. The variables are gone: Run starts anew."
     write(page, 1, "print('kept' in globals())")
     assert run(page, 1) == "False"
 
@@ -241,24 +239,16 @@ def test_a_fatal_error_is_survived(visit):
     assert run(page, 1) == "1"
 
 
-@pytest.mark.parametrize("code", ["'x' * 100_000", "'\\n' * 100_000"], ids=["text", "lines"])
-def test_a_hundred_megabytes_of_output_are_capped_and_the_page_lives(visit, code):
+def test_a_hundred_megabytes_of_output_are_capped_and_the_page_lives(visit):
     page = visit(CELLS)
-    write(page, 1, f"for _ in range(1000): print({code})\nlast = 1")
-    text = run(page, 1)
-    assert len(text) < 1_100_000
-    assert text.endswith("The cell itself went on.")
-    assert page.evaluate("1 + 1") == 2
-    write(page, 1, "print(last)")
-    assert run(page, 1) == "1"
-
-
-def test_a_package_that_is_not_there_and_input_say_so(visit):
-    page = visit(CELLS)
-    write(page, 1, "import torch")
-    assert "run the code on your machine" in run(page, 1, "has failed")
-    write(page, 1, "input('Name?')")
-    assert "write the answer into the cell" in run(page, 1, "has failed")
+    for one in "'x' * 100_000", "'\\n' * 100_000":
+        write(page, 1, f"for _ in range(1000): print({one})\nlast = 1")
+        text = run(page, 1)
+        assert len(text) < 1_100_000
+        assert text.endswith("The cell itself went on.")
+        assert page.evaluate("1 + 1") == 2
+        write(page, 1, "print(last)")
+        assert run(page, 1) == "1"
 
 
 def test_two_pages_run_at_the_same_time(visit):
@@ -405,9 +395,10 @@ def test_a_file_that_does_not_come_whole_is_said_and_the_next_run_works(visit, w
     press(page, "Run", 1)
     note(page, 1, said)
     assert shown(page, 2) == built
-    page.context.unroute("**/numpy-*.whl")
-    write(page, 1, "print(1)")
-    assert run(page, 1) == "1"
+    if wrong is damage:
+        page.context.unroute("**/numpy-*.whl")
+        write(page, 1, "print(1)")
+        assert run(page, 1) == "1"
 
 
 def test_a_worker_that_is_missing_is_said(visit):
