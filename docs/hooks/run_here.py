@@ -13,6 +13,7 @@ import subprocess
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import notebook_pages
 from mkdocs.utils import get_relative_url
@@ -74,7 +75,7 @@ def files() -> dict[str, bytes]:
     manifest = {
         "worker": put("worker.js", (RUN / "worker.js").read_bytes()),
         "editor": put("editor.js", editor()),
-        "pyodide": json.loads(read(PYODIDE / "package.json"))["version"],
+        "pyodide": lock_file()["info"],
         "ink": notebook_pages.INK,
         "files": entries,
     }
@@ -114,6 +115,12 @@ def interpreter() -> dict[str, bytes]:
     return {name: read(PYODIDE / name) for name in names}
 
 
+def lock_file() -> dict[str, Any]:
+    """What this Pyodide is made for, and each package that was made with it."""
+    lock: dict[str, Any] = json.loads(read(PYODIDE / "pyodide-lock.json"))
+    return lock
+
+
 def editor() -> bytes:
     """CodeMirror and editor.js, in one file."""
     read(NODE_MODULES / "esbuild" / "package.json")
@@ -136,8 +143,7 @@ def editor() -> bytes:
 
 def wheels() -> list[dict[str, str]]:
     """The rows of wheels.json, each wheel being the one that this Pyodide was made with."""
-    lock = json.loads(read(PYODIDE / "pyodide-lock.json"))["packages"].values()
-    known = {package["file_name"]: package["sha256"] for package in lock}
+    known = {one["file_name"]: one["sha256"] for one in lock_file()["packages"].values()}
     rows: list[dict[str, str]] = json.loads((WHEELS / "wheels.json").read_text(encoding="utf-8"))
     for row in rows:
         path = WHEELS / row["file"]

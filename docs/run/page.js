@@ -1,4 +1,4 @@
-// Run it here: gives each cell of a page its buttons. Before the first click, nothing else is fetched.
+// Run it here: gives each cell of a page its buttons. Before the first click, nothing more is fetched.
 // Then one worker runs Python for all cells of the page (worker.js); the editor comes with the first
 // Edit (editor.js). Where something is missing, a sentence says so, and the page is as it was built.
 ;(() => {
@@ -122,8 +122,8 @@
   function findManifest() {
     manifest ??= fetch(script.dataset.manifest)
       .then((answer) => {
-        if (!answer.ok) throw new Problem(`A file of this site is missing (${answer.status}): ${answer.url}`)
-        return answer.json()
+        if (answer.ok) return answer.json()
+        throw new Problem(`The file ${answer.url} is missing on the server (${answer.status}).`)
       })
       .catch((error) => {
         manifest = undefined
@@ -140,7 +140,10 @@
         "In the folder of the site, “python -m http.server” is one."
       )
     if (!window.WebAssembly || !window.Worker || !window.DecompressionStream)
-      return "This browser cannot run Python: it has no WebAssembly, or it is older than 2023. Try another one."
+      return (
+        "This browser cannot run Python: it has no WebAssembly, or it is older than 2023. " +
+        "Try another one."
+      )
   }
 
   let cache = "default" // after a failure "reload": what a browser has kept may be what is damaged
@@ -156,17 +159,18 @@
     try {
       one.worker = new Worker(new URL(files.worker, base), { type: "module" })
     } catch (error) {
-      throw new Problem(`${blocked} (${error.message}): allow it for this site, or try another browser.`)
+      const detail = `${blocked} (${error.message})`
+      throw new Problem(`${detail}: allow it for this site, or try another browser.`)
     }
     one.worker.onerror = (event) => {
       event.preventDefault()
       const detail = event.message ? ` (${event.message})` : ""
-      fail(`${blocked}${detail}: it is blocked, or a file is missing.`)
+      fail(one, `${blocked}${detail}: it is blocked, or a file is missing.`)
     }
     one.worker.onmessage = ({ data }) => {
       if (data.type === "progress") showProgress(data)
       else if (data.type === "output") showOutput(shown, data, files.ink)
-      else if (data.type === "failed") fail(data.problem)
+      else if (data.type === "failed") fail(one, data.problem)
       else one.answer(data)
     }
     await ask({ type: "start", manifest: files, base: base.href, cache })
@@ -174,8 +178,9 @@
     one.ready = true
   }
 
-  function fail(reason) {
-    if (!python.ready) cache = "reload"
+  function fail(one, reason) {
+    if (one !== python) return // it was ended before it could say so
+    if (!one.ready) cache = "reload"
     endPython(reason)
   }
 
@@ -231,22 +236,22 @@
   }
 
   async function runInOrder(cell) {
-    const due = cells.filter((one) => one.runs && one.number < cell.number && one.ran !== textOf(one))
+    const isDue = (one) => one.runs && one.number < cell.number && one.ran !== textOf(one)
+    const due = cells.filter(isDue)
+    const above = due.length === 1 ? "one cell above" : `${due.length} cells above`
     for (const [index, one] of [...due, cell].entries()) {
-      const above = due.length === 1 ? "the cell above" : `${due.length} cells above`
       if (one === cell) say(cell, "Running")
-      else say(cell, `First ${above}, not run yet: ${index + 1} of ${due.length}`)
+      else say(cell, `First, ${above}: ${index + 1} of ${due.length}`)
       const ok = await runOne(one)
       if (ok || one.showsAnError) continue
       if (one !== cell) {
         const link = element("a", { href: `#${idOf(one)}`, textContent: `Cell ${one.number}` })
-        say(cell, "")
-        cell.note.append(link, " above has failed, so this one was not run.")
+        cell.note.replaceChildren(link, " above has failed, so this one was not run.")
         spoken.textContent = cell.note.textContent
       } else say(cell, "The cell has failed.")
       return
     }
-    say(cell, due.length ? `Done, after ${due.length === 1 ? "one cell" : `${due.length} cells`} above.` : "Done.")
+    say(cell, due.length ? `Done, after ${above}.` : "Done.")
   }
 
   function idOf(cell) {
@@ -280,7 +285,8 @@
   }
 
   function forgetPictures(cell) {
-    for (const picture of cell.live.querySelectorAll("img")) URL.revokeObjectURL(picture.src)
+    for (const picture of cell.live.querySelectorAll("img"))
+      URL.revokeObjectURL(picture.src.split("#")[0])
   }
 
   function showOutput(cell, { kind, text }, ink) {
@@ -323,6 +329,7 @@
   }
 
   function reset(cell) {
+    if (shown === cell) return say(cell, "This cell is running. Wait for it, or stop it.")
     cell.editor?.destroy()
     cell.editor = undefined
     forget(cell)
@@ -383,7 +390,7 @@
       if (cell.editor) return
       cell.editor = editText({
         text: textOf(cell),
-        label: `Code of cell ${cell.number}. Escape, then Tab, leaves the editor; Control and Enter run it`,
+        label: `Code of cell ${cell.number}. Control and Enter run it; Escape, then Tab, leaves it.`,
         changed: (text) => keep(cell, text),
         run: () => run(cell),
       })
@@ -396,7 +403,8 @@
       say(
         cell,
         whyNot() ??
-          `The editor cannot be fetched (${error.message}). Look after your connection, and press Edit again.`,
+          `The editor cannot be fetched (${error.message}). ` +
+            "Look after your connection, and press Edit again.",
       )
     }
   }

@@ -6,8 +6,8 @@
 //   {type: "done", ok}                 a cell has ended, with or without an error
 //   {type: "failed", problem}          this worker is of no use any more: end it
 
-const SITE_PACKAGES = "/lib/python3.12/site-packages"
 let manifest, base, cache, python, kernel, progress
+let packages // the folder of what is installed
 const NAMES = { python: "Python", figures: "Matplotlib" }
 let figures = false // whether Matplotlib is there
 
@@ -32,7 +32,7 @@ async function start(data) {
   const { loadPyodide } = await importScript(await files["pyodide.mjs"])
   await importScript(await files["pyodide.asm.js"])
   const [wasm, library] = [await files["pyodide.asm.wasm"], await files["python_stdlib.zip"]]
-  const lock = JSON.stringify({ info: { ...LOCK, version: manifest.pyodide }, packages: {} })
+  const lock = JSON.stringify({ info: manifest.pyodide, packages: {} })
   const given = { "pyodide.asm.wasm": wasm, "python_stdlib.zip": library, "pyodide-lock.json": lock }
   const types = { "pyodide.asm.wasm": "application/wasm", "pyodide-lock.json": "application/json" }
   const failureOfWebAssembly = watchWebAssembly()
@@ -45,8 +45,9 @@ async function start(data) {
   const loading = loadPyodide({ indexURL: base, env: { HOME: "/home/reader", TZ: "UTC" } })
   python = await Promise.race([loading, failureOfWebAssembly])
   self.fetch = elsewhere
+  packages = python.runPython("import sysconfig; sysconfig.get_path('purelib')")
   await install(files)
-  python.FS.writeFile(`${SITE_PACKAGES}/kernel_of_the_page.py`, await files["kernel.py"])
+  python.FS.writeFile(`${packages}/kernel_of_the_page.py`, await files["kernel.py"])
   kernel = python.pyimport("kernel_of_the_page")
   python.runPython("import simplegrad")
   send("ready")
@@ -67,15 +68,14 @@ function watchWebAssembly() {
   })
 }
 
-const LOCK = { abi_version: "2024_0", arch: "wasm32", platform: "emscripten_3_1_58", python: "3.12.7" }
-
 async function run({ name, source }) {
   if (!figures && /^\s*(import|from)\s+(matplotlib|pylab|mpl_toolkits)\b/m.test(source)) {
     const files = fetchAll("figures")
     await install(files)
-    const settings = `${SITE_PACKAGES}/matplotlib/page.matplotlibrc`
+    const settings = `${packages}/matplotlib/page.matplotlibrc`
     python.FS.writeFile(settings, await files["matplotlibrc"])
-    python.FS.writeFile(`${SITE_PACKAGES}/matplotlib/fontlist.json`, await files["fontlist.json"])
+    // Without the list, Matplotlib looks at each of its fonts, which takes seconds
+    python.FS.writeFile(`${packages}/matplotlib/fontlist.json`, await files["fontlist.json"])
     kernel.prepare_figures(settings)
     figures = true
   }
@@ -86,7 +86,7 @@ async function run({ name, source }) {
 async function install(files) {
   for (const [name, content] of Object.entries(files))
     if (/\.(whl|zip)$/.test(name) && name !== "python_stdlib.zip")
-      python.unpackArchive(await content, "zip", { extractDir: SITE_PACKAGES })
+      python.unpackArchive(await content, "zip", { extractDir: packages })
 }
 
 // Files

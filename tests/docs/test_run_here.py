@@ -98,8 +98,8 @@ def test_the_snippet_of_the_readme_runs_and_only_the_site_is_asked(visit, troubl
     assert trouble == []
 
 
-# Cells whose numbers measure time or rounding, or hang on the last bits, which another processor's exp
-# and matmul round in their own way; each by the start of its code
+# Cells whose numbers measure time or rounding, or hang on the last bits, which another processor's
+# exp and matmul round in their own way; each by the start of its code
 CHAOTIC = {
     "mistakes": ["model = nn.Sequential(nn.Linear(2, 8))\nmodel.heads = {"],  # the order of a set
     "tutorials/01_quickstart": ["# A solution of exercise 2"],
