@@ -27,9 +27,9 @@ PYODIDE = NODE_MODULES / "pyodide"
 PACKED = {".js", ".mjs", ".wasm"}  # what is no archive yet, and shrinks to a third
 OF_THE_LIBRARY = {".py", ".npz", ".txt"}
 FIRST_CELL = '<div class="cell'
-NO_SCRIPT = (
-    '<noscript><p class="run-note">You can run the cells of this page here: allow it JavaScript.</p>'
-    "</noscript>"
+NO_SCRIPT = (  # is seen where there is none
+    '<p class="run-note run-no-script" data-search-exclude>'
+    "You can run the cells of this page here: allow it JavaScript.</p>"
 )
 LICENCE = (
     "/* CodeMirror and Lezer: MIT licence, (c) Marijn Haverbeke and others; simplegrad: MIT */"
