@@ -114,8 +114,8 @@ def run(name: str, source: str, send: Send) -> bool:
     linecache.cache[name] = len(source), None, lines, name  # for tracebacks and inspect
     vars(page).pop("__warningregistry__", None)  # a cell that runs again warns again
     try:
-        *statements, last = parts_of(source, name)
-        exec(statements[0], vars(page))
+        statements, last = parts_of(source, name)
+        exec(statements, vars(page))
         if last is not None:
             value = eval(last, vars(page))
             if value is not None:
@@ -135,12 +135,10 @@ def parts_of(source: str, name: str) -> tuple[types.CodeType, types.CodeType | N
     """The compiled statements, and the last one apart where it is an expression."""
     tree = ast.parse(source, name)
     last = None
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
+    is_silent = source.rstrip().endswith(";")  # as in a notebook
+    if tree.body and isinstance(tree.body[-1], ast.Expr) and not is_silent:
         expression = ast.Expression(tree.body.pop().value)
-        if not source.rstrip().endswith(";"):
-            last = compile(expression, name, "eval", dont_inherit=True)
-        else:
-            tree.body.append(ast.Expr(expression.body))
+        last = compile(expression, name, "eval", dont_inherit=True)
     return compile(tree, name, "exec", dont_inherit=True), last
 
 
