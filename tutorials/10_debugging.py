@@ -37,7 +37,7 @@
 # the answer of pdb, and `show` prints them as you would see them in a terminal. Only the folders are
 # left out. You can type the same commands yourself.
 
-# %% jupyter={"source_hidden": true} tags=["not-in-the-page"]
+# %% jupyter={"source_hidden": true}
 import inspect
 import os
 import re
@@ -121,6 +121,8 @@ assert "-> return a * b" in session[6][1]
 # A debugger prints a Tensor with its repr, and the repr is made to fit on a line.
 
 # %%
+import numpy as np
+
 import simplegrad as sg
 
 w = sg.Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True, name="w")
@@ -175,10 +177,8 @@ show(session[6:10])
 #
 # $$da = dc \, b$$
 
+
 # %% tags=["not-in-the-page"]
-import numpy as np
-
-
 def numbers(answer):
     """The numbers between the brackets of an array that pdb has printed."""
     inside = answer[answer.index("[") + 1 : answer.index("]")]
@@ -570,7 +570,7 @@ assert a.grad[1] == explanation.lines[-1].result == 64
 # choose a configuration in the pane Run and Debug, and press F5. "Current file" runs the script that you
 # are looking at, this tutorial for example.
 
-# %%
+# %% tags=["not-in-the-page"]
 import json
 
 launch = Path(sg.__file__).parents[1] / ".vscode" / "launch.json"

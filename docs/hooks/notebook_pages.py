@@ -24,7 +24,7 @@ SOURCES = {".py", ".npz", ".txt"}
 RUNNERS = [HOOKS / name for name in ("matplotlibrc", "notebook_pages.py", "pair.py")]
 LIMIT = 600  # seconds for one cell: longer, and it hangs
 ERROR_WANTED = "raises-exception"  # the tag of a cell that shows an error
-NOT_IN_THE_PAGE = "not-in-the-page"  # that of a cell that starts processes or takes minutes
+NOT_IN_THE_PAGE = "not-in-the-page"  # that of a cell that needs processes, minutes or files
 
 # Pictures are SVG, with letters drawn as curves: no font is needed to see them as they are
 FIRST_CELL = """\

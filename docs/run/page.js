@@ -49,8 +49,8 @@
     cell.block.append(bar)
     if (!cell.runs) {
       bar.textContent =
-        "This cell starts processes, takes minutes or needs a finer clock than pages have: " +
-        "run it on your machine."
+        "This cell needs what a page cannot give it, such as a process, a file, minutes or a fine " +
+        "clock: run it on your machine."
       return
     }
     bar.setAttribute("role", "group")

@@ -30,6 +30,7 @@ for package in "mkdocs", "jupytext", "nbclient":
 import build  # noqa: E402, these are beside what builds the site
 import equation_page  # noqa: E402
 import notebook_pages  # noqa: E402
+import pair  # noqa: E402
 import run_here  # noqa: E402
 import typeset  # noqa: E402
 from markdown import Markdown  # noqa: E402
@@ -283,6 +284,35 @@ def test_a_page_with_cells_gets_the_script_and_another_does_not():
     assert build.on_page_content("<p>Text</p>", page, None, files) == "<p>Text</p>"
     with_cells = build.on_page_content('<div class="cell"></div>', page, None, files)
     assert f'<script src="../{names[0]}" data-manifest="../{names[1]}" defer>' in with_cells
+
+
+def names_of(source):
+    """The names that a cell binds, and those that it reads."""
+    bound, read = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+    return bound, read
+
+
+SCRIPTS = [*pair.scripts(), *sorted((ROOT / "docs").glob("*.py"))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_cell_that_runs_in_the_page_needs_none_that_does_not(script):
+    there, missing = set(), set()
+    for cell in pair.notebook_of(script.read_text(encoding="utf-8")).cells:
+        if cell.cell_type == "code":
+            bound, read = names_of(cell.source)
+            if notebook_pages.NOT_IN_THE_PAGE in cell.metadata.get("tags", []):
+                missing |= bound
+            else:
+                there |= bound
+                assert not read & missing - there, cell.source
 
 
 # Equations

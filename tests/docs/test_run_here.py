@@ -106,7 +106,7 @@ CHAOTIC = {
     "tutorials/02_gradients": ["hs = ", "good = "],
     "tutorials/06_adam": ["# A solution of exercise 2"],
     "tutorials/08_modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
-    "tutorials/09_fast": ["def ", "block_sizes = ", "# A solution"],
+    "tutorials/09_fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
     "tutorials/11_tiny_gpt": ["@fast.replay\ndef training_loss"],
 }
 SHORT = ["index", "explain", "drawing", "mistakes", "tutorials/03_backward"]
@@ -122,7 +122,7 @@ OUTPUTS = """() => {
   document.querySelectorAll("details").forEach(fold => fold.open = true)
   return [...document.querySelectorAll("article .cell")].map(cell => ({
     code: cell.querySelector(".cell-in code").textContent,
-    runs: Boolean(cell.querySelector("button")),
+    runs: Boolean(cell.querySelector(".run-button")),
     texts: [...cell.querySelectorAll(".cell-out code")].map(code => code.textContent.trimEnd()),
     error: Boolean(cell.querySelector(".cell-error")),
     pictures: [...cell.querySelectorAll("img.cell-out")].map(picture => picture.alt),
