@@ -22,6 +22,8 @@
 # `c = a * b` it is two step-ins to the product in NumPy, and the rule of its gradient stands below it.
 #
 # ## It trains real networks
+#
+# *Run* it here, in your browser, or *Edit* it first: nothing needs to be installed.
 
 # %%
 import simplegrad as sg

@@ -109,6 +109,7 @@ def median_time(function, repeats):
     return np.median(times)
 
 
+# %% tags=["not-in-the-page"]
 sizes = 10 ** np.arange(7)
 array_times, tensor_times = [], []
 for size in sizes:
@@ -121,7 +122,7 @@ ratios = np.divide(tensor_times, array_times)
 print(f"1 element:          the Tensor takes {ratios[0]:.1f} times as long as the array")
 print(f"1,000,000 elements: {ratios[-1]:.1f} times as long")
 
-# %% alt="Time of one product over its number of elements, both axes logarithmic. Up to a thousand elements both curves are nearly flat, that of the Tensor a few times higher. From a hundred thousand elements on they rise together and lie on each other." jupyter={"source_hidden": true}
+# %% alt="Time of one product over its number of elements, both axes logarithmic. Up to a thousand elements both curves are nearly flat, that of the Tensor a few times higher. From a hundred thousand elements on they rise together and lie on each other." jupyter={"source_hidden": true} tags=["not-in-the-page"]
 figure, axes = plt.subplots(figsize=(6.5, 3.6))
 axes.plot(sizes, np.multiply(tensor_times, 1e6), "C0o-", label="Tensor")
 axes.plot(sizes, np.multiply(array_times, 1e6), "C1s--", label="NumPy array")
@@ -713,6 +714,8 @@ for width in widths:
     print(f"width {width:4}: a readable step takes {gain:.1f} times as long")
 
 # %% alt="Horizontal bars, a readable and a fast one for each of three widths, cut into forward, backward, step and zero_grad. The readable bars have the length 1. The fast ones are shorter. At width 32 all parts have shrunk; at width 1024 it is above all the step that has, which was the longest part." jupyter={"source_hidden": true}
+from matplotlib.colors import to_rgba
+
 figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 labels, rows = [], []
 for width in widths:
@@ -728,7 +731,7 @@ for k, (part, hatch) in enumerate(zip(parts, ["", "//", "..", "xx"], strict=True
         left=starts,
         hatch=hatch,
         label=part,
-        facecolor=(f"C{k}", 0.4),
+        facecolor=to_rgba(f"C{k}", 0.4),
         edgecolor=f"C{k}",
     )
     starts += lengths

@@ -99,7 +99,7 @@ loss.backward()
 # Run to line 5, and step into it. `--Call--` says that a function is about to begin; `next` goes to its
 # first line. The line after `->` is the one that runs next.
 
-# %%
+# %% tags=["not-in-the-page"]
 commands = ["until 5", "step", "next", "next", "step", "next", "p a, b", "quit"]
 session = debug("product.py", product, commands)
 show(session[:8])
@@ -121,6 +121,8 @@ assert "-> return a * b" in session[6][1]
 # A debugger prints a Tensor with its repr, and the repr is made to fit on a line.
 
 # %%
+import numpy as np
+
 import simplegrad as sg
 
 w = sg.Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True, name="w")
@@ -154,7 +156,7 @@ assert "grad=[2, 1, 0.5, 2, ...]" in repr(w)
 # one in the first partial of the product. pdb looks up names where it stands: `sg` exists in your
 # script, and not in the files of the library. So set the breakpoints while you are still in the script.
 
-# %%
+# %% tags=["not-in-the-page"]
 commands = ["until 5", "break sg.autograd.chain_rule", "break sg.rules.Mul.da", "continue"]
 commands += ["pp tape", "continue", "args", "return", "retval", "up", "p c", "p t", "quit"]
 session = debug("product.py", product, commands)
@@ -165,7 +167,7 @@ show(session[:6])
 # `chain_rule` goes through it from the end. It has passed `Sum` and `Pow` when the next `continue`
 # reaches the partial of the product:
 
-# %%
+# %% tags=["not-in-the-page"]
 show(session[6:10])
 
 # %% [markdown]
@@ -175,10 +177,8 @@ show(session[6:10])
 #
 # $$da = dc \, b$$
 
-# %%
-import numpy as np
 
-
+# %% tags=["not-in-the-page"]
 def numbers(answer):
     """The numbers between the brackets of an array that pdb has printed."""
     inside = answer[answer.index("[") + 1 : answer.index("]")]
@@ -200,7 +200,7 @@ assert np.allclose(da, numbers(answers["retval"]))
 # `return` ran the partial to its end, which pdb calls `--Return--`, and `retval` printed what it
 # returns. `up` goes to the caller.
 
-# %%
+# %% tags=["not-in-the-page"]
 show(session[10:13])
 
 # %% [markdown]
@@ -233,7 +233,7 @@ opt.step()
 # `until` passes over them to the first equation. (The cell looks up the number of its line. You see it
 # in your editor.)
 
-# %%
+# %% tags=["not-in-the-page"]
 m_t_line = line_of(sg.optimizers.Adam.update, "m_t =")
 commands = ["until 4", "break optim.Adam.update", "continue", f"until {m_t_line}"]
 commands += ["p t, g", "p m, v", "next", "p m_t", "next", "p v_t"]
@@ -248,7 +248,7 @@ show(session[:7])
 # $$m_t = \beta_1 \, m + (1 - \beta_1) \, g$$
 # $$v_t = \beta_2 \, v + (1 - \beta_2) \, g^2$$
 
-# %%
+# %% tags=["not-in-the-page"]
 show(session[7:11])
 
 beta_1, beta_2 = 0.9, 0.999
@@ -267,7 +267,7 @@ assert np.allclose(v_t, numbers(answers["p v_t"]))
 # $$\hat m = m_t / (1 - \beta_1^t)$$
 # $$\hat v = v_t / (1 - \beta_2^t)$$
 
-# %%
+# %% tags=["not-in-the-page"]
 show(session[11:15])
 
 m_hat = m_t / (1 - beta_1**t)
@@ -282,7 +282,7 @@ assert np.allclose(v_hat, numbers(answers["p v_hat"]))
 #
 # $$\theta \mathrel{-}= lr \, \hat m / (\sqrt{\hat v} + \epsilon)$$
 
-# %%
+# %% tags=["not-in-the-page"]
 show(session[15:17])
 
 lr, eps = 0.1, 1e-8
@@ -315,7 +315,7 @@ loss.backward()
 # pdb it follows a comma. It is evaluated in the function, so it may use the function's names and those
 # of its file, such as `np`.
 
-# %%
+# %% tags=["not-in-the-page"]
 commands = ["until 3", "break sg.tensor.record, np.isnan(data).any()", "continue"]
 commands += ["p rule.__name__, data", "up", "p a", "p b", "up", "quit"]
 session = debug("softmax.py", softmax, commands)
@@ -342,7 +342,7 @@ assert np.isfinite(p.numpy()).all()
 # The loss can be finite and its gradient not. This script computes the distance of two points that
 # happen to be equal.
 
-# %%
+# %% tags=["not-in-the-page"]
 distance = """\
 import simplegrad as sg
 
@@ -363,7 +363,7 @@ print(session[1][1].splitlines()[0])
 # each partial returned, as its argument `grad`. Stop at the first that is not finite. A NaN often comes
 # from an infinity, as in the softmax above, so ask for both.
 
-# %%
+# %% tags=["not-in-the-page"]
 commands = ["until 3", "break sg.autograd.unbroadcast, not np.isfinite(grad).all()"]
 commands += ["continue", "p grad", "up", "p c", "p dc", "quit"]
 session = debug("distance.py", distance, commands)
@@ -377,7 +377,7 @@ assert "rule=Sqrt" in answers["p c"]
 #
 # $$da = dc / (2 c)$$
 
-# %%
+# %% tags=["not-in-the-page"]
 c = np.array(0.0)
 dc = np.array(1.0)
 with np.errstate(divide="ignore"):
@@ -428,7 +428,7 @@ assert "loss = (d * d).sum().sqrt()" in message
 # one. You start the program as always, without `-m pdb`. Here the learning rate is too large, and the
 # loss grows instead of falling.
 
-# %%
+# %% tags=["not-in-the-page"]
 diverging = """\
 import simplegrad as sg
 import simplegrad.optimizers as optim
@@ -481,7 +481,7 @@ except ValueError as error:
 # an error, pdb stands where the error was raised. In a notebook or at Python's own prompt, write
 # `import pdb; pdb.pm()` after the error to get there.
 
-# %%
+# %% tags=["not-in-the-page"]
 shapes = """\
 import simplegrad as sg
 from simplegrad import nn
@@ -507,7 +507,7 @@ assert answers["p self.layers.index(layer)"].strip() == "2"
 # `-W error::RuntimeWarning`, Python makes an error of the warning, and the post-mortem of the softmax
 # above stands in the exponential function:
 
-# %%
+# %% tags=["not-in-the-page"]
 options = ("-W", "error::RuntimeWarning", "-m", "pdb", "-c", "continue")
 session = debug("softmax.py", softmax, ["args", "quit"], options)
 show(session[:2])
@@ -533,7 +533,7 @@ assert "-> return np.exp(a)" in session[0][1]
 # pdb accepts all of them, and says in which file and line they are. In VS Code, go to that line and
 # press F9.
 
-# %%
+# %% tags=["not-in-the-page"]
 places = ["sg.Tensor.__mul__", "sg.rules.Mul.forward", "sg.rules.Mul.da", "sg.tensor.record"]
 places += ["sg.autograd.chain_rule", "sg.autograd.unbroadcast", "sg.nn.Module.__call__"]
 places += ["sg.functional.cross_entropy", "sg.optimizers.Optimizer.step"]
@@ -555,7 +555,7 @@ for place, (_, answer) in zip(places, session[2:], strict=False):
 # Often a table is enough. `sg.explain` makes a call and shows the lines of the library that ran, with
 # the numbers put in.
 
-# %%
+# %% tags=["not-in-the-page"]
 a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
 b = sg.Tensor([3.0, 4.0], requires_grad=True, name="b")
 loss = ((a * b) ** 2).sum()
@@ -570,7 +570,7 @@ assert a.grad[1] == explanation.lines[-1].result == 64
 # choose a configuration in the pane Run and Debug, and press F5. "Current file" runs the script that you
 # are looking at, this tutorial for example.
 
-# %%
+# %% tags=["not-in-the-page"]
 import json
 
 launch = Path(sg.__file__).parents[1] / ".vscode" / "launch.json"
@@ -610,7 +610,7 @@ if launch.exists():  # it does in a clone of the repository
 # **1.** `opt.step()` can be called again with the same gradient. Append `opt.step()` to `adam_step`, stop
 # in the second step, and print `t`, `m` and `m_t`. Check by hand that $m_t = 0.9 \, m + 0.1 \, g$.
 
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 1
 commands = ["until 4", "break optim.Adam.update", "continue", "continue"]
 commands += [f"until {m_t_line}", "next", "p t", "p m", "p m_t", "quit"]
@@ -628,7 +628,7 @@ assert np.allclose(0.9 * m + 0.1 * g, numbers(answers["p m_t"]))
 # `MatMul.db`. Which shapes have `dc`, `a` and `b` there? Which shape does the partial return? Work it
 # out before you look.
 
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 2
 matrix_product = """\
 import simplegrad as sg
@@ -655,7 +655,7 @@ assert answers["p (a.mT @ dc).shape"].strip() == "(4, 2)"
 # pdb count: `unbroadcast` is called once for each partial, `ignore 1 1000` passes breakpoint 1 the next
 # 1,000 times, and `break` alone lists the breakpoints and how often each was hit.
 
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 3
 layer_norm = """\
 import simplegrad as sg
@@ -692,7 +692,7 @@ assert "already hit 13 times" in dict(session)["break"]
 # print(loss.item(), p.grad)
 # ```
 
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 4
 entropy = """\
 import simplegrad as sg

@@ -7,6 +7,7 @@ from pathlib import Path
 import equation_page
 import notebook_pages
 import pair
+import run_here
 import typeset
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -48,7 +49,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The pages that are made by running a script, and KaTeX's style with its fonts."""
+    """The pages made by running a script, KaTeX's style with its fonts, and what runs in a page."""
     for script in (*pair.scripts(), *sorted(DOCS.glob("*.py"))):
         folder = "tutorials/" if script.parent != DOCS else ""
         try:
@@ -64,8 +65,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             made[f"{script.stem}.ipynb"] = pair.written(pair.notebook_of(text))
         for name, content in made.items():
             files.append(File.generated(config, folder + name, content=content))
-    for name, content in katex_style().items():
-        files.append(File.generated(config, f"assets/katex/{name}", content=content))
+    made = {f"assets/katex/{name}": content for name, content in katex_style().items()}
+    try:
+        made |= run_here.files()
+    except run_here.RunError as error:
+        raise PluginError(str(error)) from error
+    for name, content in made.items():
+        files.append(File.generated(config, name, content=content))
     return files
 
 
@@ -107,12 +113,15 @@ def with_links(markdown: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Tables that scroll by keyboard; a picture without its text alternative stops the build."""
+    """Tables that scroll by keyboard, cells that run; a picture without its text stops the build."""
     for image in re.findall(r"<img\b[^>]*>", content):
         if not re.search(r'\balt="[^"]+"', image):
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
     wide = '<div class="wide" tabindex="0" role="group" aria-label="table">'
-    return re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
+    content = re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
+    if run_here.FIRST_CELL in content:
+        content = run_here.with_script(content, [file.src_uri for file in files], page.url)
+    return content
 
 
 def place_of(image: str, page: Page) -> str:

@@ -1,6 +1,7 @@
 """Scripts of cells as pages: run as a notebook, and written as Markdown with their outputs.
 
-A page is kept in .cache/ and made again when its script, the library or this folder has changed.
+What came out is kept in .cache/, and a script runs again when it, the library, or what runs it has
+changed.
 """
 
 import base64
@@ -20,8 +21,10 @@ from pair import ROOT, notebook_of
 HOOKS = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache" / "pages"
 SOURCES = {".py", ".npz", ".txt"}
+RUNNERS = [HOOKS / name for name in ("matplotlibrc", "notebook_pages.py", "pair.py")]
 LIMIT = 600  # seconds for one cell: longer, and it hangs
 ERROR_WANTED = "raises-exception"  # the tag of a cell that shows an error
+NOT_IN_THE_PAGE = "not-in-the-page"  # that of a cell that needs processes, minutes or files
 
 # Pictures are SVG, with letters drawn as curves: no font is needed to see them as they are
 FIRST_CELL = """\
@@ -54,6 +57,7 @@ def page_of(script: Path) -> Page:
             parts.append(cell.source)
             continue
         alt, hidden = cell.metadata.get("alt"), cell.metadata.get("jupyter", {})
+        block = []
         source = fenced(cell.source, "{.python .cell-in}")
         output = []
         for one in joined(cell.outputs):
@@ -61,11 +65,12 @@ def page_of(script: Path) -> Page:
             output.append(markdown)
             pictures |= files
         if hidden.get("outputs_hidden"):
-            parts.append(folded("A solution", "\n\n".join([source, *output])))
+            block.append(folded("A solution", "\n\n".join([source, *output])))
         elif hidden.get("source_hidden"):
-            parts += [*output, folded("The code of this picture" if alt else "The code", source)]
+            block += [*output, folded("The code of this picture" if alt else "The code", source)]
         else:
-            parts += [source, *output]
+            block += [source, *output]
+        parts.append(one_cell("\n\n".join(block), cell.metadata.get("tags", [])))
     markdown = "\n\n".join(parts) + "\n"
     return Page(markdown.replace(ERRORS, table_of_errors(notebook)), pictures)
 
@@ -74,7 +79,7 @@ def executed(script: Path) -> NotebookNode:
     """The notebook of a script with its outputs."""
     library = (path for path in (ROOT / "simplegrad").rglob("*") if path.suffix in SOURCES)
     key = hashlib.sha256()
-    for path in (script, *sorted(library), *sorted(HOOKS.glob("*.*"))):
+    for path in (script, *sorted(library), *RUNNERS):
         key.update(path.read_bytes())
     kept = CACHE / f"{script.stem}-{key.hexdigest()[:16]}.ipynb"
     if not kept.exists():
@@ -211,6 +216,12 @@ def fenced(text: str, attributes: str) -> str:
     longest = max((len(ticks) for ticks in re.findall("`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence} {attributes}\n{text}\n{fence}"
+
+
+def one_cell(markdown: str, tags: list[str]) -> str:
+    """A cell with its output, together, as page.js looks for it."""
+    kind = " ".join(["cell", *(tag for tag in tags if tag in {ERROR_WANTED, NOT_IN_THE_PAGE})])
+    return f'<div class="{kind}" markdown>\n\n{markdown}\n\n</div>'
 
 
 def folded(summary: str, markdown: str) -> str:

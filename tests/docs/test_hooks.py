@@ -1,11 +1,15 @@
 """What builds the site: mathematics, pages from scripts, equations from the source."""
 
 import ast
+import hashlib
 import html
 import inspect
+import io
+import json
 import re
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +30,8 @@ for package in "mkdocs", "jupytext", "nbclient":
 import build  # noqa: E402, these are beside what builds the site
 import equation_page  # noqa: E402
 import notebook_pages  # noqa: E402
+import pair  # noqa: E402
+import run_here  # noqa: E402
 import typeset  # noqa: E402
 from markdown import Markdown  # noqa: E402
 from mkdocs.exceptions import PluginError  # noqa: E402
@@ -185,6 +191,128 @@ def test_on_github_it_also_has_one_to_colab(monkeypatch):
 
 def test_a_link_to_another_notebook_leads_to_its_page():
     assert build.with_downloads(PAGE, "06_adam").endswith("\nAfter [descent](05_descent.md).")
+
+
+# What runs in the page
+
+needs_pyodide = pytest.mark.skipif(
+    not (ROOT / "node_modules" / "pyodide").is_dir() or shutil.which("node") is None,
+    reason="Pyodide is missing: install Node.js and run npm ci",
+)
+
+
+@pytest.fixture(scope="module")
+def files_to_run():
+    return run_here.files()
+
+
+@needs_pyodide
+def test_the_manifest_tells_the_truth_of_each_file_and_each_name_has_its_hash(files_to_run):
+    (manifest,) = [json.loads(c) for name, c in files_to_run.items() if "/manifest-" in name]
+    for name, file in manifest["files"].items():
+        content = files_to_run[run_here.PLACE + file["url"]]
+        digest = hashlib.sha256(content).hexdigest()
+        assert (len(content), digest) == (file["size"], file["sha256"]), name
+        assert digest[:8] in file["url"]
+        assert file["for"] in {"python", "figures"}
+        assert (content[:2] == b"\x1f\x8b") == file["packed"]
+    named = {file["url"] for file in manifest["files"].values()}
+    named |= {manifest["worker"], manifest["editor"]}
+    assert named < {name.removeprefix(run_here.PLACE) for name in files_to_run}
+
+
+@needs_pyodide
+def test_what_is_fetched_before_the_first_output_is_at_most_ten_megabytes(files_to_run):
+    (manifest,) = [json.loads(c) for name, c in files_to_run.items() if "/manifest-" in name]
+    sizes = [file["size"] for file in manifest["files"].values() if file["for"] == "python"]
+    assert sum(sizes) < 10e6
+
+
+@needs_pyodide
+def test_the_files_are_the_same_when_they_are_made_again(files_to_run):
+    assert run_here.files() == files_to_run
+
+
+@needs_pyodide
+def test_the_library_in_the_page_is_that_of_the_source(files_to_run):
+    (archive,) = [c for name, c in files_to_run.items() if "/simplegrad-" in name]
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        assert "simplegrad/datasets/digits.npz" in file.namelist()
+        for name in file.namelist():
+            assert file.read(name) == (ROOT / name).read_bytes()
+            assert "__pycache__" not in name
+
+
+@needs_pyodide
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-1]),
+            r"SHA-256 is \w+, and the lock file",
+        ),
+        (lambda path: path.unlink(), "this wheel is missing"),
+        (lambda path: path.rename(path.with_name("six-2.whl")), "does not know this wheel"),
+    ],
+    ids=["damaged", "missing", "unknown"],
+)
+def test_a_wrong_wheel_stops_the_build_with_its_name(tmp_path, monkeypatch, change, message):
+    (row,) = [row for row in run_here.wheels() if row["name"] == "six"]
+    wheel = tmp_path / row["file"]
+    wheel.write_bytes((run_here.WHEELS / row["file"]).read_bytes())
+    monkeypatch.setattr(run_here, "WHEELS", tmp_path)
+    change(wheel)
+    known = {"file": "six-2.whl"} if "does not know" in message else {}
+    (tmp_path / "wheels.json").write_text(json.dumps([row | known]))
+    with pytest.raises(run_here.RunError, match=rf"six.*\.whl: .*{message}"):
+        run_here.wheels()
+
+
+def test_each_wheel_has_its_row_and_the_text_of_its_licence():
+    rows = json.loads((run_here.WHEELS / "wheels.json").read_text(encoding="utf-8"))
+    assert {row["file"] for row in rows} == {path.name for path in run_here.WHEELS.glob("*.whl")}
+    for row in rows:
+        digest = hashlib.sha256((run_here.WHEELS / row["file"]).read_bytes()).hexdigest()
+        assert row["sha256"] == digest
+        text = run_here.WHEELS / "licences" / f"{row['name']}.txt"
+        assert len(text.read_text(encoding="utf-8")) > 500
+
+
+def test_a_page_with_cells_gets_the_script_and_another_does_not():
+    names = [f"{run_here.PLACE}{name}" for name in ("page-1.js", "manifest-2.json")]
+    page, files = SimpleNamespace(url="explain/"), [SimpleNamespace(src_uri=n) for n in names]
+    assert build.on_page_content("<p>Text</p>", page, None, files) == "<p>Text</p>"
+    with_cells = build.on_page_content('<div class="cell"></div>', page, None, files)
+    assert f'<script src="../{names[0]}" data-manifest="../{names[1]}" defer>' in with_cells
+
+
+def names_of(source):
+    """The names that a cell binds, and those that it reads."""
+    bound, read = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+    return bound, read
+
+
+SCRIPTS = [*pair.scripts(), *sorted((ROOT / "docs").glob("*.py"))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_cell_that_runs_in_the_page_needs_none_that_does_not(script):
+    there, missing = set(), set()
+    for cell in pair.notebook_of(script.read_text(encoding="utf-8")).cells:
+        if cell.cell_type == "code":
+            bound, read = names_of(cell.source)
+            if notebook_pages.NOT_IN_THE_PAGE in cell.metadata.get("tags", []):
+                missing |= bound
+            else:
+                there |= bound
+                assert not read & missing - there, cell.source
 
 
 # Equations

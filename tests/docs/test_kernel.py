@@ -1,0 +1,74 @@
+"""What runs a cell in the page, without a page: in a process of its own, as it takes one over."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+RUN = Path(__file__).resolve().parents[2] / "docs" / "run"
+HARNESS = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import kernel
+
+for number, source in enumerate(json.load(sys.stdin), 1):
+    sent = []
+    ok = kernel.run(f"cell {number}", source, lambda kind, text: sent.append([kind, text]))
+    print(json.dumps([ok, sent]), file=sys.__stdout__)
+"""
+
+
+def run(*cells):
+    """For each cell, whether it came to its end, and what it sent to the page."""
+    command = [sys.executable, "-c", HARNESS, str(RUN)]
+    given = json.dumps(cells)
+    process = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def test_the_last_expression_is_shown_by_its_repr_unless_it_is_none_or_ends_with_a_semicolon():
+    shown = [sent for _, sent in run("x = 'a'\nx", "None", "x;", "_", "")]
+    assert shown == [[["text", "'a'"]], [], [], [["text", "'a'"]], []]
+
+
+def test_what_draws_itself_is_a_picture():
+    ((ok, sent),) = run("class P:\n    def _repr_svg_(self): return '<svg/>'\nprint(1)\nP()")
+    assert ok
+    assert sent == [["stdout", "1\n"], ["svg", "<svg/>"]]
+
+
+def test_lines_come_in_their_order_with_where_they_were_printed():
+    ((_, sent),) = run("import sys\nprint(1)\nprint(2, file=sys.stderr)\nprint(3, end='')")
+    assert sent == [["stdout", "1\n"], ["stderr", "2\n"], ["stdout", "3"]]
+
+
+def test_output_is_capped_and_the_cell_goes_on():
+    (_, sent), (_, after) = run("for _ in range(300): print('x' * 10_000)\nlast = 1", "last")
+    assert 0.99e6 <= sum(len(text) for _, text in sent) < 1.001e6
+    assert "This is all that is shown" in sent[-1][1]
+    assert after == [["text", "1"]]
+    ((_, sent),) = run("print('\\n' * 10**7)")
+    assert sum(len(text) for _, text in sent) < 1.001e6
+
+
+def test_a_traceback_has_the_lines_of_the_cell_and_of_the_library_only():
+    (ok, [[kind, text]]), (_, [[_, syntax]]) = run(
+        "import json, simplegrad as sg\ntry:\n    json.loads('{')\n"
+        "except ValueError as e:\n    sg.Tensor([1.0]) @ sg.Tensor([1.0, 2.0])",
+        "1 +",
+    )
+    assert (ok, kind) == (False, "error")
+    assert 'File "cell 1", line 3' in text
+    assert "During handling of the above exception" in text
+    assert "    json.loads('{')" in text
+    assert 'File "simplegrad/tensor.py", line ' in text
+    assert "decoder.py" not in text
+    assert 'File "cell 2", line 1' in syntax
+    assert syntax.endswith("SyntaxError: invalid syntax")
+
+
+def test_what_ends_python_elsewhere_ends_the_cell():
+    (ok, [[_, text]]), (_, after) = run("x = 1\nraise SystemExit(2)", "x")
+    assert not ok
+    assert text.endswith("SystemExit: 2")
+    assert after == [["text", "1"]]
