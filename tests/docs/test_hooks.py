@@ -99,8 +99,9 @@ def test_a_page_shows_cells_and_their_output_and_is_kept(tmp_path, monkeypatch):
     script = script_with(tmp_path, monkeypatch, "# %%\nprint(6 * 7, flush=True)\nprint(43)")
     page = notebook_pages.page_of(script)
     assert page.markdown == (
-        "# A page\n\n``` {.python .cell-in}\nprint(6 * 7, flush=True)\nprint(43)\n```\n\n"
-        "``` {.text .cell-out}\n42\n43\n```\n"
+        '# A page\n\n<div class="cell" markdown>\n\n'
+        "``` {.python .cell-in}\nprint(6 * 7, flush=True)\nprint(43)\n```\n\n"
+        "``` {.text .cell-out}\n42\n43\n```\n\n</div>\n"
     )
     monkeypatch.setattr(notebook_pages, "run", lambda script: pytest.fail("it was run again"))
     assert notebook_pages.page_of(script) == page
