@@ -166,7 +166,8 @@ def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
     call = "nn." * cls.__module__.startswith("simplegrad.nn.") + cls.__name__
     makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
     for make in makers:
-        code = make.__code__
+        if (code := getattr(make, "__code__", None)) is None:  # as of list: it knows for itself
+            return
         known |= set(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
         if not code.co_flags & 0x08:  # it takes no other keywords: inspect.CO_VARKEYWORDS
             break

@@ -4,6 +4,7 @@ The tables of simplegrad/other_names.py are data here: whatever stands in them i
 """
 
 import copy
+import functools
 import math
 import pickle
 import pydoc
@@ -622,3 +623,17 @@ def test_two_schedules_of_one_rate_are_an_error():
     with pytest.raises(ValueError, match="set by Step"):
         optim.schedules.Step(opt, 2)
     optim.schedules.Step(optim.SGD(layer()), 2)
+
+
+def test_a_class_whose_init_is_no_function_of_python_is_made_as_ever():
+    class Blocks(nn.Module, list):
+        pass
+
+    class Made(nn.Module):
+        def keep(self, n):
+            self.n = n
+
+        __init__ = functools.partialmethod(keep, 3)
+
+    assert Blocks([nn.ReLU(), nn.Tanh()])[1].training
+    assert Made().n == 3
