@@ -11,6 +11,7 @@ from simplegrad.tools.detect import detect_accumulation, detect_anomaly
 from simplegrad.tools.draw import draw, print_graph
 from simplegrad.tools.explain import explain
 from simplegrad.tools.gradcheck import gradcheck
+from simplegrad.tools.step_through import step_through
 
 __version__ = "0.1.0"
 answer_for(__name__)
@@ -31,6 +32,7 @@ __all__ = [
     "optimizers",
     "print_graph",
     "save",
+    "step_through",
     *creation.__all__,
     *functional.__all__,
 ]

@@ -114,7 +114,7 @@ def draw(tensor: Tensor, direction: str = "right", max_nodes: int = 60) -> Drawi
         )
     nodes = _nodes(tensor, max_nodes, "draw")
     edges = sum(len(node.inputs) for node in nodes)
-    return Drawing(_svg(nodes, direction == "down"), f"{len(nodes)} nodes, {edges} edges")
+    return Drawing(svg_of(nodes, direction == "down"), f"{len(nodes)} nodes, {edges} edges")
 
 
 def print_graph(tensor: Tensor, max_nodes: int = 60) -> None:
@@ -146,7 +146,12 @@ def print_graph(tensor: Tensor, max_nodes: int = 60) -> None:
 def _nodes(root: Tensor, max_nodes: int, caller: str) -> list[Node]:
     """What is to be shown, checked and folded; each node after its inputs."""
     _check(root, max_nodes, caller)
-    groups = groups_of(graph(root), max_nodes)
+    return nodes_of(graph(root), max_nodes)
+
+
+def nodes_of(tensors: list[Tensor], max_nodes: int) -> list[Node]:
+    """The nodes that show a graph: one for each tensor, unless they are too many."""
+    groups = groups_of(tensors, max_nodes)
     number = {t.index: i for i, group in enumerate(groups) for t in group.tensors}
     return [_node(group, _inputs(group, groups, number)) for group in groups]
 
@@ -199,9 +204,9 @@ def _node(group: Group, inputs: list[int]) -> Node:
     )
     values = []
     if t.size <= SMALL:
-        values.append(f"value {_numbers(t.data)}")
+        values.append(f"value {numbers_text(t.data)}")
         if t.grad is not None:
-            values.append(f"grad {_numbers(t.grad)}")
+            values.append(f"grad {numbers_text(t.grad)}")
         values = [value for value in values if len(value) <= LONGEST]
     return Node(kind_of(t), _printable(t.name), operation, params, str(t.shape), values, inputs)
 
@@ -228,7 +233,7 @@ def _printable(name: object) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _numbers(array: np.ndarray) -> str:
+def numbers_text(array: np.ndarray) -> str:
     """All elements, of floats 4 digits of one and 3 of several."""
 
     def written(x: Any) -> str:
@@ -283,7 +288,7 @@ def _lines(nodes: list[Node]) -> list[str]:
 # The picture
 
 
-def _svg(nodes: list[Node], down: bool) -> str:
+def svg_of(nodes: list[Node], down: bool) -> str:
     """The picture as SVG; all styles are attributes, so a page's own styles stay as they are."""
     from simplegrad.tools.layout import Edge, layered  # which costs time that few programs need
 

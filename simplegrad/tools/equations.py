@@ -1,7 +1,7 @@
 """The equations of docstrings, and the statements that compute them: both are read from the source.
 
-`explain` shows a line that runs and its equation, the site's page an equation and its lines. Here
-the two are paired, once for both.
+`explain` and `step_through` show a line that runs and its equation, the site's page an equation and
+its lines. Here the two are paired, once for all. In a terminal, an equation is text: `as_text`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,80 @@ def left_side(tex: str) -> str:
     left = re.split(r"=|\\mathrel|\\leftarrow|\\gets", tex)[0]
     left = re.sub(r"\\(hat|bar|tilde)\s*\{?(\w+)\}?", r"\2_\1", left)
     return re.sub(r"[\\{}\s]", "", left)
+
+
+# In a terminal
+
+COMMANDS = (
+    "beta gamma epsilon theta lambda mu pi sigma tau partial nabla sum top approx ge le in sim "
+    "cdot ldots lfloor rfloor |"
+)
+SYMBOLS = dict(zip(re.findall(r"\S+", COMMANDS), "βγεθλμπστ∂∇∑ᵀ≈≥≤∈~·…⌊⌋‖", strict=True))
+SYMBOLS |= {",": " ", ":": " ", "quad": "\N{EM SPACE}", "\\": "; "}
+NOTHING = "operatorname", "mathit", "mathrel", "text", "textstyle", "left", "right"
+RAISED = str.maketrans("0123456789+-()aniktT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃⁿⁱᵏᵗᵀ")
+LOWERED = str.maketrans("0123456789+-()aijklmnpt", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐᵢⱼₖₗₘₙₚₜ")
+MARKS = {"hat": "\N{COMBINING CIRCUMFLEX ACCENT}", "bar": "\N{COMBINING MACRON}"}
+TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.DOTALL)
+
+
+def as_text(tex: str) -> str:
+    r"""An equation without LaTeX, in the letters of Unicode.
+
+    Examples:
+        >>> as_text(r"\hat m = m_t / (1 - \beta_1^t)")
+        'm̂ = mₜ / (1 - β₁ᵗ)'
+    """
+    tex = tex.replace(r"\begin{cases}", r"\{").replace("&", "if").replace(r"\end{cases}", "")
+    tex = tex.replace(r"\partial ", r"\partial{}")
+    text = _text_until(TOKEN.findall(tex)[::-1], "")
+    return re.sub(r"\s+", " ", text.replace("\N{EM SPACE}", "\0")).replace(" \0 ", "  ").strip()
+
+
+def _text_until(tokens: list[str], end: str) -> str:
+    """The text of the next tokens until one that is `end`; the next token is the last."""
+    text = ""
+    while tokens and tokens[-1] != end:
+        text += _next_text(tokens)
+    if tokens:
+        tokens.pop()
+    return text
+
+
+def _next_text(tokens: list[str]) -> str:
+    """The text of the next thing: a letter, a group in braces, or a command with its arguments."""
+    token = tokens.pop()
+    command = token[1:].strip() if token.startswith("\\") else ""
+    if token == "{":
+        return _text_until(tokens, "}")
+    if token in "^_" or command in ("frac", "tfrac", "sqrt", *MARKS):
+        while tokens and tokens[-1].isspace():
+            tokens.pop()
+        argument = _next_text(tokens)
+        if token in "^_":
+            return _small(token, argument)
+        if command in MARKS:
+            return argument + MARKS[command]
+        if command == "sqrt":
+            return "√" + _together(argument)
+        return f"{_together(argument)}/{_together(_next_text(tokens))}"
+    return SYMBOLS.get(command, "" if command in NOTHING else command) if command else token
+
+
+def _small(mark: str, text: str) -> str:
+    """Text that is raised, `^`, or lowered, `_`: in small letters where Unicode has them all."""
+    small = text.translate(RAISED if mark == "^" else LOWERED)
+    if text == "ᵀ" or not set(text) & set(small):
+        return small
+    return mark + (text if re.fullmatch("[A-Za-z]+|.", text) else f"({text})")
+
+
+def _together(text: str) -> str:
+    """The text, in parentheses if it is more than one thing."""
+    return f"({text})" if re.search(r"[ +\-*/^]", text) else text
+
+
+# The statements that compute them
 
 
 def definition_of(code: CodeType, names: dict[str, Any]) -> tuple[ast.FunctionDef | None, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Iterator
 from types import FunctionType, MethodType
@@ -12,6 +11,7 @@ from simplegrad import autograd, given
 from simplegrad.nn.module import Module
 from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
+from simplegrad.tools.equations import as_text
 from simplegrad.tools.lines import CODE, NUMBERS, Index, Line, element_of, rounded, text_of
 
 WHERE = 24  # columns of the table that say where
@@ -60,7 +60,7 @@ class Explanation:
             if line.parameter != above:
                 rows += ["", *([f"{line.parameter}:"] if line.parameter else [])]
                 above = line.parameter
-            equation = textwrap.wrap(re.sub(r"\\, *", "", line.equation), CODE)
+            equation = textwrap.wrap(as_text(line.equation), CODE)
             for text in [*equation, *str(line).split("\n")]:
                 rows.append(f"{place:{width}}  {text}".rstrip())
                 place = ""
@@ -135,18 +135,18 @@ def explain(
         theta.data -= lr * step
                     = 3 - 0.1 * 6                                   = 2.4
     """
-    from simplegrad.tools.trace import Tracer  # which costs time that few programs need
+    from simplegrad.tools.trace import LineTracer  # which costs time that few programs need
 
     if not callable(call):
         raise TypeError(
             f"explain makes the call itself, so it takes a function and its arguments, but got "
             f"{call!r:.80}. Write sg.explain(opt.step), without the parentheses of opt.step()."
         )
-    name = _name_of(call)
+    name = name_of(call)
     known = _known_tensors(call, args, kwargs)
     chosen = _chosen(parameter, known, name)
     index = _checked_index(index, chosen, known, call)
-    tracer = Tracer(chosen, index, known)
+    tracer = LineTracer(chosen, index, known)
     element = "the first element" if index is None else f"element {index}"
     element += " of each array" if chosen is None else f" of {tracer.name_of(chosen)}"
     try:
@@ -163,7 +163,7 @@ def explain(
 # Which tensor, and which element of it
 
 
-def _name_of(call: Callable[..., Any]) -> str:
+def name_of(call: Callable[..., Any]) -> str:
     """How a call is called: "Adam.step", "softmax", "Sequential"."""
     if isinstance(call, MethodType):
         return f"{type(call.__self__).__name__}.{call.__name__}"

@@ -15,7 +15,7 @@ import linecache
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Any
 
@@ -184,17 +184,7 @@ Begun = tuple[Statement, Line, Pick]  # the line has its numbers, and no result 
 
 
 class Tracer:
-    """Writes down the lines that compute, as the trace function of a thread."""
-
-    def __init__(
-        self, chosen: Tensor | None, index: tuple[int, ...] | None, known: list[tuple[str, Tensor]]
-    ) -> None:
-        self.chosen, self.index = chosen, index
-        self.names = {id(t): name for name, t in reversed(known)}
-        self.lines: list[Line] = []
-        self.statements: dict[CodeType, Statements | None] = {}
-        self.begun: dict[FrameType, Begun] = {}
-        self.raised: tuple[BaseException, Line] | None = None
+    """What Python calls, as the trace function of a thread, while a call runs."""
 
     def watch(self, call: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
         """What a call returns, with this as the trace function of the thread until then."""
@@ -206,10 +196,28 @@ class Tracer:
             sys.settrace(before)
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """Python enters a function; what is returned is called at each of its lines."""
+        raise NotImplementedError
+
+
+class LineTracer(Tracer):
+    """Writes down the lines that compute, with their numbers."""
+
+    def __init__(
+        self, chosen: Tensor | None, index: tuple[int, ...] | None, known: list[tuple[str, Tensor]]
+    ) -> None:
+        self.chosen, self.index = chosen, index
+        self.names = {id(t): name for name, t in reversed(known)}
+        self.lines: list[Line] = []
+        self.statements: dict[CodeType, Statements | None] = {}
+        self.begun: dict[FrameType, Begun] = {}
+        self.raised: tuple[BaseException, Line] | None = None
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Python enters a function: those of mathematics are looked into."""
         code = frame.f_code
         if code not in self.statements:
-            owner = _owner_of(frame)
+            owner = owner_of(code, type(_first_argument(frame)), frame.f_globals)
             is_mathematics = _is_mathematics(frame, owner)
             self.statements[code] = _statements_of(frame, owner) if is_mathematics else None
         return self.within if self.statements[code] else None
@@ -294,10 +302,14 @@ class Tracer:
         return self.names.get(id(t), t.name or made)
 
 
-def _owner_of(frame: FrameType) -> type | None:
-    """The class that a method stands in; of a rule's function, the rule, found in its module."""
-    code, classes = frame.f_code, [*type(_first_argument(frame)).__mro__]
-    classes += [thing for thing in frame.f_globals.values() if isinstance(thing, type)]
+def owner_of(code: CodeType, first: type, names: Mapping[str, Any]) -> type | None:
+    """The class that a method stands in; of a rule's function, the rule, found in its module.
+
+    Args:
+        first: The class of its first argument.
+        names: Its globals.
+    """
+    classes = [*first.__mro__, *(thing for thing in names.values() if isinstance(thing, type))]
     for c in classes:
         function: Any = vars(c).get(code.co_name)
         if getattr(inspect.unwrap(function), "__code__", None) is code:
