@@ -235,13 +235,13 @@ def _printable(name: object) -> str:
 
 def numbers_text(array: np.ndarray) -> str:
     """All elements, of floats 4 digits of one and 3 of several."""
+    return _list_text(array.tolist(), ".4g" if array.size == 1 else ".3g")
 
-    def written(x: Any) -> str:
-        if isinstance(x, list):
-            return f"[{', '.join(map(written, x))}]"
-        return format(x, ".4g" if array.size == 1 else ".3g") if isinstance(x, float) else str(x)
 
-    return written(array.tolist())
+def _list_text(x: Any, digits: str) -> str:
+    if isinstance(x, list):
+        return f"[{', '.join(_list_text(entry, digits) for entry in x)}]"
+    return format(x, digits) if isinstance(x, float) else str(x)
 
 
 def _short(value: Any) -> str:

@@ -35,11 +35,11 @@ COMMANDS = (
     "cdot ldots lfloor rfloor |"
 )
 SYMBOLS = dict(zip(re.findall(r"\S+", COMMANDS), "βγεθλμπστ∂∇∑ᵀ≈≥≤∈~·…⌊⌋‖", strict=True))
-SYMBOLS |= {",": " ", ":": " ", "quad": "\N{EM SPACE}", "\\": "; "}
+SYMBOLS |= {",": " ", ":": " ", "quad": "\u2003", "\\": "; "}
 NOTHING = "operatorname", "mathit", "mathrel", "text", "textstyle", "left", "right"
 RAISED = str.maketrans("0123456789+-()aniktT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃⁿⁱᵏᵗᵀ")
 LOWERED = str.maketrans("0123456789+-()aijklmnpt", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐᵢⱼₖₗₘₙₚₜ")
-MARKS = {"hat": "\N{COMBINING CIRCUMFLEX ACCENT}", "bar": "\N{COMBINING MACRON}"}
+MARKS = {"hat": "\u0302", "bar": "\u0304"}
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.DOTALL)
 
 
@@ -53,7 +53,7 @@ def as_text(tex: str) -> str:
     tex = tex.replace(r"\begin{cases}", r"\{").replace("&", "if").replace(r"\end{cases}", "")
     tex = tex.replace(r"\partial ", r"\partial{}")
     text = _text_until(TOKEN.findall(tex)[::-1], "")
-    return re.sub(r"\s+", " ", text.replace("\N{EM SPACE}", "\0")).replace(" \0 ", "  ").strip()
+    return re.sub(r"\s+", " ", text.replace("\u2003", "\0")).replace(" \0 ", "  ").strip()
 
 
 def _text_until(tokens: list[str], end: str) -> str:
@@ -68,15 +68,15 @@ def _text_until(tokens: list[str], end: str) -> str:
 
 def _next_text(tokens: list[str]) -> str:
     """The text of the next thing: a letter, a group in braces, or a command with its arguments."""
-    token = tokens.pop()
-    command = token[1:].strip() if token.startswith("\\") else ""
+    token = tokens.pop() if tokens else ""
+    command = token[1:] if token.startswith("\\") else ""
     if token == "{":
         return _text_until(tokens, "}")
-    if token in "^_" or command in ("frac", "tfrac", "sqrt", *MARKS):
+    if token in ("^", "_") or command in ("frac", "tfrac", "sqrt", *MARKS):
         while tokens and tokens[-1].isspace():
             tokens.pop()
         argument = _next_text(tokens)
-        if token in "^_":
+        if not command:
             return _small(token, argument)
         if command in MARKS:
             return argument + MARKS[command]

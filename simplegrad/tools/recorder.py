@@ -150,6 +150,7 @@ class Keeping(dict[type, Keep]):
             (BaseException, _error),
             ((int, float, complex, str, bytes, type(None), type(...), range, slice), _itself),
             ((FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, np.dtype), _itself),
+            ((np.ufunc, type(np.sum)), _itself),
             (object, lambda value, tensors: Other(type(value))),
         ]
 

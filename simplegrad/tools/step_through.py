@@ -6,8 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from functools import cached_property
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simplegrad.tools.explain import name_of
@@ -15,7 +13,6 @@ from simplegrad.tools.explain import name_of
 if TYPE_CHECKING:
     from simplegrad.tools.recorder import Recorder
 
-HERE = Path(__file__).parent
 HEIGHT = 640  # pixels in a notebook
 
 
@@ -70,10 +67,11 @@ class Steps:
                 f"the steps are saved as a page, but the file's name is {os.fspath(path)!r}. Write "
                 'steps.save("steps.html"), and open it in a browser.'
             )
-        Path(path).write_text(self._page(), encoding="utf-8")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self._page())
 
     def _page(self) -> str:
-        style, script = ((HERE / f"stepper.{kind}").read_text("utf-8") for kind in ("css", "js"))
+        style, script = _file("stepper.css"), _file("stepper.js")
         # "</script>" in a text would end the script
         data = json.dumps(with_markup(self.storyboard)).replace("</", "<\\/")
         return f"""<!doctype html>
@@ -89,12 +87,17 @@ class Steps:
 """
 
 
+def _file(name: str) -> str:
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        return file.read()
+
+
 def with_markup(storyboard: dict[str, Any]) -> dict[str, Any]:
     """The storyboard with its equations as MathML, if latex2mathml is installed."""
-    if not find_spec("latex2mathml"):
+    try:
+        from latex2mathml.converter import convert
+    except ImportError:
         return storyboard
-    from latex2mathml.converter import convert
-
     equations = [{**one, "markup": convert(one["tex"])} for one in storyboard["equations"]]
     return {**storyboard, "equations": equations}
 

@@ -20,7 +20,7 @@ import linecache
 import os
 import textwrap
 from collections.abc import Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -212,10 +212,10 @@ class Values:
                 return "", f"{kept.type.__name__} object"
             case ModuleType():
                 return "module", kept.__name__
-            case FunctionType() | BuiltinFunctionType() | MethodType() | type():
-                return "", getattr(kept, "__qualname__", repr(kept))
             case Text():
                 return "", cut(kept.text)
+            case _ if callable(kept):
+                return "", getattr(kept, "__qualname__", "") or kept.__name__
         try:
             return "", cut(repr(kept))
         except Exception as error:  # of a class of its own

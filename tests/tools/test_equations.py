@@ -2,13 +2,18 @@
 
 import ast
 import linecache
+import re
+import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import simplegrad as sg
 from simplegrad import optimizers as optim
 from simplegrad import rules
 from simplegrad.tools.equations import (
+    as_text,
     definition_of,
     equations_in,
     left_side,
@@ -109,3 +114,49 @@ def test_a_function_without_its_source_has_no_definition(tmp_path):
         linecache.checkcache(str(file))
         linecache.clearcache()
         assert definition_of(names["f"].__code__, names)[0] is None
+
+
+# As text
+
+EQUATIONS = {
+    equation
+    for path in Path(sg.__file__).parent.rglob("*.py")
+    for equation in equations_in(path.read_text(encoding="utf-8"))
+}
+
+
+@pytest.mark.parametrize("tex", sorted(EQUATIONS))
+def test_no_equation_of_the_library_has_latex_left_as_text(tex):
+    text = as_text(tex)
+    assert not set(text) & set("\\{}&\n") - (
+        {"{", "}"} if r"\{" in tex or "cases" in tex else set()
+    )
+    assert text.count("(") == text.count(")")
+    normal = unicodedata.normalize("NFKC", text)  # which turns small letters into large ones
+    for name in re.findall(r"[A-Za-z]+", re.sub(r"\\[A-Za-z]+|{cases}", " ", tex)):
+        assert name in normal
+
+
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (r"v_t = \beta_2 \, v + (1 - \beta_2) \, g^2", "vₜ = β₂ v + (1 - β₂) g²"),
+        (r"\theta \mathrel{-}= lr \, \hat m / (\sqrt{\hat v} + \epsilon)", "θ -= lr m̂ / (√v̂ + ε)"),
+        (r"c = \frac{1}{1 + e^{-a}}", "c = 1/(1 + e⁻ᵃ)"),
+        (r"da = dc \, b \, a^{b-1}", "da = dc b a^(b-1)"),
+        (r"c_k = a_{i_k}", "cₖ = a_(iₖ)"),
+        (r"db = a^\top dc", "db = aᵀ dc"),
+        (r"lr_t = lr_{base} \, f_t", "lrₜ = lr_base fₜ"),
+        (r"c = \sqrt{a + b}, \quad b = \max_i a_i", "c = √(a + b),  b = maxᵢ aᵢ"),
+        (r"da \mathrel{+}= dc \, \frac{\partial c}{\partial a}", "da += dc ∂c/∂a"),
+        (
+            r"f = \begin{cases} 1 & t < w \\ 2 & t \ge w \end{cases}",
+            "f = { 1 if t < w ; 2 if t ≥ w",
+        ),
+        (r"x \unknown y", "x unknown y"),
+        *((r"a_{", "a"), ("a^", "a"), (r"\frac{a}", "a/"), (r"\sqrt", "√")),
+        ("", ""),
+    ],
+)
+def test_an_equation_as_text(tex, text):
+    assert as_text(tex) == text
