@@ -259,13 +259,15 @@ class LineTracer(Tracer):
             return  # it passes on what was computed before, and gives it no name
         numbers = "" if len(targets) > 1 else _unparsed(put_in)
         line = line._replace(parameter=self.name_of(like), numbers=numbers)
-        self.begun[frame] = statement, line, pick
+        self.begun[frame] = statement, _climbing(line), pick
 
     def finish(self, frame: FrameType, returned: Any) -> None:
         """Reads the result of the statement that a frame has begun."""
         if frame not in self.begun:
             return
         (_, targets), line, pick = self.begun.pop(frame)
+        if frame.f_code is CHAIN_RULE and targets == ["dt"] and not self.was_summed():
+            return
         values = [_evaluated(target, frame) for target in targets] if targets else [returned]
         results = [result_of(value, pick) for value in values]
         result = results[0]
@@ -274,6 +276,10 @@ class LineTracer(Tracer):
             result = ", ".join(f"{name} = {text_of(x)}" for name, x in pairs if x is not None)
         if result is not None and result != "":
             self.lines.append(line._replace(result=result))
+
+    def was_summed(self) -> bool:
+        """Whether the last line is one that sums a gradient back to the shape of its input."""
+        return bool(self.lines) and self.lines[-1].function == autograd.unbroadcast.__name__
 
     def keep_error(self, frame: FrameType, error: BaseException) -> None:
         """Keeps the line in which an error arose: the first of those that it passes."""
@@ -300,6 +306,14 @@ class LineTracer(Tracer):
             return None
         made = None if t.rule is None else f"result of {t.rule.__name__}"
         return self.names.get(id(t), t.name or made)
+
+
+def _climbing(line: Line) -> Line:
+    """x + y * z for x - (-y) * z, which has the same bits: so a step climbs with `maximize`."""
+    numbers, times = re.subn(r"^(\S+) - \(-([^()]+)\)(?= \*)", r"\1 + \2", line.numbers)
+    if not times:
+        return line
+    return line._replace(numbers=numbers, equation=line.equation.replace("{-}=", "{+}="))
 
 
 def owner_of(code: CodeType, first: type, names: Mapping[str, Any]) -> type | None:
