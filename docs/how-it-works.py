@@ -94,6 +94,7 @@ plt.show()
 # | **above the line** | **what serves the reader** |
 # | `tools/gradcheck.py` | gradients against complex steps and central differences |
 # | `tools/detect.py` | a watch for the first NaN, and for gradients that were not cleared |
+# | `tools/step_through.py` | each step of a call: `recorder.py` writes them down, `storyboard.py` says what is seen, `stepper.js` shows it |
 # | `tools/explain.py` | the lines that a call runs; `trace.py` follows them, `lines.py` writes them down |
 # | `tools/equations.py` | the equations of docstrings, and the statements that compute them |
 # | `tools/draw.py` | the graph of a result; `folding.py` and `layout.py` say what is shown, and where |

@@ -325,14 +325,14 @@ sg.draw(L)
 # %% [markdown]
 # And when you want to see the lines that computed them, let `sg.explain` make the call. It shows the
 # lines of the library that ran, with their equations and the numbers put in. `dc` is the gradient that
-# arrives, and `dt` the one that goes on to an input.
+# arrives, and what a partial returns is the one that goes on to an input.
 
 # %%
 w.grad = None
 explanation = sg.explain(L.backward, parameter=w)
 print(explanation)
 
-assert [line.result for line in explanation if line.code.startswith("dt")] == [4, 6, 6]
+assert [line.result for line in explanation if line.code.startswith("return")] == [4, 6, 6]
 
 # %% [markdown]
 # ## Without a graph

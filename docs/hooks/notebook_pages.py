@@ -6,17 +6,22 @@ changed.
 
 import base64
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import typeset
 from markdown.extensions.toc import slugify
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from pair import ROOT, notebook_of
+
+from simplegrad.tools import storyboard
 
 HOOKS = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache" / "pages"
@@ -30,6 +35,9 @@ NOT_IN_THE_PAGE = "not-in-the-page"  # that of a cell that needs processes, minu
 FIRST_CELL = """\
 %config InlineBackend.figure_formats = ["svg"]
 %config InlineBackend.rc = {}
+get_ipython().display_formatter.formatters["application/json"].for_type_by_name(
+    "simplegrad.tools.step_through", "Steps", lambda steps: steps.storyboard
+)
 """
 ERRORS = "<!-- errors -->"  # stands where a page wants a table of the errors that it shows
 ANSI = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
@@ -154,6 +162,8 @@ def shown(
     if output.output_type == "error":
         message = f"{output.ename}: {output.evalue}"
         return fenced(message, "{.text .cell-out .cell-error}"), {}
+    if board := output.data.get("application/json"):
+        return steps(board, f"{name}.json")
     svg, png = (output.data.get(kind) for kind in ("image/svg+xml", "image/png"))
     if not (svg or png):
         return fenced(output.data["text/plain"], "{.text .cell-out}"), {}
@@ -170,6 +180,15 @@ def shown(
         for scheme in ("light", "dark")
     ]
     return "\n".join(images), {file: text.encode() for file, text in pictures.items()}
+
+
+def steps(board: dict[str, Any], file: str) -> tuple[str, dict[str, bytes]]:
+    """A storyboard that page.js shows, and the lines for those who have no script."""
+    for one in board["equations"]:
+        one["markup"] = typeset.typeset(one["tex"], display=True)
+    still = fenced(storyboard.text_of(board), "{.text .cell-out}")
+    box = f'<div class="steps" data-steps="{file}" markdown>\n\n{still}\n\n</div>'
+    return box, {file: json.dumps(board, separators=(",", ":")).encode()}
 
 
 def table_of_errors(notebook: NotebookNode) -> str:

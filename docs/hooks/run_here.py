@@ -20,6 +20,8 @@ from mkdocs.utils import get_relative_url
 from pair import ROOT
 
 RUN = ROOT / "docs" / "run"
+TOOLS = ROOT / "simplegrad" / "tools"
+STEPPER = "stepper.js", "stepper.css"
 PLACE = "assets/run/"  # in the site
 WHEELS = RUN / "wheels"
 NODE_MODULES = ROOT / "node_modules"
@@ -75,6 +77,7 @@ def files() -> dict[str, bytes]:
     manifest = {
         "worker": put("worker.js", (RUN / "worker.js").read_bytes()),
         "editor": put("editor.js", editor()),
+        "stepper": [put(name, (TOOLS / name).read_bytes()) for name in STEPPER],
         "pyodide": lock_file()["info"],
         "ink": notebook_pages.INK,
         "files": entries,

@@ -409,6 +409,42 @@
     }
   }
 
+  // Steps that were recorded: a stepper in place of their lines (simplegrad/tools/stepper.js)
+
+  async function stepper() {
+    const { stepper: files } = await findManifest()
+    const [code, style] = files.map((file) => new URL(file, base).href)
+    if (!document.querySelector(`link[href="${style}"]`))
+      document.head.append(element("link", { rel: "stylesheet", href: style }))
+    await import(code)
+    return window.simplegradSteps
+  }
+
+  async function showSteps(box) {
+    try {
+      const answer = await fetch(box.dataset.steps)
+      if (!answer.ok) throw new Problem(`The file ${answer.url} is missing on the server.`)
+      const [board, { show }] = [await answer.json(), await stepper()]
+      show(box, board)
+    } catch (error) {
+      const why = error instanceof Problem ? error.message : "Look after your connection."
+      const what = "To go through these steps, load the page again: they could not be fetched."
+      box.append(element("p", { className: "run-note", textContent: `${what} ${whyNot() ?? why}` }))
+    }
+  }
+
+  const seenSoon = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (!isIntersecting) continue
+        seenSoon.unobserve(target)
+        showSteps(target)
+      }
+    },
+    { rootMargin: "50%" },
+  )
+  for (const box of document.querySelectorAll("article [data-steps]")) seenSoon.observe(box)
+
   document.querySelector("article")?.append(spoken)
   cells.forEach(addBar)
 })()

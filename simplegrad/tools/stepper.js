@@ -106,10 +106,13 @@ window.simplegradSteps = (() => {
     graph.setAttribute("role", "group")
     graph.setAttribute("aria-label", "Graph")
     const heading = (textContent) => make("p", { className: "steps-heading", textContent })
-    const left = make("div", {}, title, source)
-    const right = make("div", {}, equation)
-    right.append(heading("Call stack, innermost first"), stack, heading("Variables"), table)
-    const body = make("div", { className: "steps-body" }, left, right)
+    const body = make(
+      "div",
+      { className: "steps-body" },
+      make("div", {}, title, source, equation),
+      make("div", {}, heading("Call stack, innermost first"), stack),
+      make("div", {}, heading("Variables"), table),
+    )
     box.replaceChildren(bar, said, body)
     if (board.graph.svg || board.graph.sentence) box.append(heading("Graph"), graph)
     if (board.graph.svg) graph.innerHTML = board.graph.svg
@@ -164,6 +167,7 @@ window.simplegradSteps = (() => {
       else if (event.key === "End") go(steps.length - 1)
       else return
       event.preventDefault()
+      event.stopPropagation() // the page may have keys of its own
     })
 
     // Jumping to a line: by a click, or by its arrow keys and Enter
@@ -205,7 +209,7 @@ window.simplegradSteps = (() => {
     // What is seen
 
     function scrollTo(line) {
-      const top = line.offsetTop - source.offsetTop
+      const top = line.offsetTop // from the start of the source
       if (top < source.scrollTop || top + line.offsetHeight > source.scrollTop + source.clientHeight)
         source.scrollTop = top - source.clientHeight / 2
     }
@@ -289,7 +293,7 @@ window.simplegradSteps = (() => {
         rows.push(make("tr", { className: `steps-${step.event}` }, head, shownValue(step.value)))
       }
       table.replaceChildren(
-        rows.length ? make("table", {}, make("tbody", {}, ...rows)) : make("p", { textContent: "none yet" }),
+        rows.length ? make("table", { className: "steps-table" }, make("tbody", {}, ...rows)) : make("p", { textContent: "none yet" }),
       )
     }
 

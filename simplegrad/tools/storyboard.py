@@ -94,7 +94,7 @@ def text_of(board: dict[str, Any]) -> str:
     rows: dict[tuple[str, str, str], None] = {}
     for activation, line, *_ in board["steps"]:
         function = board["functions"][board["activations"][activation][0]]
-        number, row = function["equations"].get(line), line - function["first"]
+        number, row = function["equations"].get(str(line)), line - function["first"]
         equation = "" if number is None else board["equations"][number]["text"]
         if row < len(function["source"]):
             rows[f"{function['name']}:{line}", function["source"][row].strip(), equation] = None
@@ -148,13 +148,13 @@ class Functions:
         start = 1 if code.co_name == "<module>" else code.co_firstlineno
         source = lines if start == 1 else inspect.getblock(lines[start - 1 :])
         definition, _ = definition_of(code, names)
-        equations: dict[int, int] = {}
+        equations: dict[str, int] = {}
         for node, computed in statements_of(definition, owner).items() if definition else ():
             if computed is not None and computed.equation:
                 tex = " ".join(computed.equation.split())
                 number = self.equations.setdefault(tex, len(self.equations))
                 last = node.end_lineno or node.lineno
-                equations |= dict.fromkeys(range(node.lineno, last + 1), number)
+                equations |= dict.fromkeys(map(str, range(node.lineno, last + 1)), number)
         return {
             "name": f"{owner.__name__}.{code.co_name}" if owner else code.co_name,
             "file": _file_of(code),
@@ -179,7 +179,7 @@ class Values:
 
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
-        self.tensors: dict[int, int] = {}  # which tensor a text is of, by its index
+        self.tensors: dict[str, int] = {}  # which tensor a text is of, by its index
         self._numbers: dict[Any, int] = {}
         self._of_array: dict[Any, tuple[str, str]] = {}
 
@@ -191,7 +191,7 @@ class Values:
             self._numbers[key] = len(self.texts)
             self.texts.append(text)
             if key[1] is not None:
-                self.tensors[len(self.texts) - 1] = key[1]
+                self.tensors[str(len(self.texts) - 1)] = key[1]
         return self._numbers[key]
 
     def text_of(self, kept: Any) -> tuple[str, str]:

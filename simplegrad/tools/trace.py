@@ -309,7 +309,7 @@ class LineTracer(Tracer):
 
 
 def _climbing(line: Line) -> Line:
-    """x + y * z for x - (-y) * z, which has the same bits: so a step climbs with `maximize`."""
+    """`x + y * z` for `x - (-y) * z`, the same bits: so a step climbs with `maximize`."""
     numbers, times = re.subn(r"^(\S+) - \(-([^()]+)\)(?= \*)", r"\1 + \2", line.numbers)
     if not times:
         return line

@@ -145,7 +145,7 @@ def test_it_shows_every_name_of_every_line_and_the_five_equations_of_adam():
     functions = [board["functions"][number] for number, _ in board["activations"]]
     equations = []
     for activation, line, event, *_ in board["steps"]:
-        number = functions[activation]["equations"].get(line)
+        number = functions[activation]["equations"].get(str(line))
         if event == "line" and number is not None:
             assert functions[activation]["name"] == "Adam.update"
             equations.append(board["equations"][number]["text"])

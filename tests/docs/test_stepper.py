@@ -1,0 +1,289 @@
+"""The stepper, as a reader meets it: forward, back, by mouse, by keyboard and by touch."""
+
+import json
+import re
+
+import pytest
+
+import simplegrad as sg
+from simplegrad import optimizers as optim
+from tests.helpers.limits import MISSING
+from tests.helpers.site import check_with_axe
+
+pytestmark = pytest.mark.slow
+
+PAGE = "step-through/"
+PRODUCT, BACKWARD, ADAM, STATE, ERROR = range(5)  # the steppers of the page, in their order
+
+
+def stepper(page, number):
+    """A stepper, once it is there."""
+    box = page.locator("[data-steps]").nth(number)
+    box.scroll_into_view_if_needed()
+    box.locator(".steps-bar").wait_for()
+    return box
+
+
+def board_of(page, number):
+    """What it was made of."""
+    address = page.locator("[data-steps]").nth(number).get_attribute("data-steps")
+    return json.loads(page.evaluate("async url => (await fetch(url)).text()", address))
+
+
+def place(box):
+    """The step that is seen, from 0, and its function and line."""
+    step = int(box.locator(".steps-place").text_content().split(" / ")[0]) - 1
+    here = box.locator(".steps-stack [aria-current]").text_content()
+    name, line = re.fullmatch(r"(.*), line (\d+)", here).groups()
+    return step, name, int(line)
+
+
+def variables(box):
+    """The names and texts that are seen."""
+    rows = box.locator(".steps-table tr")
+    names = rows.locator("th").all_text_contents()
+    texts = rows.locator("pre").all_text_contents()
+    return dict(zip([name.removesuffix(" (changed)") for name in names], texts, strict=True))
+
+
+def press(box, name):
+    box.get_by_role("button", name=name, exact=True).click()
+
+
+def go_to(box, step):
+    box.get_by_role("slider", name="Step").evaluate(
+        "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')) }", step
+    )
+
+
+def function_of(board, step):
+    return board["functions"][board["activations"][step[0]][0]]
+
+
+def depth_of(board, step):
+    depth, above = 0, step[0]
+    while above >= 0:
+        depth, above = depth + 1, board["activations"][above][1]
+    return depth
+
+
+def seen_by_hand(board, last):
+    """The variables of the innermost function after a number of steps, put together anew."""
+    values = {}
+    for step in board["steps"][: last + 1]:
+        for activation, name, value in step[4]:
+            values.setdefault(activation, {})[name] = value
+            if value < 0:
+                del values[activation][name]
+    step = board["steps"][last]
+    texts = {name: board["values"][v][1] for name, v in values.get(step[0], {}).items()}
+    if step[2] != "line":
+        texts[{"return": "returns", "exception": "raises"}[step[2]]] = board["values"][step[3]][1]
+    return texts
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_each_step_shows_the_line_and_the_variables_of_that_moment(visit, trouble, number):
+    page = visit(PAGE)
+    box, board = stepper(page, number), board_of(page, number)
+    count = len(board["steps"])
+    for step in {0, 1, count - 1, *range(0, count, 7)}:
+        go_to(box, step)
+        function = function_of(board, board["steps"][step])
+        assert place(box) == (step, function["name"], board["steps"][step][1])
+        assert variables(box) == seen_by_hand(board, step)
+        (code,) = box.locator(".steps-here code").all_text_contents()
+        row = board["steps"][step][1] - function["first"]
+        assert code == (function["source"][row] or " ")
+    assert trouble == []
+
+
+def test_into_over_out_and_back_go_where_a_debugger_goes(visit):
+    page = visit(PAGE)
+    box, board = stepper(page, BACKWARD), board_of(page, BACKWARD)
+    steps = board["steps"]
+    depth = [depth_of(board, step) for step in steps]
+    for start in 0, 3, 40, 90, len(steps) - 1:
+        later = range(start + 1, len(steps))
+        last = len(steps) - 1
+        for button, target in {
+            "Into": min(start + 1, last),
+            "Over": next((k for k in later if depth[k] <= depth[start]), last),
+            "Out": next((k for k in later if depth[k] < depth[start]), last),
+            "Back": max(start - 1, 0),
+        }.items():
+            go_to(box, start)
+            if box.get_by_role("button", name=button, exact=True).is_enabled():
+                press(box, button)
+                assert place(box)[0] == target, (button, start)
+
+
+def test_it_jumps_to_an_equation_to_a_function_and_to_a_line(visit):
+    page = visit(PAGE)
+    box = stepper(page, ADAM)
+    jump = box.get_by_role("combobox", name="Jump to")
+    label = next(x for x in jump.locator("option").all_text_contents() if x.startswith("m̂"))
+    jump.select_option(label=label)
+    step, name, line = place(box)
+    assert (name, line) == ("Adam.update", optim.Adam.update.__code__.co_firstlineno + 7)
+    assert box.locator(".steps-equation .katex").count() == 1
+    assert "m_t" in variables(box)
+    box.locator(".steps-line", has_text="v_hat = v_t").click()
+    assert place(box) == (step + 1, "Adam.update", line + 1)
+    box.locator(".steps-line", has_text="v_hat = v_t").click()  # the other group
+    assert place(box)[0] > step + 1
+    assert variables(box)["lr"] == "-0.01"
+
+
+def test_the_functions_that_wait_are_looked_into(visit):
+    page = visit(PAGE)
+    box = stepper(page, ADAM)
+    go_to(box, 15)
+    box.get_by_role("button", name=re.compile("Optimizer.step, line")).click()
+    assert place(box)[:2] == (15, "Optimizer.step")
+    assert variables(box)["name"] == "'w'"
+    assert box.locator(".steps-waits").count() == 1
+
+
+def test_what_has_changed_is_marked_and_said(visit):
+    page = visit(PAGE)
+    box = stepper(page, ADAM)
+    box.get_by_role("combobox").select_option(index=1)
+    press(box, "Into")
+    assert box.locator(".steps-changed th").all_text_contents() == ["m_t (changed)"]
+    said = box.get_by_role("status").text_content()
+    assert said.startswith("Adam.update, line ")
+    assert said.endswith(": vₜ = β₂ v + (1 - β₂) g²")
+
+
+def test_the_graph_grows(visit):
+    page = visit(PAGE)
+    box, board = stepper(page, PRODUCT), board_of(page, PRODUCT)
+    nodes = "nodes => nodes.map(node => getComputedStyle(node).visibility)"
+    for step in 0, max(board["graph"]["born"]), len(board["steps"]) - 1:
+        go_to(box, step)
+        shown = box.locator("[data-node]").evaluate_all(nodes)
+        born = ["visible" if at <= step else "hidden" for at in board["graph"]["born"]]
+        assert shown == born
+
+
+def test_the_steps_end_at_an_error(visit):
+    page = visit(PAGE)
+    box = stepper(page, ERROR)
+    page.keyboard.press("Tab")
+    box.get_by_role("button", name="Into").focus()
+    page.keyboard.press("End")
+    assert "raises ValueError" in box.get_by_role("status").text_content()
+    assert box.get_by_role("button", name="Into").is_disabled()
+    assert {"x", "y", "raises"} <= variables(box).keys()
+
+
+def test_all_of_it_works_by_keyboard(visit):
+    page = visit(PAGE)
+    box, board = stepper(page, ADAM), board_of(page, ADAM)
+    box.get_by_role("button", name="Into").focus()
+    for key, step in (("ArrowRight", 1), ("s", 2), ("b", 1), ("ArrowLeft", 0), ("n", 4)):
+        page.keyboard.press(key)
+        assert place(box)[0] == step, key
+    page.keyboard.press("End")
+    assert place(box)[0] == len(board["steps"]) - 1
+    assert page.evaluate("document.activeElement !== document.body")
+    page.keyboard.press("Home")
+    for _ in range(9):
+        page.keyboard.press("s")
+    assert place(box)[1] == "Adam.update"
+    page.keyboard.press("r")
+    assert place(box)[1] == "Optimizer.step"
+    names = []
+    for _ in range(8):  # every part has the focus once, and shows it
+        page.keyboard.press("Tab")
+        names.append(
+            page.evaluate("document.activeElement.className || document.activeElement.tagName")
+        )
+        outline = "getComputedStyle(document.activeElement).outlineStyle"
+        assert page.evaluate(outline) != "none", names
+    assert {"steps-source", "steps-variables", "SELECT", "INPUT"} <= set(names)
+    box.locator(".steps-source").focus()
+    before = place(box)[0]
+    page.keyboard.press("ArrowDown")
+    marked = box.locator(".steps-marked").get_attribute("data-line")
+    assert box.locator(".steps-source").get_attribute("aria-activedescendant").endswith(marked)
+    page.keyboard.press("Enter")
+    assert place(box)[0] != before
+    assert place(box)[2] == int(marked)
+
+
+def test_all_of_it_works_by_touch(visit):
+    page = visit(PAGE, has_touch=True, viewport={"width": 390, "height": 800})
+    box = stepper(page, PRODUCT)
+    box.get_by_role("button", name="Into").tap()
+    box.get_by_role("button", name="Into").tap()
+    assert place(box)[0] == 2
+    box.get_by_role("button", name="Back").tap()
+    assert place(box)[0] == 1
+    box.locator(".steps-ran").last.tap()
+    for button in box.locator("button").all():
+        assert button.bounding_box()["height"] >= 24
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, scheme):
+    page = visit(PAGE, color_scheme=scheme)
+    for number in range(5):
+        box = stepper(page, number)
+        go_to(box, 12)
+    stepper(page, ERROR).get_by_role("button", name="Into").focus()
+    page.keyboard.press("End")
+    check_with_axe(page)
+
+
+def test_without_javascript_the_lines_are_there(visit):
+    page = visit(PAGE, java_script_enabled=False)
+    text = page.locator("[data-steps]").nth(ADAM).text_content()
+    assert "theta.data -= lr * m_hat / (np.sqrt(v_hat) + eps)" in text
+    assert "θ -= lr m̂ / (√v̂ + ε)" in text
+
+
+def test_steps_that_do_not_come_are_said_and_the_lines_stay(visit):
+    page = visit("install/")
+    page.context.route("**/step-through_*.json", lambda route: route.fulfill(status=404))
+    page.goto(page.url.replace("install/", PAGE))
+    box = page.locator("[data-steps]").nth(PRODUCT)
+    box.locator(".run-note").wait_for()
+    assert "could not be fetched" in box.locator(".run-note").text_content()
+    assert "return a * b" in box.text_content()
+
+
+def test_a_saved_page_works_from_a_folder_and_asks_nobody(browser, tmp_path):
+    a, b = sg.Tensor(2.0, requires_grad=True), sg.Tensor(3.0)
+    sg.step_through(lambda: (a * b).backward()).save(tmp_path / "steps.html")
+    sg.step_through(len, []).save(tmp_path / "none.html")
+    page = browser.new_page()
+    page.set_default_timeout(MISSING * 1000)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "steps.html").as_uri())
+    box = page.locator(".steps")
+    press(box, "Into")
+    assert place(box)[:2] == (1, "Tensor.__mul__")
+    check_with_axe(page)
+    page.goto((tmp_path / "none.html").as_uri())
+    assert "ran no line that can be shown" in box.text_content()
+    assert all(url.startswith("file:") for url in asked)
+    page.close()
+
+
+def test_printed_the_step_is_on_paper(visit):
+    page = visit(PAGE)
+    box = stepper(page, ADAM)
+    go_to(box, 14)
+    page.emulate_media(media="print")
+    assert not box.locator(".steps-bar").is_visible()
+    assert box.locator(".steps-here").is_visible()
+
+
+def test_a_recorded_step_of_adam_is_small(site):
+    sizes = [path.stat().st_size for path in site.glob("step-through_*.json")]
+    assert len(sizes) == 5
+    assert max(sizes) < 150_000
