@@ -343,12 +343,9 @@ window.simplegradSteps = (() => {
       slider.value = at
       slider.setAttribute("aria-valuetext", `step ${at + 1} of ${steps.length}`)
       place.textContent = `${at + 1} / ${steps.length}`
-      buttons.back.disabled = at === 0
-      for (const move of ["into", "over", "out"]) buttons[move].disabled = at === steps.length - 1
-      if (document.activeElement === document.body && lastPressed?.disabled) slider.focus()
+      for (const [move, button] of Object.entries(buttons)) // which keeps the focus
+        button.setAttribute("aria-disabled", at === (move === "back" ? 0 : steps.length - 1))
     }
-    let lastPressed
-    bar.addEventListener("click", (event) => (lastPressed = event.target))
 
     go(0)
   }
