@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import notebook_pages
+import typeset
 from mkdocs.utils import get_relative_url
 from pair import ROOT
+
+from simplegrad.tools.equations import equations_in
 
 RUN = ROOT / "docs" / "run"
 TOOLS = ROOT / "simplegrad" / "tools"
@@ -78,6 +81,7 @@ def files() -> dict[str, bytes]:
         "worker": put("worker.js", (RUN / "worker.js").read_bytes()),
         "editor": put("editor.js", editor()),
         "stepper": [put(name, (TOOLS / name).read_bytes()) for name in STEPPER],
+        "equations": put("equations.json", json.dumps(typeset_equations()).encode()),
         "pyodide": lock_file()["info"],
         "ink": notebook_pages.INK,
         "files": entries,
@@ -142,6 +146,13 @@ def editor() -> bytes:
     if process.returncode:
         raise RunError(f"{RUN / 'editor.js'}: {process.stderr.decode()}")
     return process.stdout
+
+
+def typeset_equations() -> dict[str, str]:
+    """Each equation of the library, as it is typeset: for the steps of a reader's cell."""
+    sources = sorted((ROOT / "simplegrad").rglob("*.py"))
+    found = [tex for path in sources for tex in equations_in(path.read_text(encoding="utf-8"))]
+    return {tex: typeset.typeset(tex, display=True) for tex in (" ".join(x.split()) for x in found)}
 
 
 def wheels() -> list[dict[str, str]]:
