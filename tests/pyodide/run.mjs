@@ -12,9 +12,11 @@ const [folder, ...options] = process.argv.slice(2)
 
 const env = { HOME: "/home", PYTHONDONTWRITEBYTECODE: "1", PYTEST_DISABLE_PLUGIN_AUTOLOAD: "1" }
 const python = await loadPyodide({ env })
-const { file } = JSON.parse(readFileSync(`${wheels}/wheels.json`)).find((row) => row.name === "numpy")
 const installed = python.runPython("import sysconfig; sysconfig.get_path('purelib')")
-python.unpackArchive(new Uint8Array(readFileSync(`${wheels}/${file}`)), "zip", { extractDir: installed })
+for (const { file } of JSON.parse(readFileSync(`${wheels}/wheels.json`))) {
+  const wheel = new Uint8Array(readFileSync(`${wheels}/${file}`))
+  python.unpackArchive(wheel, "zip", { extractDir: installed })
+}
 for (const [place, path] of [["/site-packages", folder], ["/repository", root]]) {
   python.FS.mkdir(place)
   python.mountNodeFS(place, path)
