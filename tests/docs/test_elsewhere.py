@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from simplegrad.exercises.sandbox import check_file
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "docs" / "hooks"))
 
@@ -162,6 +164,27 @@ def test_where_the_build_knows_no_repository_it_says_what_to_do(run_first_cell, 
         "'.[demo]' in the folder of the clone, restart the kernel, and run this cell again.\n"
     )
     assert run_first_cell(ROOT)[0].stderr == ""
+
+
+SOLVED = """# %%
+import numpy as np
+
+def forward(a):
+    return np.tanh(a)
+
+def da(dc, c, a):
+    return dc * (1 - c**2)
+"""
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_check_of_an_exercise_reads_it(tmp_path):
+    files = elsewhere.files("exercises/tanh", SOLVED, "")
+    notebook = tmp_path / "tanh.ipynb"
+    notebook.write_text(files["exercises/tanh.ipynb"], encoding="utf-8")
+    report = check_file("tanh", notebook).report
+    assert {*report.statuses.values()} == {"right"}
+    assert report.remarks == []
 
 
 # The links

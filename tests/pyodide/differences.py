@@ -11,7 +11,7 @@ import pytest
 
 
 class Difference(NamedTuple):
-    """Tests whose id has `test` in it, and `error` in the report of their failure, or are not run."""
+    """Tests whose id has `test` in it, and their report `error`; without one, they are not run."""
 
     test: str
     error: str | None
