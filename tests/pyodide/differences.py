@@ -28,7 +28,6 @@ NO_DISK = "files are in memory: no umask, no pipes and sockets, no limit for the
 
 DIFFERENCES = [
     Difference("", "emscripten does not support processes", NO_PROCESSES),
-    Difference("", "module 'os' has no attribute 'fork'", NO_PROCESSES),
     Difference("", "can't start new thread", NO_THREADS),
     Difference("test_a_block_that_another_thread_closes_is_over", None, NO_THREADS),
     Difference("test_tasks_enter_and_leave_it_each_for_itself", None, NO_LOOP),
