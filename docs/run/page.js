@@ -15,8 +15,8 @@
   const seen = {}
   const cells = [...document.querySelectorAll("article .cell")].map((box, index) => {
     const block = box.querySelector(".cell-in")
-    const pre = block.querySelector("pre")
-    const code = pre.querySelector("code")
+    const code = block.querySelector("pre > code") // numbers of lines have a pre, too
+    const pre = code.parentElement
     const original = code.textContent.trimEnd()
     const hash = [...original].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) | 0, 7)
     seen[hash] = (seen[hash] ?? 0) + 1
@@ -236,12 +236,13 @@
   }
 
   async function runInOrder(cell) {
-    const isDue = (one) => one.runs && one.number < cell.number && one.ran !== textOf(one)
-    const due = cells.filter(isDue)
-    const above = due.length === 1 ? "one cell above" : `${due.length} cells above`
+    const above = cells.slice(0, cell.number - 1).filter((one) => one.runs)
+    const first = above.findIndex((one) => one.ran !== textOf(one))
+    const due = first < 0 ? [] : above.slice(first) // what stands below a change runs again, too
+    const those = due.length === 1 ? "one cell above" : `${due.length} cells above`
     for (const [index, one] of [...due, cell].entries()) {
       if (one === cell) say(cell, "Running")
-      else say(cell, `First, ${above}: ${index + 1} of ${due.length}`)
+      else say(cell, `First, ${those}: ${index + 1} of ${due.length}`)
       const ok = await runOne(one)
       if (ok || one.showsAnError) continue
       if (one !== cell) {
@@ -251,7 +252,7 @@
       } else say(cell, "The cell has failed.")
       return
     }
-    say(cell, due.length ? `Done, after ${above}.` : "Done.")
+    say(cell, due.length ? `Done, after ${those}.` : "Done.")
   }
 
   function idOf(cell) {
@@ -261,6 +262,7 @@
   async function runOne(cell) {
     shown = cell
     const text = textOf(cell)
+    if (cell.ran !== text) for (const one of cells.slice(cell.number)) one.ran = undefined
     clearOutput(cell)
     cell.box.classList.add("run-now")
     const { ok } = await ask({ type: "run", name: `cell ${cell.number}`, source: text })
