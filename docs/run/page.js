@@ -165,7 +165,8 @@
     one.worker.onerror = (event) => {
       event.preventDefault()
       const detail = event.message ? ` (${event.message})` : ""
-      fail(one, `${blocked}${detail}: it is blocked, or a file is missing.`)
+      if (one.ready) fail(one, `Python itself has failed${detail}.`)
+      else fail(one, `${blocked}${detail}: it is blocked, or a file is missing.`)
     }
     one.worker.onmessage = ({ data }) => {
       if (data.type === "progress") showProgress(data)
@@ -173,15 +174,21 @@
       else if (data.type === "failed") fail(one, data.problem)
       else one.answer(data)
     }
-    await ask({ type: "start", manifest: files, base: base.href, cache })
+    const life = `simplegrad:${Date.now()}:${Math.random()}`
+    const { watched } = await ask({ type: "start", manifest: files, base: base.href, cache, life })
     cache = "default"
     one.ready = true
+    // The worker holds this lock as long as it lives: who gets it knows that the browser has ended it
+    if (watched) navigator.locks.request(life, () => fail(one, "The browser has ended Python."))
   }
 
   function fail(one, reason) {
     if (one !== python) return // it was ended before it could say so
     if (!one.ready) cache = "reload"
-    endPython(reason)
+    const sentence = endPython(reason)
+    if (running) return // it says so
+    say(lastRun, sentence)
+    showButtons(lastRun)
   }
 
   function ask(message) {
@@ -265,11 +272,19 @@
     if (cell.ran !== text) for (const one of cells.slice(cell.number)) one.ran = undefined
     clearOutput(cell)
     cell.box.classList.add("run-now")
-    const { ok } = await ask({ type: "run", name: `cell ${cell.number}`, source: text })
+    const message = { type: "run", name: `cell ${cell.number}`, source: text }
+    const { ok } = await ask(message).finally(sayIfSlow())
     cell.box.classList.remove("run-now")
     cell.ran = ok || cell.showsAnError ? text : undefined
     showButtons(cell)
     return ok
+  }
+
+  // A worker that computes answers nothing: after a while, the page says what can be done
+  function sayIfSlow() {
+    const sentence = () => say(running, "Still running. This may take long: Stop ends it.")
+    const timer = setTimeout(sentence, 10_000)
+    return () => clearTimeout(timer)
   }
 
   // Output, where the built one was
