@@ -207,6 +207,7 @@ def test_after_a_change_the_cells_below_it_run_again_before_one_that_needs_them(
     write(page, 1, start.replace("eps = 0.1", "eps = 0.5"))
     assert run(page, 7, "Done, after 6 cells above").endswith("theta.data = [ 0.5 -1.5]")
     write(page, 4, "m_hat = m_t  # without the correction")
+    assert not cell(page, 4).locator(".cell-in pre > code").is_visible()  # the editor is there
     run(page, 4, r"^Done\.$")
     run(page, 7, "Done, after 2 cells above")
 
