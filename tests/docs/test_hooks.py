@@ -345,7 +345,7 @@ def indented(code):
 
 
 def test_the_five_of_adam_are_the_first_and_are_those_of_its_docstring():
-    page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "equations.py").read_text(encoding="utf-8")
     assert re.findall(r"<!-- equations: (\w+) -->", page)[0] == "optimizers"
     shown = equations_in(equation_page.markdown("optimizers"))
     adam = equations_in(inspect.getdoc(optimizers.Adam))
@@ -353,8 +353,27 @@ def test_the_five_of_adam_are_the_first_and_are_those_of_its_docstring():
     assert [" ".join(tex.split()) for tex in shown[:5]] == [" ".join(tex.split()) for tex in adam]
 
 
+@pytest.mark.parametrize("optimizer", equation_page.CELLS, ids=lambda thing: thing.__name__)
+def test_the_cells_of_an_optimizer_take_the_step_that_it_takes(optimizer):
+    page = equation_page.entry(optimizer)
+    cells = re.findall(r"^``` {\.python \.cell-in.*?}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    names = {}
+    exec("\n".join(cells), names)
+    theta = sg.Tensor([1.0, -2.0], requires_grad=True)
+    (theta**2).sum().backward()
+    if optimizer is optimizers.AdamW:  # its one line is the decay; what follows is Adam's
+        theta.data -= names["lr"] * names["weight_decay"] * theta.data
+    else:
+        called = {"momentum": "mu", "dampening": "tau"}
+        known = inspect.signature(optimizer).parameters
+        given = {key: names[called.get(key, key)] for key in known if called.get(key, key) in names}
+        optimizer(param_groups=[{"params": {"theta": theta}}], **given).step()
+    assert names["theta"].data.tobytes() == theta.data.tobytes()
+    assert f"theta.data = {theta.data}\n" in page
+
+
 def test_every_section_of_equations_is_on_the_page():
-    page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "equations.py").read_text(encoding="utf-8")
     asked = re.findall(r"<!-- equations: (\w+) -->", page)
     assert sorted(asked) == sorted([*equation_page.SECTIONS, "symbols"])
 

@@ -15,7 +15,7 @@ import pytest
 
 import simplegrad as sg
 from simplegrad import fast, nn, optimizers
-from tests.helpers.chromium import needed
+from tests.helpers.browsers import needed
 from tests.helpers.site import REPOSITORY, ROOT, check_with_axe
 
 pytestmark = pytest.mark.slow
