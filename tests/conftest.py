@@ -5,9 +5,9 @@ import gc
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.helpers.chromium import browser
+from tests.helpers.browsers import browser, chromium, firefox, playwright
 
-__all__ = ["browser", "for_all"]
+__all__ = ["browser", "chromium", "firefox", "for_all", "playwright"]
 
 # `pytest -m slow` runs 500 examples `for_all`, the same every time. For more, and new ones:
 # pytest -m slow --hypothesis-profile=thorough tests/test_random_graphs.py

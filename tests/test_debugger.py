@@ -2,7 +2,7 @@
 
 At first the frames and lines between a student's line and the equation are counted by a trace
 function. Then debuggers go there: Python's pdb, and debugpy, which is the one of VS Code. The last
-part is about the page of the site, docs/debugger.md.
+part is about the page of the site, docs/debugger.py.
 """
 
 import ast
@@ -14,6 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
+import jupytext
 import numpy as np
 import pytest
 
@@ -426,6 +427,7 @@ loss.backward()
 # Inside Adam
 
 TWO_STEPS = """
+import jupytext
 import numpy as np
 import simplegrad as sg
 import simplegrad.optimizers as optim
@@ -515,7 +517,13 @@ loss.backward()
 
 # The page of the site
 
-PAGE = (ROOT / "docs" / "debugger.md").read_text(encoding="utf-8")
+CELLS = jupytext.reads(
+    (ROOT / "docs" / "debugger.py").read_text(encoding="utf-8"), fmt="py:percent"
+)
+PAGE = "\n\n".join(
+    f"```python\n{cell.source}\n```" if cell.cell_type == "code" else cell.source
+    for cell in CELLS.cells
+)
 SCRIPT, *BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 

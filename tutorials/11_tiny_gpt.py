@@ -441,7 +441,7 @@ assert abs(start_loss - np.log(27)) < 0.5
 # `@fast.replay(eager=True)`.
 
 
-# %%
+# %% tags=["not-in-the-page"]
 @fast.replay
 def training_loss(x, y, m):
     return loss_of(sg.log_softmax(model(x)), y, m)
@@ -473,7 +473,7 @@ print(f"{time.perf_counter() - start:.0f} seconds")
 # %% [markdown]
 # The recording and the model itself agree to the last bit:
 
-# %%
+# %% tags=["not-in-the-page"]
 replayed = training_loss(x_train[batch], y_train[batch], m_train[batch])
 eager = loss_of(sg.log_softmax(model(x_train[batch])), y_train[batch], m_train[batch])
 assert replayed.item() == eager.item()
@@ -481,13 +481,13 @@ assert replayed.item() == eager.item()
 # %% [markdown]
 # And the baseline is beaten, on names that the model has never seen:
 
-# %%
+# %% tags=["not-in-the-page"]
 final_loss = test_losses[steps]
 print(f"counted pairs of tokens  {bigram_loss:.3f} nats per character")
 print(f"the tiny GPT             {final_loss:.3f}")
 assert final_loss < bigram_loss - 0.2
 
-# %% alt="Loss in nats per character against the step. Training and held-out loss start near log 27, about 3.3, and fall together below the line of the counted pairs within the first 100 steps. Then the held-out loss flattens out near 2, and the training loss goes on falling below it." jupyter={"source_hidden": true}
+# %% alt="Loss in nats per character against the step. Training and held-out loss start near log 27, about 3.3, and fall together below the line of the counted pairs within the first 100 steps. Then the held-out loss flattens out near 2, and the training loss goes on falling below it." jupyter={"source_hidden": true} tags=["not-in-the-page"]
 figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 means = np.mean(np.reshape(losses, (-1, 20)), axis=1)
 axes.plot(np.arange(10, steps, 20), means, "C0-", linewidth=1.2, label="training, mean of 20 steps")
@@ -505,7 +505,7 @@ plt.show()
 # The training loss ends below the held-out loss: the model has begun to learn its names by heart. That is
 # called **overfitting**, and only the held-out names show it.
 
-# %%
+# %% tags=["not-in-the-page"]
 print(f"training {np.mean(losses[-50:]):.3f}, held out {final_loss:.3f}")
 assert np.mean(losses[-50:]) < final_loss
 
@@ -517,7 +517,7 @@ assert np.mean(losses[-50:]) < final_loss
 # character before it, and some heads have learned to do this.
 
 
-# %%
+# %% tags=["not-in-the-page"]
 def patterns_of(name):
     """The attention weights of each head of each block, for one name."""
     i = encode([name])[0][:, : len(name) + 1]
@@ -541,7 +541,7 @@ print("mean weight of the place before, by head:", np.round(before, 2))
 evenly = np.mean([1 / (t + 1) for t in range(1, len(name) + 1)])
 assert max(before) > 1.5 * evenly
 
-# %% alt="Attention weights of the four heads of the first block for the name isabella, four triangular grids. Rows are the places that look, columns the places looked at. Above the diagonal all weights are 0. In some of the grids the brightest squares stand just below the diagonal." jupyter={"source_hidden": true}
+# %% alt="Attention weights of the four heads of the first block for the name isabella, four triangular grids. Rows are the places that look, columns the places looked at. Above the diagonal all weights are 0. In some of the grids the brightest squares stand just below the diagonal." jupyter={"source_hidden": true} tags=["not-in-the-page"]
 figure, panels = plt.subplots(1, 4, figsize=(8.6, 2.7), layout="constrained", sharey=True)
 letters = list("." + name)
 for axes, (number, A) in zip(panels, enumerate(patterns[0], 1), strict=True):
@@ -613,7 +613,7 @@ def show(made_up):
 # %% [markdown]
 # First the baseline, then the model. A star marks a name that is in neither part of the list.
 
-# %%
+# %% tags=["not-in-the-page"]
 print("counted pairs of tokens:")
 show(sample(bigram_logits, 8))
 for tau in (0.5, 1.0, 1.5):
@@ -624,7 +624,7 @@ for tau in (0.5, 1.0, 1.5):
 # How many are new, and how many of the old ones are held-out names, which the model cannot have learned by
 # heart?
 
-# %%
+# %% tags=["not-in-the-page"]
 shares = {}
 for label, logits_of, tau in (
     ("counted pairs, tau = 1.0", bigram_logits, 1.0),
@@ -647,7 +647,7 @@ assert shares["tiny GPT, tau = 1.0"] < shares["counted pairs, tau = 1.0"]
 # **1.** With a temperature near 0, the model always takes the most likely token. Write a loop that does
 # this with `argmax`, and compare its name with samples of $\tau = 0.001$.
 
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 1
 tokens = np.zeros((1, 1), dtype=np.int64)
 for _ in range(T):
@@ -684,7 +684,7 @@ assert largest[0] > 0.9
 # `chri`.
 
 
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 3
 def complete(beginning, count, tau=1.0, seed=0):
     rng = np.random.default_rng(seed)

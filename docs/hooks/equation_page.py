@@ -1,13 +1,16 @@
 """The equations of the library beside the source lines that compute them, read from the source."""
 
 import ast
+import contextlib
 import inspect
+import io
 import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from notebook_pages import fenced, one_cell
 from pair import ROOT
 
 import simplegrad as sg
@@ -63,6 +66,29 @@ TUTORIALS = {
     "11_tiny_gpt": [nn.LayerNorm, nn.Embedding],
 }
 
+# Whose lines are cells: what they start from, under the names in the source, and what is shown then
+START = """\
+import numpy as np
+import simplegrad as sg
+
+theta = sg.Tensor([1.0, -2.0], requires_grad=True)
+(theta**2).sum().backward()
+g, t = theta.grad, 1
+"""
+CELLS = {
+    optimizers.Adam: (
+        "m, v = 0.0, 0.0\nlr, beta_1, beta_2, eps = 0.1, 0.9, 0.999, 1e-8",
+        ["m_t", "v_t", "m_hat", "v_hat", "theta.data"],
+    ),
+    optimizers.AdamW: ("lr, weight_decay = 0.1, 0.01", ["theta.data"]),
+    optimizers.RMSProp: ("v = 0.0\nlr, beta_2, eps = 0.1, 0.99, 1e-8", ["v_t", "theta.data"]),
+    optimizers.SGD: (
+        "b = 0.0\nlr, mu, tau, weight_decay = 0.1, 0.9, 0.0, 0.01\n"
+        'group = {"nesterov": False, "maximize": False}',
+        ["g", "b_t", "theta.data"],
+    ),
+}
+
 
 def markdown(name: str) -> str:
     """What `<!-- equations: name -->` stands for: a section, a thing's equations, or `symbols`."""
@@ -95,19 +121,40 @@ def entry(thing: Any) -> str:
         if thing in things and (ROOT / "tutorials" / f"{name}.py").exists():  # a course may omit it
             links.append(f"[Tutorial](tutorials/{name}.md)")
     summary = (inspect.getdoc(thing) or "").partition("\n")[0]
-    return "\n\n".join([f"### {thing.__name__}", summary, " · ".join(links), equations(thing)])
+    parts = [f"### {thing.__name__}", summary, " · ".join(links)]
+    if thing not in CELLS:
+        return "\n\n".join([*parts, equations(thing)])
+    numbers, names = CELLS[thing]
+    numbers, result = START + numbers, "\n".join(f'print("{name} =", {name})' for name in names)
+    lines = [code for _, _, code in lines_of(thing)]
+    output = printed_by("\n".join([numbers, *lines, result]))
+    cells = cell(numbers), equations(thing, as_cells=True), cell(result, output=output)
+    return "\n\n".join([*parts, *cells])
 
 
-def equations(thing: Any) -> str:
+def equations(thing: Any, as_cells: bool = False) -> str:
     """The equations of its docstring, each with the lines that compute it."""
     found = equations_in(inspect.getdoc(thing))
-    return "\n\n".join(
-        '<div class="equation" markdown>\n\n'
-        f"$${tex}$$\n\n"
-        f'```{{.python linenums="{first}"}}\n{code}\n```\n\n'
-        "</div>"
-        for tex, (_, first, code) in zip(found, lines_of(thing), strict=True)
-    )
+    blocks = []
+    for tex, (_, first, code) in zip(found, lines_of(thing), strict=True):
+        lines = cell(code, first) if as_cells else fenced(code, f'{{.python linenums="{first}"}}')
+        blocks.append(f'<div class="equation" markdown>\n\n$${tex}$$\n\n{lines}\n\n</div>')
+    return "\n\n".join(blocks)
+
+
+def cell(code: str, first: int = 0, output: str = "") -> str:
+    """Code that runs in the page, with the number of its first line, and what it prints."""
+    number = f' linenums="{first}"' if first else ""
+    blocks = [fenced(code, f"{{.python .cell-in{number}}}")]
+    blocks += [fenced(output, "{.text .cell-out}")] if output else []
+    return one_cell("\n\n".join(blocks), [])
+
+
+def printed_by(code: str) -> str:
+    """What code prints when it runs."""
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(code, {})
+    return output.getvalue()
 
 
 def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
@@ -115,6 +162,7 @@ def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
     found, functions = equations_in(inspect.getdoc(thing)), functions_of(thing)
     if len(functions) == 1:
         functions = functions * len(found)
+    last = 0
     for tex, function in zip(found, functions, strict=True):
         code = function.__code__
         definition, source = definition_of(code, function.__globals__)
@@ -124,7 +172,9 @@ def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
             statements = [s for s, c in pairs if c and c.targets and c.equation == tex]
         if not statements:
             raise LookupError(f"no line of {function.__qualname__} computes the equation")
-        first, last = statements[0].lineno, statements[-1].end_lineno
+        # What stands between two equations is for the second, as `step` of SGD is
+        is_next = function.__name__ == "update" and last
+        first, last = last + 1 if is_next else statements[0].lineno, statements[-1].end_lineno
         lines = textwrap.dedent("\n".join(source.split("\n")[first - 1 : last]))
         yield str(Path(code.co_filename).relative_to(ROOT)), first, lines
 

@@ -79,7 +79,7 @@ def files() -> dict[str, bytes]:
 
     manifest = {
         "worker": put("worker.js", (RUN / "worker.js").read_bytes()),
-        "editor": put("editor.js", editor()),
+        "editor": put("editor.js", bundled("editor.js", format="esm", banner={"js": LICENCE})),
         "stepper": [put(name, (TOOLS / name).read_bytes()) for name in STEPPER],
         "equations": put("equations.json", json.dumps(typeset_equations()).encode()),
         "pyodide": lock_file()["info"],
@@ -87,7 +87,7 @@ def files() -> dict[str, bytes]:
         "files": entries,
     }
     put("manifest.json", json.dumps(manifest, indent=1).encode())
-    put("page.js", (RUN / "page.js").read_bytes())
+    put("page.js", bundled("page.js"))
     return {f"{PLACE}{name}": content for name, content in made.items()}
 
 
@@ -128,23 +128,22 @@ def lock_file() -> dict[str, Any]:
     return lock
 
 
-def editor() -> bytes:
-    """CodeMirror and editor.js, in one file."""
+def bundled(name: str, **more: Any) -> bytes:
+    """A script of docs/run without its blanks and comments, and with what it imports."""
     read(NODE_MODULES / "esbuild" / "package.json")
     options = {
-        "entryPoints": [str(RUN / "editor.js")],
+        "entryPoints": [str(RUN / name)],
         "bundle": True,
         "minify": True,
         "write": False,
-        "format": "esm",
         "legalComments": "none",
-        "banner": {"js": LICENCE},
+        **more,
     }
     bundle = f"process.stdout.write(require('esbuild').buildSync({json.dumps(options)})"
     command = ["node", "-e", f"{bundle}.outputFiles[0].contents)"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True)
     if process.returncode:
-        raise RunError(f"{RUN / 'editor.js'}: {process.stderr.decode()}")
+        raise RunError(f"{RUN / name}: {process.stderr.decode()}")
     return process.stdout
 
 

@@ -15,8 +15,8 @@
   const seen = {}
   const cells = [...document.querySelectorAll("article .cell")].map((box, index) => {
     const block = box.querySelector(".cell-in")
-    const pre = block.querySelector("pre")
-    const code = pre.querySelector("code")
+    const code = block.querySelector("pre > code") // numbers of lines have a pre, too
+    const pre = code.parentElement
     const original = code.textContent.trimEnd()
     const hash = [...original].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) | 0, 7)
     seen[hash] = (seen[hash] ?? 0) + 1
@@ -165,7 +165,8 @@
     one.worker.onerror = (event) => {
       event.preventDefault()
       const detail = event.message ? ` (${event.message})` : ""
-      fail(one, `${blocked}${detail}: it is blocked, or a file is missing.`)
+      if (one.ready) fail(one, `Python itself has failed${detail}.`)
+      else fail(one, `${blocked}${detail}: it is blocked, or a file is missing.`)
     }
     one.worker.onmessage = ({ data }) => {
       if (data.type === "progress") showProgress(data)
@@ -173,15 +174,21 @@
       else if (data.type === "failed") fail(one, data.problem)
       else one.answer(data)
     }
-    await ask({ type: "start", manifest: files, base: base.href, cache })
+    const life = `simplegrad:${Date.now()}:${Math.random()}`
+    const { watched } = await ask({ type: "start", manifest: files, base: base.href, cache, life })
     cache = "default"
     one.ready = true
+    // The worker holds this lock as long as it lives: who gets it knows that the browser has ended it
+    if (watched) navigator.locks.request(life, () => fail(one, "The browser has ended Python."))
   }
 
   function fail(one, reason) {
     if (one !== python) return // it was ended before it could say so
     if (!one.ready) cache = "reload"
-    endPython(reason)
+    const sentence = endPython(reason)
+    if (running) return // it says so
+    say(lastRun, sentence)
+    showButtons(lastRun)
   }
 
   function ask(message) {
@@ -236,12 +243,13 @@
   }
 
   async function runInOrder(cell) {
-    const isDue = (one) => one.runs && one.number < cell.number && one.ran !== textOf(one)
-    const due = cells.filter(isDue)
-    const above = due.length === 1 ? "one cell above" : `${due.length} cells above`
+    const above = cells.slice(0, cell.number - 1).filter((one) => one.runs)
+    const first = above.findIndex((one) => one.ran !== textOf(one))
+    const due = first < 0 ? [] : above.slice(first) // what stands below a change runs again, too
+    const those = due.length === 1 ? "one cell above" : `${due.length} cells above`
     for (const [index, one] of [...due, cell].entries()) {
       if (one === cell) say(cell, "Running")
-      else say(cell, `First, ${above}: ${index + 1} of ${due.length}`)
+      else say(cell, `First, ${those}: ${index + 1} of ${due.length}`)
       const ok = await runOne(one)
       if (ok || one.showsAnError) continue
       if (one !== cell) {
@@ -251,7 +259,7 @@
       } else say(cell, "The cell has failed.")
       return
     }
-    say(cell, due.length ? `Done, after ${above}.` : "Done.")
+    say(cell, due.length ? `Done, after ${those}.` : "Done.")
   }
 
   function idOf(cell) {
@@ -261,13 +269,22 @@
   async function runOne(cell) {
     shown = cell
     const text = textOf(cell)
+    if (cell.ran !== text) for (const one of cells.slice(cell.number)) one.ran = undefined
     clearOutput(cell)
     cell.box.classList.add("run-now")
-    const { ok } = await ask({ type: "run", name: `cell ${cell.number}`, source: text })
+    const message = { type: "run", name: `cell ${cell.number}`, source: text }
+    const { ok } = await ask(message).finally(sayIfSlow())
     cell.box.classList.remove("run-now")
     cell.ran = ok || cell.showsAnError ? text : undefined
     showButtons(cell)
     return ok
+  }
+
+  // A worker that computes answers nothing: after a while, the page says what can be done
+  function sayIfSlow() {
+    const sentence = () => say(running, "Still running. This may take long: Stop ends it.")
+    const timer = setTimeout(sentence, 10_000)
+    return () => clearTimeout(timer)
   }
 
   // Output, where the built one was

@@ -1,7 +1,7 @@
 // Python in a worker: the only file that knows Pyodide. It fetches the files that the manifest names,
 // compares each with its SHA-256, and runs cells. To the page it says
 //   {type: "progress", what, bytes, total}   while it fetches
-//   {type: "ready"}                    once, when cells can run
+//   {type: "ready", watched}           once, when cells can run; whether the lock is held
 //   {type: "output", kind, text}       what a cell shows
 //   {type: "done", ok}                 a cell has ended, with or without an error
 //   {type: "failed", problem}          this worker is of no use any more: end it
@@ -19,15 +19,30 @@ onmessage = async ({ data }) => {
     else await run(data)
   } catch (error) {
     // run() returns for whatever Python raises, so this is the interpreter's own end
-    const problem = error.problem ?? `Python itself has failed (${firstLine(error)}).`
-    send("failed", { problem })
+    send("failed", { problem: error.problem ?? sentenceOf(error) })
   }
+}
+
+const TOO_DEEP = /call stack|too much recursion/ // what Chromium, Safari and Firefox write
+
+function sentenceOf(error) {
+  const said = firstLine(error)
+  return TOO_DEEP.test(said)
+    ? `Calls or data were nested more deeply than Python can go in a browser (${said}).`
+    : `Python itself has failed (${said || "it does not say why"}).`
 }
 
 const firstLine = (error) => String(error?.message ?? error).trim().split("\n")[0].slice(0, 200)
 
 async function start(data) {
   ;({ manifest, base, cache } = data)
+  let watched = false
+  navigator.locks
+    ?.request(data.life, () => {
+      watched = true
+      return new Promise(() => {}) // held until this worker ends
+    })
+    .catch(() => {}) // where storage is forbidden, so are locks
   const files = fetchAll("python")
   const { loadPyodide } = await importScript(await files["pyodide.mjs"])
   await importScript(await files["pyodide.asm.js"])
@@ -50,7 +65,7 @@ async function start(data) {
   python.FS.writeFile(`${packages}/kernel_of_the_page.py`, await files["kernel.py"])
   kernel = python.pyimport("kernel_of_the_page")
   python.runPython("import simplegrad")
-  send("ready")
+  send("ready", { watched })
 }
 
 // Where the browser refuses to compile, as without memory, Pyodide writes a warning and waits for ever

@@ -4,10 +4,12 @@ The browser reaches the site and nothing else: `visit` aborts all other requests
 was one.
 """
 
+import contextlib
 import re
 
 import pytest
 
+from tests.helpers.browsers import IN_BOTH
 from tests.helpers.limits import HANGING
 from tests.helpers.site import ROOT, check_with_axe
 
@@ -66,7 +68,19 @@ def write(page, number, code):
         press(page, "Edit", number)
     editor.click()
     page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
     page.keyboard.insert_text(code)
+
+
+@contextlib.contextmanager
+def held_back(page, files):
+    """The files that a pattern matches come when the block has ended, and not before."""
+    waiting = []
+    page.context.route(files, lambda route: waiting.append(route))  # not a method of a list
+    yield
+    page.context.unroute(files)
+    for route in waiting:
+        route.continue_()
 
 
 # Nothing before a click
@@ -91,6 +105,7 @@ def test_without_javascript_the_page_has_no_buttons_and_a_sentence(visit):
 # Running
 
 
+@IN_BOTH
 def test_the_snippet_of_the_readme_runs_and_only_the_site_is_asked(visit, trouble):
     page = visit(CELLS)
     write(page, 1, SEED)
@@ -107,9 +122,16 @@ CHAOTIC = {
     "tutorials/06_adam": ["# A solution of exercise 2"],
     "tutorials/08_modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
     "tutorials/09_fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
-    "tutorials/11_tiny_gpt": ["@fast.replay\ndef training_loss"],
 }
-SHORT = ["index", "explain", "drawing", "mistakes", "tutorials/03_backward"]
+SHORT = [
+    "index",
+    "equations",
+    "explain",
+    "drawing",
+    "mistakes",
+    "debugger",
+    "tutorials/03_backward",
+]
 PAGES = [
     pytest.param(name, marks=[] if name in SHORT else pytest.mark.long)
     for name in sorted(
@@ -177,6 +199,20 @@ def test_a_cell_first_runs_those_above_it_that_have_not_run(visit):
     assert shown(page, 1).endswith("ZeroDivisionError: division by zero")
 
 
+def test_after_a_change_the_cells_below_it_run_again_before_one_that_needs_them(visit):
+    page = visit("equations/")
+    step = run(page, 7, "Done, after 6 cells above")
+    assert step.endswith("theta.data = [ 0.9 -1.9]")
+    start = cell(page, 1).locator("pre > code").text_content()
+    write(page, 1, start.replace("eps = 0.1", "eps = 0.5"))
+    assert run(page, 7, "Done, after 6 cells above").endswith("theta.data = [ 0.5 -1.5]")
+    write(page, 4, "m_hat = m_t  # without the correction")
+    assert not cell(page, 4).locator(".cell-in pre > code").is_visible()  # the editor is there
+    run(page, 4, r"^Done\.$")
+    run(page, 7, "Done, after 2 cells above")
+
+
+@IN_BOTH
 def test_a_picture_is_seen_in_the_colours_of_the_page(visit):
     page = visit(CELLS, color_scheme="light")
     write(page, 1, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()")
@@ -194,6 +230,7 @@ def test_a_picture_is_seen_in_the_colours_of_the_page(visit):
     assert ["#dde1e6" in ink for ink in inks] == [False, True]
 
 
+@IN_BOTH
 def test_a_traceback_shows_the_cell_and_the_library_and_nothing_else(visit):
     page = visit(CELLS)
     write(page, 1, "import simplegrad as sg\nx = sg.Tensor([1.0, 2.0])\nx @ sg.Tensor([[1.0]])")
@@ -209,6 +246,7 @@ def test_a_traceback_shows_the_cell_and_the_library_and_nothing_else(visit):
     assert "write the answer into the cell" in run(page, 1, "has failed")
 
 
+@IN_BOTH
 def test_an_endless_loop_is_stopped_and_then_as_after_a_restart_nothing_is_left(visit):
     page = visit(CELLS)
     write(page, 1, "kept = 1")
@@ -226,16 +264,59 @@ def test_an_endless_loop_is_stopped_and_then_as_after_a_restart_nothing_is_left(
     assert run(page, 1) == "False"
 
 
-def test_a_fatal_error_is_survived(visit):
+FATAL = {
+    "memory": ("import ctypes\nctypes.string_at(4_000_000_000)", "Python itself has failed"),
+    "repr": ("x = []\nfor _ in range(200_000): x = [x]\nrepr(x)", "nested more deeply than"),
+    "json": ("import json\njson.loads('[' * 100_000)", "nested more deeply than"),
+    "exit": ("import os\nos._exit(3)", "Python itself has failed"),
+    "ended": ("import js\njs.self.close()", "The browser has ended Python"),
+    "later": (
+        "import js\njs.eval('setTimeout(() => { throw new Error(1) })')",
+        "Python itself has failed",
+    ),
+}
+
+
+@IN_BOTH
+@pytest.mark.parametrize(("code", "said"), FATAL.values(), ids=FATAL)
+def test_a_fatal_error_is_said_and_the_next_run_works(visit, code, said):
     page = visit(CELLS)
-    write(page, 1, "import ctypes\nctypes.string_at(4_000_000_000)")
-    said = "Python itself has failed"
+    write(page, 1, code)
     run(page, 1, said)
     assert "The variables are gone" in note(page, 1, said)
     write(page, 1, "print(1)")
     assert run(page, 1) == "1"
 
 
+TOO_LARGE = {
+    "bytes": "bytearray(3 * 10**9)",
+    "array": "import numpy as np\n[np.empty(2**27) for _ in range(9)]",
+    "recursion": "def f(n): return f(n + 1)\nf(0)",
+}
+
+
+@pytest.mark.parametrize("code", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_what_python_refuses_is_an_error_as_any_other_and_the_variables_are_kept(visit, code):
+    page = visit(CELLS)
+    write(page, 1, f"kept = 1\n{code}")
+    assert re.search(r"^\S*(Memory|Overflow|Recursion)Error: ", run(page, 1, "has failed"), re.M)
+    write(page, 1, "print(kept)")
+    assert run(page, 1) == "1"
+
+
+def test_after_a_while_a_sentence_says_that_a_cell_can_be_stopped(visit):
+    page = visit(CELLS)
+    page.clock.install()
+    write(page, 1, "while True: pass")
+    press(page, "Run", 1)
+    note(page, 1, "^Running$")
+    page.clock.fast_forward(11_000)
+    note(page, 1, "Still running.*Stop ends it")
+    press(page, "Stop", 1)
+    note(page, 1, "Stopped")
+
+
+@IN_BOTH
 def test_a_hundred_megabytes_of_output_are_capped_and_the_page_lives(visit):
     page = visit(CELLS)
     for one in "'x' * 100_000", "'\\n' * 100_000":
@@ -258,14 +339,17 @@ def test_two_pages_run_at_the_same_time(visit):
         assert shown(page, 1) == str(number)
 
 
-def test_a_page_left_and_visited_again_runs(visit):
+def test_a_page_left_and_visited_again_has_what_was_typed_and_runs(visit):
     page = visit(CELLS)
-    write(page, 1, "print(1)")
+    write(page, 1, "print('mine')")
     run(page, 1)
     page.goto(page.url.replace(CELLS, "install/"))
-    page.go_back()
-    page.wait_for_selector(".run-bar")
-    assert run(page, 1) == "1"
+    for _ in range(2):
+        page.go_back()
+        page.wait_for_selector(".run-bar")
+        assert run(page, 1) == "mine"
+        page.go_forward()
+        page.wait_for_url("**/install/")
 
 
 def test_a_cell_that_starts_processes_says_so_and_has_no_button(visit):
@@ -278,6 +362,7 @@ def test_a_cell_that_starts_processes_says_so_and_has_no_button(visit):
 # Editing
 
 
+@IN_BOTH
 def test_what_was_typed_survives_a_reload_and_reset_brings_back_the_original(visit):
     page = visit(CELLS)
     original, built = cell(page, 1).locator("pre code").first.text_content(), shown(page, 1)
@@ -312,9 +397,11 @@ def test_where_nothing_can_be_kept_a_sentence_says_so(visit, what):
     assert run(page, 1) == "mine"
 
 
+@IN_BOTH
 def test_all_of_it_works_by_keyboard(visit):
     page = visit(CELLS)
-    focused = "document.activeElement.getAttribute('aria-label')"
+    focused = """(({ activeElement }) =>
+      activeElement.getAttribute("aria-label") ?? activeElement.textContent)(document)"""
 
     def tab_to(label):
         for _ in range(60):
@@ -328,6 +415,10 @@ def test_all_of_it_works_by_keyboard(visit):
     assert page.evaluate(outline) != "none"
     page.keyboard.press("Enter")
     note(page, 1, "Done")
+    assert page.evaluate(focused) == "Run cell 1"
+    tab_to("Restart Python")
+    page.keyboard.press("Enter")
+    note(page, 1, "Python has ended")
     assert page.evaluate(focused) == "Run cell 1"
     tab_to("Edit cell 1")
     page.keyboard.press("Space")
@@ -346,11 +437,29 @@ def test_all_of_it_works_by_keyboard(visit):
     page.keyboard.press("Enter")
     note(page, 1, "as it was built")
     assert page.evaluate(focused) == "Run cell 1"
+    tab_to("Edit cell 1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".cm-content:focus")
+    page.keyboard.type("1 / 0  # ")
+    page.keyboard.press("Escape")
+    tab_to("Run cell 2")
+    page.keyboard.press("Enter")
+    note(page, 2, "Cell 1 above has failed")
+    tab_to("Cell 1")
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#cell-1"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_any_state(visit, scheme):
     page = visit(CELLS, color_scheme=scheme)
+    check_with_axe(page)
+    with held_back(page, "**/numpy-*.whl"):
+        press(page, "Run", 1)
+        note(page, 1, r"^Fetching Python: \d")
+        assert cell(page, 1).get_by_role("progressbar").is_visible()
+        check_with_axe(page)
+    note(page, 1, "Done")
     check_with_axe(page)
     write(page, 1, "def f(x):  # a comment\n    return 'text', 1.5, None\nprint(f(1))\n1 / 0")
     run(page, 1, "has failed")

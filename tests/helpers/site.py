@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.chromium import needed
+from tests.helpers.browsers import needed
 from tests.helpers.limits import MISSING
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,388 @@
+# %% [markdown]
+# # Teaching with simplegrad
+#
+# This page is for whoever gives the course. It holds a syllabus of ten sessions with assignments that a
+# program can grade, and says how to make the tutorials and this site your own. Take what you need: every
+# session stands on those that its tutorial names under "Read before", and on no others.
+#
+# ## What students bring
+#
+# - **Python**: functions, loops, lists and dicts, and a class with two methods.
+# - **NumPy**: arrays, their shapes, elementwise operations and the matrix product.
+# - **Calculus**: the derivative of a function of one variable, and its chain rule. Session 5 also uses
+#   the eigenvalues of a symmetric matrix.
+# - **A laptop** with Python, an editor and a debugger. [Install](install.md) is one command. After it, no
+#   session needs a network or a graphics card.
+#
+# Whoever can say why these lines hold is ready:
+
+# %%
+import numpy as np
+
+a = np.arange(6.0).reshape(2, 3)
+assert (a * a[:, :1]).shape == (2, 3)
+assert (a @ a.T).shape == (2, 2)
+assert a.sum(axis=0).tolist() == [3, 5, 7]
+
+# %% [markdown]
+# ## Ten sessions
+#
+# | | session | to be read before it | in the end, students can |
+# |---|---|---|---|
+# | 1 | [A network in twenty lines](#1-a-network-in-twenty-lines) | [Quickstart](tutorials/01_quickstart.md) | write a training loop, and say what each line does |
+# | 2 | [Gradients](#2-gradients) | [Gradients](tutorials/02_gradients.md), [Debugging](tutorials/10_debugging.md) up to "What a Tensor shows" | differentiate an expression node by node, and check it |
+# | 3 | [The backward pass](#3-the-backward-pass) | [The backward pass](tutorials/03_backward.md), [Debugging](tutorials/10_debugging.md), "Inside `backward()`" | write reverse-mode differentiation |
+# | 4 | [Broadcasting](#4-broadcasting) | [Broadcasting](tutorials/04_broadcasting.md) | derive the gradient of what was copied or summed |
+# | 5 | [Descent](#5-descent) | [Descent](tutorials/05_descent.md) | explain learning rate, momentum and RMSProp on a quadratic |
+# | 6 | [Adam](#6-adam) | [Adam](tutorials/06_adam.md), [Debugging](tutorials/10_debugging.md), "Inside Adam" | turn a paper into code that agrees to the last bit |
+# | 7 | [Groups and state](#7-groups-and-state) | [Groups and state](tutorials/07_groups_and_state.md) | train parts differently, and resume a run exactly |
+# | 8 | [Modules](#8-modules) | [Modules](tutorials/08_modules.md), [Mistakes students make](mistakes.md) | build, train and judge a network |
+# | 9 | [The fast path](#9-the-fast-path) | [The fast path](tutorials/09_fast.md), the rest of [Debugging](tutorials/10_debugging.md) | measure first, then make code faster without changing a bit |
+# | 10 | [A tiny GPT](#10-a-tiny-gpt) | [A tiny GPT](tutorials/11_tiny_gpt.md) | write a transformer, and say what each part is for |
+#
+# A session of 90 minutes may go like this:
+#
+# | minutes | what |
+# |---|---|
+# | 10 | what was hard in the last assignment |
+# | 25 | the idea, at the board, with the equations of the tutorial |
+# | 20 | live: the debugger on the projector. The class says what the next line will show, then you press the key |
+# | 30 | exercises 1 and 2 of the tutorial, in pairs. The solutions are folded below them; the other exercises are for home |
+# | 5 | the assignment |
+#
+# For the live part, open the folder of the repository in VS Code and start a tutorial with the
+# configuration "Current file", which steps into the library, too. The same works with pdb.
+# [Debugging](tutorials/10_debugging.md) has the keys and commands of both. The functions `check_rule` and
+# `bits_after`, which grade most assignments, stand [below](#how-to-check-an-assignment).
+#
+# ### 1. A network in twenty lines
+#
+# The goal is the whole before its parts: data, model, loss, gradient, step. Nobody needs to know yet how
+# a gradient is computed.
+#
+# **Live**: in `tutorials/01_quickstart.py`, break at the first `loss.backward()`, and watch
+# `model.layers[2].bias.grad` and `model.layers[2].bias.data`. Step over `backward()`, and the gradient is
+# there. Step over `opt.step()`, and the data have changed. Step over `opt.zero_grad()`, and the gradient
+# is zero.
+#
+# **Assignment**: the model in NumPy. Write `logits_of(parameters, x)`, which computes from
+# `model.parameters()` what any `nn.Sequential` of `nn.Linear` and `nn.ReLU` computes, without simplegrad.
+#
+# **Check**: `logits_of(model.parameters(), x).tobytes() == model(x).data.tobytes()`, for models of one,
+# two and five layers and the test digits as `x`.
+#
+# ### 2. Gradients
+#
+# The goal is that a gradient holds no mystery: it is a slope, each node hands it on by a rule of one
+# line, and differences say whether it is right.
+#
+# **Live**: in `tutorials/02_gradients.py`, break at the `p = x * y` whose factors are Tensors, and step
+# into it until you are at `return a * b`. Set a second breakpoint in the line below `def da` of the same
+# class, go on to it, and let the class compute the return value from `dc` and `b`.
+#
+# **Assignment**: a rule of two inputs, $c = \log(e^a + e^b)$, as a class `LogAddExp` with `forward`,
+# `da`, `db` and `partials`, in the form of [Adding a rule](adding-a-rule.md).
+#
+# **Check**: `check_rule(LogAddExp, (3, 4), (4,))`. And `forward(1000.0, 1000.0)` is finite.
+#
+# ### 3. The backward pass
+#
+# The goal is to see that the order of creation is all that reverse mode needs, and why gradients add.
+#
+# **Live**: in `simplegrad/autograd.py`, break in `chain_rule` at the line that starts with `dc =`, and
+# run `tutorials/03_backward.py`. Watch `tape`, `c`, `dc` and `grads`. Before each stop the class says
+# which tensor comes next, and which entries `grads` has then.
+#
+# **Assignment**: an engine of your own. A class `Number` holds one Python float and has `+`, `-`, `*` and
+# `backward()`. It uses neither simplegrad nor recursion.
+#
+# **Check**: for a hundred random expressions, its gradients agree with those of simplegrad in float64 to
+# twelve digits. A sum of 100,000 numbers, added one by one, is differentiated without a `RecursionError`.
+#
+# ### 4. Broadcasting
+#
+# The goal is one sentence with two halves: the gradient of a copy is a sum, and the gradient of a sum is
+# a copy.
+#
+# **Live**: in `simplegrad/autograd.py`, break at the first line of `unbroadcast` on the condition
+# `grad.shape != shape`, and run `tutorials/04_broadcasting.py`. At each stop the class says along which
+# axes the sum will go. One frame up, `c` and `t` show which operation and which input it was.
+#
+# **Assignment**: standardization as one rule. `Standardize` brings each column to mean 0 and variance 1.
+# Its partial is derived by hand: an element of a column goes into the result directly, through the mean
+# and through the variance.
+#
+# **Check**: `check_rule(Standardize, (5, 3))`. And the gradients agree with those of the expression
+# composed of `mean`, `var` and `sqrt`.
+#
+# ### 5. Descent
+#
+# The goal is a picture: a narrow valley, what the learning rate does in it, and what each optimizer adds.
+#
+# **Live**: in `tutorials/05_descent.py`, break at the line that starts with `quick =`. When it is reached,
+# break in `simplegrad/optimizers/sgd.py` at the line that starts with `theta.data -=`. Watch `g` and
+# `theta.data`, and go on a few times: across the valley the gradient changes its sign in each step, along
+# the valley it does not.
+#
+# **Assignment**: the heavy ball. Write `HeavyBall`, a subclass of `optim.Optimizer` with the momentum
+# 0.9 and one slot, "velocities", without a look at `optim.SGD`. The docstring of `optim.Optimizer` shows
+# the form.
+#
+# **Check**: `bits_after(HeavyBall, lr=0.01) == bits_after(optim.SGD, lr=0.01, momentum=0.9)`.
+#
+# ### 6. Adam
+#
+# The goal is to read five equations of a paper and to find each of them as a line.
+#
+# **Live**: in `simplegrad/optimizers/adam.py`, break at the line that starts with `m_t =`, and run
+# `tutorials/06_adam.py`. In the first step, let the class work out `m_hat` and `v_hat` before you reach
+# them: they are $g$ and $g^2$. Then step through the five lines, and look at the length of the step.
+#
+# **Assignment**: Adam from the paper (Kingma and Ba, 2015, "Adam: A Method for Stochastic Optimization",
+# Algorithm 1) as a subclass of `optim.Optimizer`, with the library's own file closed. Then AdaMax, which
+# is Algorithm 2.
+#
+# **Check**: `bits_after(PaperAdam, lr=0.01) == bits_after(optim.Adam, lr=0.01)`. Who writes
+# `(1 - beta_2) * g * g` gets other bits than with `g**2`, because the products are rounded in another
+# order. To find that is a part of the assignment. The first step of AdaMax moves each element by the learning rate,
+# against the sign of its gradient, however large the gradient is.
+#
+# ### 7. Groups and state
+#
+# The goal is that training is a state and a rule to the next one: whoever has the whole state can go on.
+#
+# **Live**: in `simplegrad/optimizers/optimizer.py`, break at the first line of `load_state`, and run
+# `tutorials/07_groups_and_state.py`. Look into `state`, and compare `self.step_count` before and after.
+#
+# **Assignment**: a run that survives. A script trains a network with `nn.Dropout` for 20 epochs, calls
+# `sg.save` after each, and goes on from the file if there is one.
+#
+# **Check**: kill it at any moment and start it again, several times. When it has come to its end, the
+# arrays in its file have the same bytes as those of a run that nobody has killed.
+#
+# ### 8. Modules
+#
+# The goal is the craft: first values, a training loop, data that were never trained on, and what to do
+# when it does not work.
+#
+# **Live**: in `simplegrad/nn/module.py`, break at the line `result = self.forward(*args, **kwargs)`, and
+# run `tutorials/08_modules.py`. Watch `type(self).__name__` and `args[0].shape`: the modules come from
+# the outside in, and the class says the next shape. Then give a layer a wrong size, run the script again,
+# and look for it from the error upwards.
+#
+# **Assignment**: a convolution. Write a module `Conv3x3(channels)` for images of shape (n, rows,
+# columns), composed of slices, `sg.stack` and `@`. Train a network with it on the digits, and report the
+# accuracy for three seeds beside that of a network without it.
+#
+# **Check**: four nested loops in NumPy give the same result. `sg.gradcheck` accepts a function of the
+# images, the weight and the bias that puts the last two into the module and calls it.
+#
+# ### 9. The fast path
+#
+# The goal is the order of work: measure, change one thing, compare the bits, measure again.
+#
+# **Live**: in `simplegrad/nn/layers.py`, break in `Linear.forward`, and run a training loop whose loss is
+# under `fast.replay`. It stops in the first calls of the loss, and then never again: ask why. With
+# `@fast.replay(eager=True)` it stops in each. Then break in `Adam.passes` in `simplegrad/fast/adam.py`,
+# and step through the fourteen passes. Which equation is it now? Which array is written to?
+#
+# **Assignment**: `InPlaceHeavyBall`, made of `InPlace` in `simplegrad.fast.in_place` and of the
+# `HeavyBall` of session 5, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
+# and for a million parameters, each the median of a hundred steps.
+#
+# **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
+#
+# ### 10. A tiny GPT
+#
+# The goal is to see that a language model consists of the parts that the course has built.
+#
+# **Live**: in `tutorials/11_tiny_gpt.py`, break at the last line of `weights_of`. Look at the shapes of
+# `Q`, `K` and `S`, and at a row of `S`: who may look at whom?
+#
+# **Assignment**: one change. Choose one: another number of heads, one block more, dropout, another list of
+# words. Write down what you expect, then train with three seeds before and after, and report the losses
+# on the held-out words. An honest "no difference" is a result.
+#
+# **Check**: the untrained model passes the two tests that the tutorial makes before it trains: no logit
+# depends on a later character, and the loss is near $\log 27$ (for another alphabet, the logarithm of the
+# number of its tokens).
+#
+# ## How to check an assignment
+#
+# Two questions grade most of it: does the gradient agree with differences, and do the bits agree? Both
+# are functions of a few lines that you can put into a test file.
+#
+# `sg.gradcheck` compares gradients with differences and raises an error with a row for each that is wrong.
+# This makes the inputs for a rule:
+
+# %%
+import simplegrad as sg
+from simplegrad import rules
+from simplegrad.tensor import record
+
+
+def check_rule(rule, *shapes):
+    """Whether the partials of a rule agree with differences, for random inputs of these shapes."""
+    rng = np.random.default_rng(0)
+    inputs = [sg.Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
+
+    def result_of(*tensors):
+        return record(rule.forward(*[t.data for t in tensors]), rule, *tensors)
+
+    return sg.gradcheck(result_of, inputs)
+
+
+check_rule(rules.Mul, (3, 4), (4,))
+
+# %% [markdown]
+# And this trains a small network and returns the bytes of its parameters. Two optimizers that do the same
+# operations in the same order give the same bytes:
+
+# %%
+import simplegrad.optimizers as optim
+from simplegrad import fast, nn
+
+
+def bits_after(optimizer, steps=100, **hyperparameters):
+    """The bytes of all parameters of a model after some steps."""
+    digits = sg.datasets.load_digits()
+    x, y = digits.x_train[:32], digits.y_train[:32]
+    sg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    opt = optimizer(model=model, **hyperparameters)
+    for _ in range(steps):
+        loss = sg.cross_entropy(model(x), y)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+    return b"".join(theta.data.tobytes() for theta in model.parameters().values())
+
+
+print(bits_after(fast.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01))
+print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-7))
+
+# %% [markdown]
+# Compute both sides on one machine. Another processor may add up a matrix product in another order, and
+# then the last bits differ although nobody has made a mistake.
+#
+# ## Assessment
+#
+# The solutions of the exercises are open to all, so grade something else. Five ideas:
+#
+# - **A rule.** Name a function that is not in `simplegrad.rules`, such as $c = a \, \sigma(a)$ or $c =
+#   \sqrt{a^2 + b^2}$. The student derives its partials on paper, writes the class and passes
+#   `check_rule`. Ask where it is not differentiable, and what the code returns there.
+# - **A paper.** The student gets the page of a paper that holds an algorithm, and writes it so that it
+#   agrees to the last bit with a reference that you keep: the grader is one `==`.
+# - **A transcript.** The function `debug` in [Debugging](tutorials/10_debugging.md) gives a session of
+#   pdb as pairs of a command and its answer. Change the numbers in the script, run it, and take out some
+#   answers. The student fills them in and says for each line which equation it is. No computer is needed.
+# - **A mistake.** Build one of the [mistakes](mistakes.md) into a script that trains. The student finds
+#   it, shows with a number that it is one, and mends it.
+# - **An oral examination.** From `loss.backward()` to the changed `theta.data`: the student steps through
+#   a script that you bring, and explains each stop.
+#
+# ## Make it your own
+#
+# Fork the repository. All text of the course is in two folders: `tutorials/` has the chapters, `docs/`
+# the other pages of this site.
+#
+# ### Change a chapter
+#
+# In a clone of your fork, this shows the site at an address of your own machine. You need Node.js beside
+# Python.
+#
+# ```sh
+# python -m pip install -e ".[docs]"
+# npm ci
+# python -m mkdocs serve
+# ```
+#
+# The first start runs all chapters and takes minutes. Later a chapter runs again when it has changed, or
+# the library has.
+#
+# A chapter is a script, `tutorials/06_adam.py`, and a notebook with the same cells. Edit the script, then
+# write the notebook from it:
+#
+# ```sh
+# python docs/hooks/pair.py
+# ```
+#
+# Or edit the notebook in Jupyter, and write the script from it:
+#
+# ```sh
+# python docs/hooks/pair.py tutorials/06_adam.ipynb
+# ```
+#
+# `CONTRIBUTING.md` says how a chapter is written, and the tests hold you to it: every equation is followed
+# by code that computes it, every exercise by its solution.
+#
+# ```sh
+# python -m pip install -e ".[dev]"
+# python -m pytest tests/tutorials
+# ```
+#
+# ### Leave out a chapter, or add one
+#
+# What the site shows, and in which order, is the list `nav` in `mkdocs.yml`. To leave out a chapter, take
+# its line out of `nav` and name it under `not_in_nav`. It leaves the menu, and links to it go on to work:
+#
+# ```yaml
+# not_in_nav: |
+#   tutorials/09_fast.md
+# ```
+#
+# Delete its row in `docs/tutorials/index.md`, too. A chapter of your own is a file `tutorials/12_name.py`
+# with a line in `nav`. A test in `tests/tutorials/` counts the chapters, so tell it the new number.
+#
+# ### Host it
+#
+# **On GitHub**, the workflow `.github/workflows/site.yml` publishes the site of a fork. Allow workflows
+# in the tab Actions, since a new fork has them switched off. Then go to Settings → Pages → Source, and
+# choose GitHub Actions. From then on each push to `main` builds the site and puts it online. The workflow
+# takes the address and the repository from its environment, so there is nothing to edit. It also puts the
+# notebooks, with the cell that installs your fork where it is missing, on a branch `notebooks`: from there
+# Colab opens them. Students who have a GitHub account can open your fork in a codespace, with everything
+# installed and the debugger.
+#
+# **On any other web server**, build the site and copy the folder `site/`:
+#
+# ```sh
+# SITE_URL=https://www.example.edu/course/ python -m mkdocs build --strict
+# ```
+#
+# Nothing else is needed: the pages are files, and none of them asks another server for anything. That
+# holds for the Python that runs their cells: it comes from `assets/run/`, 9 MB with the first *Run* and 8 MB
+# more with the first picture. Its large files are compressed already, so the server need not compress
+# them, and each name has a hash of what is in the file, so that `Cache-Control: max-age=31536000, immutable`
+# is right for that folder. Over https, a browser also compares each file with its SHA-256. If your server
+# sends a `Content-Security-Policy`, it must allow `script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'
+# blob:` (the second is for the menu and the colours), `worker-src 'self'` and `img-src 'self' data: blob:`.
+#
+# With `--strict`, a broken link or a cell that fails stops the build. `SITE_URL` is the address where the site
+# will stand. With `GITHUB_REPOSITORY=owner/name`, the pages link to that repository, their notebooks
+# install simplegrad from it, and `bash .ci/notebooks` puts them on its branch for Colab.
+#
+# ## Cite it
+#
+# ```bibtex
+# @software{simplegrad,
+#   title   = {simplegrad: automatic differentiation and Adam in NumPy,
+#              to read, to step through and to teach},
+#   author  = {{The simplegrad authors}},
+#   year    = {2026},
+#   version = {0.1.0}
+# }
+# ```
+#
+# Add as `url` the address of the repository that you use, and as `version` what `sg.__version__` says.
+# BibTeX without biblatex knows no `@software`; write `@misc`.
+#
+# ## Licence
+#
+# Code and text are under the MIT licence: use, change, print and sell them, and keep the notice in
+# `LICENSE`. The digits are from the UCI Machine Learning Repository, under CC BY 4.0, which asks you to
+# name the source. The names are from the United States census, in the public domain.
+# `simplegrad/datasets/DIGITS.md` and `simplegrad/datasets/NAMES.md` say more. The site also carries the
+# Python that runs its cells: Pyodide under MPL 2.0, CPython under the PSF licence, and the packages listed
+# with their licences in `docs/run/wheels/`.
