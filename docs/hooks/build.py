@@ -50,17 +50,19 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages made by running a script, KaTeX's style with its fonts, and what runs in a page."""
-    for script in (*pair.scripts(), *sorted(DOCS.glob("*.py"))):
-        folder = "tutorials/" if script.parent != DOCS else ""
+    exercises = pair.exercises()
+    for script in (*pair.scripts(), *exercises, *sorted(DOCS.glob("*.py"))):
+        folder = "" if script.parent == DOCS else f"{script.parent.name}/"
+        written = notebook_pages.exercise_page if script in exercises else notebook_pages.page_of
         try:
-            page = notebook_pages.page_of(script)
+            page = written(script)
         except notebook_pages.PageError as error:
             raise PluginError(str(error)) from error
         made: dict[str, str | bytes] = {**page.pictures}
         made[f"{script.stem}.md"] = page.markdown
         if folder:
             text = script.read_text(encoding="utf-8")
-            made[f"{script.stem}.md"] = with_downloads(page.markdown, script.stem)
+            made[f"{script.stem}.md"] = with_downloads(page.markdown, script)
             made[script.name] = text
             made[f"{script.stem}.ipynb"] = pair.written(pair.notebook_of(text))
         for name, content in made.items():
@@ -75,14 +77,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def with_downloads(markdown: str, stem: str) -> str:
-    """A tutorial's page with the links to its files under its title."""
-    links = [f"[Script]({stem}.py){{ download }}", f"[Notebook]({stem}.ipynb){{ download }}"]
+def with_downloads(markdown: str, script: Path) -> str:
+    """The page of a tutorial or an exercise with the links to its files under its title."""
+    notebook = script.with_suffix(".ipynb")
+    links = [f"[Script]({script.name}){{ download }}", f"[Notebook]({notebook.name}){{ download }}"]
     if repository := os.environ.get("GITHUB_REPOSITORY"):
-        path = f"{repository}/blob/main/tutorials/{stem}.ipynb"
+        path = f"{repository}/blob/main/{notebook.relative_to(pair.ROOT).as_posix()}"
         links.append(f"[Open in Colab](https://colab.research.google.com/github/{path})")
     title, rest = markdown.split("\n", 1)
-    rest = re.sub(r"(\]\(\d\d_\w+)\.ipynb", r"\1.md", rest)
+    rest = re.sub(r"(\]\(\w+)\.ipynb", r"\1.md", rest)
     return f"{title}\n\n{' · '.join(links)}\n{{ .downloads }}\n{rest}"
 
 

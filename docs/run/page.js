@@ -31,6 +31,7 @@
       highlighted: [...code.childNodes],
       built: outputsOf(box),
       runs: !box.classList.contains("not-in-the-page"),
+      checks: box.classList.contains("check"), // an exercise: what stands above, in an empty namespace
       showsAnError: box.classList.contains("raises-exception"),
       ran: undefined, // the text that this interpreter has run
       changed: undefined, // the reader's text
@@ -42,6 +43,8 @@
     return [...new Set(outputs.map((one) => (one.tagName === "IMG" ? one.parentElement : one)))]
   }
 
+  const check = cells.find((one) => one.checks)
+  const isAnswer = (cell) => cell.number < check?.number // it has no Run: the check runs it
   const textOf = (cell) => cell.changed ?? cell.original
 
   function addBar(cell) {
@@ -62,7 +65,7 @@
       bar.append(made)
       return made
     }
-    cell.run = button("Run", run)
+    cell.run = button(cell.checks ? "Check" : "Run", run)
     cell.edit = button("Edit", edit)
     cell.reset = button("Reset this cell", reset)
     cell.reset.setAttribute("aria-label", `Reset this cell, number ${cell.number}`)
@@ -83,14 +86,16 @@
 
   function showButtons(cell) {
     const visible = {
+      run: !isAnswer(cell),
       stop: running === cell,
-      edit: !cell.editor,
+      edit: !cell.editor && !cell.checks,
       reset: cell.changed !== undefined || Boolean(cell.live) || Boolean(cell.editor),
       restart: Boolean(python) && running === undefined && cell === lastRun,
     }
     const focused = document.activeElement
     for (const [name, is] of Object.entries(visible)) cell[name].hidden = !is
-    if (focused?.hidden && cell.block.contains(focused)) cell.run.focus()
+    if (focused?.hidden && cell.block.contains(focused))
+      cell.block.querySelector(".run-button:not([hidden])").focus()
   }
 
   // What is going on, in a sentence: beside the buttons, and for those who listen to the page
@@ -236,8 +241,9 @@
   }
 
   async function runInOrder(cell) {
-    const isDue = (one) => one.runs && one.number < cell.number && one.ran !== textOf(one)
-    const due = cells.filter(isDue)
+    const isDue = (one) =>
+      one.runs && !one.checks && one.number < cell.number && one.ran !== textOf(one)
+    const due = cell.checks ? [] : cells.filter(isDue)
     const above = due.length === 1 ? "one cell above" : `${due.length} cells above`
     for (const [index, one] of [...due, cell].entries()) {
       if (one === cell) say(cell, "Running")
@@ -251,7 +257,8 @@
       } else say(cell, "The cell has failed.")
       return
     }
-    say(cell, due.length ? `Done, after ${above}.` : "Done.")
+    if (cell.checks) say(cell, cell.live.textContent.trimEnd().split("\n").at(-1))
+    else say(cell, due.length ? `Done, after ${above}.` : "Done.")
   }
 
   function idOf(cell) {
@@ -263,7 +270,12 @@
     const text = textOf(cell)
     clearOutput(cell)
     cell.box.classList.add("run-now")
-    const { ok } = await ask({ type: "run", name: `cell ${cell.number}`, source: text })
+    const sources = (cell.checks ? cells.filter(isAnswer) : [cell]).map((one) => [
+      `cell ${one.number}`,
+      textOf(one),
+    ])
+    const exercise = cell.checks && text.split('"')[1]
+    const { ok } = await ask({ type: "run", sources, exercise })
     cell.box.classList.remove("run-now")
     cell.ran = ok || cell.showsAnError ? text : undefined
     showButtons(cell)
@@ -384,19 +396,20 @@
   }
 
   async function edit(cell) {
+    const verb = isAnswer(cell) ? "check" : "run"
     try {
       const { editor } = await findManifest()
       const { editText } = await import(new URL(editor, base))
       if (cell.editor) return
       cell.editor = editText({
         text: textOf(cell),
-        label: `Code of cell ${cell.number}. Control and Enter run it; Escape, then Tab, leaves it.`,
+        label: `Code of cell ${cell.number}. Control and Enter ${verb} it; Escape, then Tab, leaves it.`,
         changed: (text) => keep(cell, text),
-        run: () => run(cell),
+        run: () => run(isAnswer(cell) ? check : cell),
       })
       cell.pre.hidden = true
       cell.pre.before(cell.editor.dom)
-      say(cell, "Ctrl+Enter runs it; Escape, then Tab, leaves the editor.")
+      say(cell, `Ctrl+Enter ${verb}s it; Escape, then Tab, leaves the editor.`)
       showButtons(cell)
       cell.editor.focus()
     } catch (error) {

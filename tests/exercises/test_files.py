@@ -90,15 +90,26 @@ def test_the_equations_are_those_of_the_docstrings(exercise):
 
 
 @every_exercise
-def test_it_has_title_hole_check_and_hints(exercise):
+def test_it_has_title_hole_and_check(exercise):
     cells = cells_of(exercise)
     assert cells[0].source.startswith(f"# {load(exercise).TITLE}\n")
     assert f"`python -m simplegrad.exercises check {exercise}`" in re.sub(
         r"\s+", " ", "\n".join(cell.source for cell in cells)
     )
-    assert cells[-2].source == f'exercises.check("{exercise}", {", ".join(load(exercise).TASKS)})'
-    assert cells[-1].source.startswith("<details><summary>A hint")
-    assert cells[-1].source.count("<details>") == cells[-1].source.count("</details>")
+    (check,) = [cell for cell in cells if cell.metadata.get("tags") == ["check"]]
+    assert check.source == f'exercises.check("{exercise}", {", ".join(load(exercise).TASKS)})'
+    before = "\n".join(cell.source for cell in cells[: cells.index(check)])
+    assert all(f"def {function}(" in before for function in load(exercise).TASKS)
+
+
+@every_exercise
+def test_it_ends_with_hints_and_none_is_the_solution(exercise):
+    hints = cells_of(exercise)[-1].source
+    folds = pair.HINT.findall(hints)
+    assert len(folds) == hints.count("<details>") == hints.count("</details>") >= 2
+    assert all(title.startswith("A hint: ") for title, _ in folds)
+    right_sides = [side for task in load(exercise).TASKS.values() for side in task.equations.values()]
+    assert not any(side in hints for side in right_sides)
 
 
 @every_exercise
