@@ -29,9 +29,9 @@ CHECK = "check"  # that of the cell that checks an exercise
 KINDS = {ERROR_WANTED, NOT_IN_THE_PAGE, CHECK}
 
 HERE = (  # under the title of an exercise
-    "*Edit*, put your code in place of the dots, and *Check*. Nothing leaves your browser: it runs "
-    "your code, checks it and keeps it. You can work on your machine as well, with the script or "
-    "the notebook."
+    "Press *Edit*, put your code in place of the dots, and press *Check*. Nothing leaves your browser: "
+    "it runs your code, checks it and keeps it. You can work on your machine as well, with the script "
+    "or the notebook."
 )
 
 # Pictures are SVG, with letters drawn as curves: no font is needed to see them as they are

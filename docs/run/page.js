@@ -4,7 +4,6 @@
 ;(() => {
   const script = document.currentScript
   const base = new URL("./", script.src)
-  const AGAIN = "Press Run to try again."
   let manifest // promise of what the files are called, and what is in them
   let python // the interpreter: {worker, ended, end, answer}, or undefined
   let running // the cell whose buttons started what is going on
@@ -198,7 +197,9 @@
   // Ends the interpreter and whatever waits for it; the sentence that says so
   function endPython(reason) {
     const { worker, end, ready } = python
-    const sentence = `${reason} ${ready ? "The variables are gone: Run starts anew." : AGAIN}`
+    const name = lastRun.run.textContent
+    const gone = `The variables are gone: ${name} starts anew.`
+    const sentence = `${reason} ${ready ? gone : `Press ${name} to try again.`}`
     worker?.terminate()
     python = undefined
     for (const cell of cells) cell.ran = undefined
@@ -225,6 +226,7 @@
     running = lastRun = cell
     if (before) showButtons(before)
     showButtons(cell)
+    if (cell.checks) cell.block.scrollIntoView({ block: "nearest" }) // the editor may be far above
     try {
       say(cell, python ? "Running" : "Fetching Python")
       await interpreter()

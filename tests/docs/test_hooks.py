@@ -162,6 +162,23 @@ def test_a_picture_of_a_markdown_page_needs_its_text(alt):
         build.on_page_content(image.replace('alt="Bars" ', alt), page, None, None)
 
 
+def test_an_exercise_is_not_run_its_check_is_marked_and_its_hints_are_folds(tmp_path):
+    script = tmp_path / "exercise.py"
+    script.write_text(
+        "# %% [markdown]\n# # A title\n#\n# The task.\n\n"
+        '# %%\n1 / 0\n\n# %% tags=["check"]\ncheck()\n\n# %% [markdown]\n'
+        "# <details><summary>A hint: one</summary>\n#\n# $a$\n#\n# </details>\n#\n"
+        "# <details><summary>A hint: two</summary>\n#\n# b\n#\n# c\n#\n# </details>\n"
+    )
+    title, here, rest = notebook_pages.exercise_page(script).markdown.split("\n\n", 2)
+    assert (title, here) == ("# A title", notebook_pages.HERE)
+    assert rest == (
+        'The task.\n\n<div class="cell" markdown>\n\n``` {.python .cell-in}\n1 / 0\n```\n\n</div>\n\n'
+        '<div class="cell check" markdown>\n\n``` {.python .cell-in}\ncheck()\n```\n\n</div>\n\n'
+        '??? fold hint "A hint: one"\n\n    $a$\n\n??? fold hint "A hint: two"\n\n    b\n\n    c\n'
+    )
+
+
 def test_a_fence_is_longer_than_those_in_the_text():
     assert notebook_pages.fenced("```\n", "{.text}") == "```` {.text}\n```\n````"
 
@@ -175,11 +192,12 @@ def test_the_first_name_of_the_api_in_a_text_becomes_a_link():
 # Downloads
 
 PAGE = "# 6. Adam\n\nAfter [descent](05_descent.ipynb)."
+ADAM = ROOT / "tutorials" / "06_adam.py"
 
 
 def test_a_tutorial_has_links_to_its_files_under_its_title(monkeypatch):
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    title, _, links, *_ = build.with_downloads(PAGE, "06_adam").split("\n")
+    title, _, links, *_ = build.with_downloads(PAGE, ADAM).split("\n")
     assert title == "# 6. Adam"
     assert links == "[Script](06_adam.py){ download } · [Notebook](06_adam.ipynb){ download }"
 
@@ -187,11 +205,11 @@ def test_a_tutorial_has_links_to_its_files_under_its_title(monkeypatch):
 def test_on_github_it_also_has_one_to_colab(monkeypatch):
     monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
     colab = "https://colab.research.google.com/github/owner/name/blob/main/tutorials/06_adam.ipynb"
-    assert f" · [Open in Colab]({colab})\n" in build.with_downloads(PAGE, "06_adam")
+    assert f" · [Open in Colab]({colab})\n" in build.with_downloads(PAGE, ADAM)
 
 
 def test_a_link_to_another_notebook_leads_to_its_page():
-    assert build.with_downloads(PAGE, "06_adam").endswith("\nAfter [descent](05_descent.md).")
+    assert build.with_downloads(PAGE, ADAM).endswith("\nAfter [descent](05_descent.md).")
 
 
 # What runs in the page

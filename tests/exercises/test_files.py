@@ -20,7 +20,7 @@ jupytext = pytest.importorskip("jupytext", reason='pip install -e ".[test]" inst
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tutorials" / "exercises"
-PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "exercises" / "index.md").read_text(encoding="utf-8")
 sys.path.append(str(ROOT / "docs" / "hooks"))
 
 import pair  # noqa: E402, it is beside what builds the site
@@ -108,8 +108,8 @@ def test_it_ends_with_hints_and_none_is_the_solution(exercise):
     folds = pair.HINT.findall(hints)
     assert len(folds) == hints.count("<details>") == hints.count("</details>") >= 2
     assert all(title.startswith("A hint: ") for title, _ in folds)
-    right_sides = [side for task in load(exercise).TASKS.values() for side in task.equations.values()]
-    assert not any(side in hints for side in right_sides)
+    for task in load(exercise).TASKS.values():
+        assert not any(right_side in hints for right_side in task.equations.values())
 
 
 @every_exercise
@@ -150,7 +150,7 @@ OUTPUT = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_page_lists_every_exercise_in_order():
-    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(EXERCISES)
+    assert re.findall(r"^\| \[`(\w+)`\]\(\1\.md\) \|", PAGE, re.MULTILINE) == list(EXERCISES)
 
 
 def test_what_the_page_shows_is_what_is_printed(capsys):
