@@ -173,7 +173,8 @@ def test_an_exercise_is_not_run_its_check_is_marked_and_its_hints_are_folds(tmp_
     title, here, rest = notebook_pages.exercise_page(script).markdown.split("\n\n", 2)
     assert (title, here) == ("# A title", notebook_pages.HERE)
     assert rest == (
-        'The task.\n\n<div class="cell" markdown>\n\n``` {.python .cell-in}\n1 / 0\n```\n\n</div>\n\n'
+        'The task.\n\n<div class="cell" markdown>\n\n'
+        "``` {.python .cell-in}\n1 / 0\n```\n\n</div>\n\n"
         '<div class="cell check" markdown>\n\n``` {.python .cell-in}\ncheck()\n```\n\n</div>\n\n'
         '??? fold hint "A hint: one"\n\n    $a$\n\n??? fold hint "A hint: two"\n\n    b\n\n    c\n'
     )

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.helpers.limits import HANGING
+from tests.helpers.cells import cell, note, press, run, shown, tab_to, write
 from tests.helpers.site import ROOT, check_with_axe
 
 pytestmark = pytest.mark.slow
@@ -21,52 +21,6 @@ x = sg.Tensor([2.0, 3.0], requires_grad=True)
 (x * x).sum().backward()
 print(x.grad)
 """
-
-
-# What a reader does
-
-
-def cell(page, number):
-    return page.locator("article .cell").nth(number - 1)
-
-
-def press(page, name, number):
-    """Clicks on a button of a cell."""
-    label = {"Restart": "Restart Python", "Reset": f"Reset this cell, number {number}"}
-    name = label.get(name, f"{name} cell {number}")
-    cell(page, number).get_by_role("button", name=name, exact=True).click()
-
-
-def note(page, number, pattern):
-    """What is said beside the buttons of a cell, once it is like the pattern."""
-    page.wait_for_function(
-        """([number, pattern]) => new RegExp(pattern).test(document
-          .querySelectorAll("article .cell")[number].querySelector(".run-note").textContent)""",
-        arg=[number - 1, pattern],
-        timeout=HANGING * 1000,
-    )
-    return cell(page, number).locator(".run-note").text_content()
-
-
-def run(page, number, ends_with="Done"):
-    """Runs a cell to its end, and returns what it shows."""
-    press(page, "Run", number)
-    note(page, number, ends_with)
-    return shown(page, number)
-
-
-def shown(page, number):
-    return "\n".join(cell(page, number).locator(".cell-out code").all_text_contents()).rstrip()
-
-
-def write(page, number, code):
-    """Opens the editor of a cell, if it is not open, and replaces what is there."""
-    editor = cell(page, number).locator(".cm-content")
-    if not editor.count():
-        press(page, "Edit", number)
-    editor.click()
-    page.keyboard.press("Control+a")
-    page.keyboard.insert_text(code)
 
 
 # Nothing before a click
@@ -315,21 +269,13 @@ def test_where_nothing_can_be_kept_a_sentence_says_so(visit, what):
 def test_all_of_it_works_by_keyboard(visit):
     page = visit(CELLS)
     focused = "document.activeElement.getAttribute('aria-label')"
-
-    def tab_to(label):
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if page.evaluate(focused) == label:
-                return
-        pytest.fail(f"Tab does not reach {label}")
-
-    tab_to("Run cell 1")
+    tab_to(page, "Run cell 1")
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) != "none"
     page.keyboard.press("Enter")
     note(page, 1, "Done")
     assert page.evaluate(focused) == "Run cell 1"
-    tab_to("Edit cell 1")
+    tab_to(page, "Edit cell 1")
     page.keyboard.press("Space")
     page.wait_for_selector(".cm-content:focus")
     page.keyboard.press("Control+a")
@@ -337,12 +283,12 @@ def test_all_of_it_works_by_keyboard(visit):
     page.keyboard.press("Control+Enter")
     note(page, 1, "^Running")
     page.keyboard.press("Escape")
-    tab_to("Stop cell 1")
+    tab_to(page, "Stop cell 1")
     page.keyboard.press("Enter")
     note(page, 1, "Stopped")
     tab_to_reset = "Reset this cell, number 1"
     page.keyboard.press("Shift+Tab")
-    tab_to(tab_to_reset)
+    tab_to(page, tab_to_reset)
     page.keyboard.press("Enter")
     note(page, 1, "as it was built")
     assert page.evaluate(focused) == "Run cell 1"
