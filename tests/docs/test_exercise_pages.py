@@ -122,7 +122,7 @@ def test_without_javascript_and_on_paper_the_page_is_whole(visit):
         assert hints.nth(number).locator("p").last.is_visible()
     page.reload()
     page.emulate_media(media="print")
-    assert all(hint.is_visible() for hint in hints.locator("p:not(summary)").all())
+    assert all(hint.is_visible() for hint in hints.locator("p").all())
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -191,6 +191,13 @@ def agree(here, there):
     )
 
 
+def comparable(said):
+    """The same without the line at which a recursion was ended, which hangs on Python's version."""
+    if "RecursionError" in said:
+        said = re.sub(r"    line .*\n|(?<=depth exceeded).*", "", said)
+    return said.rstrip()
+
+
 def students(exercise):
     """{what is wrong: source}: each mistake that an exercise knows, and those of its own tests."""
     sources = {
@@ -218,17 +225,17 @@ def test_every_mistake_is_diagnosed_as_by_the_command_line(visit, exercise):
         "cells => cells.findIndex(cell => cell.classList.contains('check'))"
     )
     for other in range(2, number):  # all is written into the first cell
-        write(page, other, "")
+        write(page, other, "pass")
     differ = []
     for what, source in students(exercise).items():
         write(page, 1, source)
         page.keyboard.press("Control+Enter")
         note(page, number, CHECKED)
         linecache.cache["cell 1"] = len(source), None, source.splitlines(keepends=True), "cell 1"
-        wanted = text("", report_on(exercise, [("cell 1", source)])).strip("\n")
-        got = report(page, number)
+        wanted = comparable(text("", report_on(exercise, [("cell 1", source)])).strip("\n"))
+        got = comparable(report(page, number))
         rounds = re.search(r"\b(exp|tanh|cosh|log\w*|sinh|softmax\w*)\b|@", source)
-        if got != wanted.rstrip() and not (rounds and agree(got, wanted)):
+        if got != wanted and not (rounds and agree(got, wanted)):
             differ.append(f"{what}\n{got}\n--- and the command line:\n{wanted}")
     assert not differ, "\n\n".join(differ)
 
