@@ -679,8 +679,7 @@ def fit(a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
     """Both as Tensors, or a ValueError that explains why their shapes do not broadcast."""
     a = a if isinstance(a, Tensor) else constant(a, beside=b)
     b = b if isinstance(b, Tensor) else constant(b, beside=a)
-    is_usual = a.shape == b.shape or 1 in (a.size, b.size)
-    if not is_usual and not given.broadcast(a.shape, b.shape):
+    if not (a.shape == b.shape or 1 in (a.size, b.size) or given.broadcast(a.shape, b.shape)):
         raise given.no_broadcast(a.shape, b.shape)
     return a, b
 

@@ -128,13 +128,14 @@ def test_the_readme_has_the_two_commands():
 
 # On the index of packages, the name belongs to another project: it is installed from a clone.
 
-FOLDERS = ["simplegrad", "tests", "docs", "tutorials", ".ci", ".github", ".vscode"]
+FOLDERS = ["simplegrad", "tests", "docs", "tutorials"]
+FOLDERS += [".ci", ".devcontainer", ".github", ".vscode"]
 INSTALLER = r"(pip|conda|mamba|micromamba|micropip|piplite|uv|pipx|poetry|pdm|pixi|rye|hatch)[\d.]*"
 VERB = r"(install|download|wheel|add|run|upgrade|update|inject|i)"
 BETWEEN = r"""[\s"'(),.\[]+"""
 FETCHED = re.compile(
     rf"\b({INSTALLER}{BETWEEN}(-\S*{BETWEEN}|pip{BETWEEN}|tool{BETWEEN})*{VERB}|easy_install|uvx)\b"
-    r"[^\n;&|`]*?(?<![\w./\\-])(?<!-m )simplegrad(?![\w/-]|\.\w|\s*@)"
+    r"[^\n;&|`]*?(?<![\w./\\-])(?<!-m )simplegrad(?![\w/-]|\.\w|(\[[^\]]*\])?\s*@)"
     r"|dependencies\s*=\s*\[[^\]]*\bsimplegrad\b",
     re.IGNORECASE,
 )
@@ -186,6 +187,8 @@ def test_what_would_fetch_the_package_by_name_is_found_in_any_spelling(text):
         "pip install simplegrad-0.1.0-py3-none-any.whl",
         "pip install git+https://example.org/simplegrad",
         'pip install "simplegrad @ git+https://example.org/simplegrad"',
+        '%pip install "simplegrad[demo, docs] @ git+https://example.org/simplegrad"',
+        "pip uninstall -y simplegrad",
         "You need Python with pip, and this folder. This installs simplegrad.",
         "pip install numpy\nimport simplegrad",
     ],
@@ -200,6 +203,32 @@ def test_no_text_of_the_repository_advises_to_fetch_it_by_name(folder):
     for path in paths:
         if path.is_file() and path.suffix not in {".pyc", ".npz", ".png", ".whl"} and path != HERE:
             assert not fetched_by_name(path.read_text(encoding="utf-8")), path
+
+
+# A container for VS Code and Codespaces
+
+CONTAINER = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+
+
+def test_the_container_installs_extras_that_there_are_and_opens_a_file_that_there_is():
+    extras = re.fullmatch(
+        r"python -m pip install -e '\.\[([\w,]+)\]'", CONTAINER["postCreateCommand"]
+    )[1].split(",")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (table,) = re.findall(
+        r"^\[project\.optional-dependencies\]\n(.*?)\n\n", project, re.DOTALL | re.MULTILINE
+    )
+    assert {"tutorials", "demo"} == {*extras} <= {*re.findall(r"^(\w+) = ", table, re.MULTILINE)}
+    for name in CONTAINER["customizations"]["codespaces"]["openFiles"]:
+        assert (ROOT / name).is_file()
+
+
+def test_the_container_has_a_python_that_simplegrad_supports_and_its_debugger():
+    version = re.fullmatch(r"mcr\.microsoft\.com/devcontainers/python:([\d.]+)", CONTAINER["image"])
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'"Programming Language :: Python :: {version[1]}"' in project
+    extensions = CONTAINER["customizations"]["vscode"]["extensions"]
+    assert {"ms-python.python", "ms-python.debugpy", "ms-toolsai.jupyter"} == {*extensions}
 
 
 def test_the_names_and_files_in_the_readme_exist():

@@ -1,9 +1,9 @@
 """What mkdocs calls while it builds the site; the work is done by the files beside this one."""
 
-import os
 import re
 from pathlib import Path
 
+import elsewhere
 import equation_page
 import notebook_pages
 import pair
@@ -40,9 +40,8 @@ NAMES = {
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The mathematics, and a link to the repository where the build knows one."""
     config.markdown_extensions.append(typeset.Mathematics())
-    if repository := os.environ.get("GITHUB_REPOSITORY"):  # "owner/name"
-        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-        link = {"icon": "fontawesome/brands/github", "link": f"{server}/{repository}"}
+    if address := elsewhere.repository():
+        link = {"icon": "fontawesome/brands/github", "link": address}
         # Not as repo_url: with that, each page would ask GitHub for the number of its stars
         config.extra["social"] = [{**link, "name": "Repository"}]
     return config
@@ -58,15 +57,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             page = written(script)
         except notebook_pages.PageError as error:
             raise PluginError(str(error)) from error
-        made: dict[str, str | bytes] = {**page.pictures}
-        made[f"{script.stem}.md"] = page.markdown
+        path = folder + script.stem
+        made: dict[str, str | bytes] = {f"{folder}{k}": v for k, v in page.pictures.items()}
+        made[f"{path}.md"] = with_downloads(page.markdown, path) if folder else page.markdown
         if folder:
-            text = script.read_text(encoding="utf-8")
-            made[f"{script.stem}.md"] = with_downloads(page.markdown, script)
-            made[script.name] = text
-            made[f"{script.stem}.ipynb"] = pair.written(pair.notebook_of(text))
+            made |= elsewhere.files(path, script.read_text(encoding="utf-8"), config.site_url)
         for name, content in made.items():
-            files.append(File.generated(config, folder + name, content=content))
+            files.append(File.generated(config, name, content=content))
     made = {f"assets/katex/{name}": content for name, content in katex_style().items()}
     try:
         made |= run_here.files()
@@ -77,16 +74,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def with_downloads(markdown: str, script: Path) -> str:
+def with_downloads(markdown: str, path: str) -> str:
     """The page of a tutorial or an exercise with the links to its files under its title."""
-    notebook = script.with_suffix(".ipynb")
-    links = [f"[Script]({script.name}){{ download }}", f"[Notebook]({notebook.name}){{ download }}"]
-    if repository := os.environ.get("GITHUB_REPOSITORY"):
-        path = f"{repository}/blob/main/{notebook.relative_to(pair.ROOT).as_posix()}"
-        links.append(f"[Open in Colab](https://colab.research.google.com/github/{path})")
     title, rest = markdown.split("\n", 1)
     rest = re.sub(r"(\]\(\w+)\.ipynb", r"\1.md", rest)
-    return f"{title}\n\n{' · '.join(links)}\n{{ .downloads }}\n{rest}"
+    return f"{title}\n\n{elsewhere.links(path)}\n{rest}"
 
 
 def katex_style() -> dict[str, str | bytes]:

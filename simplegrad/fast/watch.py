@@ -149,9 +149,10 @@ def _some(values: Mapping[str, Any], names: Iterable[str]) -> Callable[[], Any]:
 
 
 @functools.cache
-def _is_library(module: str | None) -> bool:
+def _is_library(module: object) -> bool:
     """Whether a module is one that users do not change."""
-    top = (module or "").partition(".")[0]
+    # That of a class is no string where the class keeps those of its instances, as Cython's does
+    top = module.partition(".")[0] if isinstance(module, str) else ""
     path = getattr(sys.modules.get(top), "__file__", None) or ""
     is_installed = top == "simplegrad" or "site-packages" in path or "dist-packages" in path
     return is_installed or top in sys.stdlib_module_names - {"types"}

@@ -3,6 +3,7 @@
 Where something is missing that this needs, the tests are skipped; with REQUIRE_BROWSER=1 they fail.
 """
 
+import json
 import os
 import re
 import shutil
@@ -389,14 +390,18 @@ def test_the_inventory_has_every_public_name_and_leads_to_it(site):
 @pages([url for url in PAGES if re.search(r"/\d\d_", url)])
 def test_a_tutorial_offers_its_script_and_its_notebook(site, url):
     html = (site / url / "index.html").read_text("utf-8")
-    for suffix in ".py", ".ipynb":
-        name = url.split("/")[1] + suffix
-        assert re.search(rf'<a\b[^>]* href="\.\./{name}"', html), name
-        assert (site / "tutorials" / name).read_bytes() == (ROOT / "tutorials" / name).read_bytes()
+    name = url.strip("/")
+    script, notebook = (site / f"{name}{suffix}" for suffix in (".py", ".ipynb"))
+    for file in script, notebook:
+        assert re.search(rf'<a\b[^>]* href="\.\./{file.name}"', html), file.name
+    assert script.read_bytes() == (ROOT / f"{name}.py").read_bytes()
+    first, title, *_ = json.loads(notebook.read_text("utf-8"))["cells"]
+    assert f"git+https://github.com/{REPOSITORY}" in "".join(first["source"])
+    assert title["cell_type"] == "markdown"
 
 
 def test_the_page_of_a_known_repository_leads_to_it_and_to_colab(site):
     html = (site / ADAM / "index.html").read_text("utf-8")
-    colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/tutorials/"
+    colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/notebooks/tutorials/"
     for address in f"https://github.com/{REPOSITORY}", f"{colab}06_adam.ipynb":
         assert f'href="{address}"' in html

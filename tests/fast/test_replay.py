@@ -1297,6 +1297,13 @@ class SlottedSettings:
         self.alpha = 1.0
 
 
+class CompiledSettings:
+    """One of a compiled class, as Cython makes it: the module is in each instance."""
+
+    alpha = 1.0
+    __module__ = property(lambda self: "users")
+
+
 class Scaled(nn.Module):
     alpha = 1.0
 
@@ -1317,6 +1324,7 @@ def one_module():
 HOLDERS = {
     "object": Settings,
     "object with __slots__": SlottedSettings,
+    "object of a compiled class": CompiledSettings,
     "namespace": lambda: types.SimpleNamespace(alpha=1.0),
     "class": lambda: type("Fresh", (), {"alpha": 1.0}),
     "module": one_module,
