@@ -12,7 +12,8 @@
 # - **Calculus**: the derivative of a function of one variable, and its chain rule. Session 5 also uses
 #   the eigenvalues of a symmetric matrix.
 # - **A laptop** with Python, an editor and a debugger. [Install](install.md) is one command. After it, no
-#   session needs a network or a graphics card.
+#   session needs a network or a graphics card. Whoever has not got so far does the
+#   [exercises](exercises/index.md) in their pages, which need a browser only.
 #
 # Whoever can say why these lines hold is ready:
 
@@ -267,7 +268,8 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 #
 # ## Assessment
 #
-# The solutions of the exercises are open to all, so grade something else. Five ideas:
+# The solutions of the exercises are open to all, so grade something else. What a student does in the
+# [pages of the exercises](exercises/index.md) stays in the student's browser: nobody is told. Five ideas:
 #
 # - **A rule.** Name a function that is not in `simplegrad.rules`, such as $c = a \, \sigma(a)$ or $c =
 #   \sqrt{a^2 + b^2}$. The student derives its partials on paper, writes the class and passes

@@ -50,10 +50,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages made by running a script, KaTeX's style with its fonts, and what runs in a page."""
-    for script in (*pair.scripts(), *sorted(DOCS.glob("*.py"))):
-        folder = "tutorials/" if script.parent != DOCS else ""
+    exercises = pair.exercises()
+    for script in (*pair.scripts(), *exercises, *sorted(DOCS.glob("*.py"))):
+        folder = "" if script.parent == DOCS else f"{script.parent.name}/"
+        written = notebook_pages.exercise_page if script in exercises else notebook_pages.page_of
         try:
-            page = notebook_pages.page_of(script)
+            page = written(script)
         except notebook_pages.PageError as error:
             raise PluginError(str(error)) from error
         path = folder + script.stem
@@ -74,9 +76,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def with_downloads(markdown: str, path: str) -> str:
-    """A tutorial's page with the links to its files under its title."""
+    """The page of a tutorial or an exercise with the links to its files under its title."""
     title, rest = markdown.split("\n", 1)
-    rest = re.sub(r"(\]\(\d\d_\w+)\.ipynb", r"\1.md", rest)
+    rest = re.sub(r"(\]\(\w+)\.ipynb", r"\1.md", rest)
     return f"{title}\n\n{elsewhere.links(path)}\n{rest}"
 
 

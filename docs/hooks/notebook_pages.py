@@ -1,6 +1,6 @@
 """Scripts of cells as pages: run as a notebook, and written as Markdown with their outputs.
 
-What came out is kept in .cache/, and a script runs again when it, the library, or what runs it has
+Exercises are not run, which is left to the reader. What came out of the others is kept in .cache/, and a script runs again when it, the library, or what runs it has
 changed.
 """
 
@@ -19,7 +19,7 @@ from markdown.extensions.toc import slugify
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from pair import ROOT, notebook_of
+from pair import HINT, ROOT, notebook_of
 
 from simplegrad.tools import storyboard
 
@@ -30,6 +30,14 @@ RUNNERS = [HOOKS / name for name in ("matplotlibrc", "notebook_pages.py", "pair.
 LIMIT = 600  # seconds for one cell: longer, and it hangs
 ERROR_WANTED = "raises-exception"  # the tag of a cell that shows an error
 NOT_IN_THE_PAGE = "not-in-the-page"  # that of a cell that needs processes, minutes or files
+CHECK = "check"  # that of the cell that checks an exercise
+KINDS = {ERROR_WANTED, NOT_IN_THE_PAGE, CHECK}
+
+HERE = (  # under the title of an exercise
+    "Press *Edit*, put your code in place of the dots, and press *Check*. Nothing leaves your browser: "
+    "it runs your code, checks it and keeps it. You can work on your machine as well, with the script "
+    "or the notebook."
+)
 
 # Pictures are SVG, with letters drawn as curves: no font is needed to see them as they are
 FIRST_CELL = """\
@@ -58,7 +66,19 @@ class Page:
 
 def page_of(script: Path) -> Page:
     """Runs a script, unless it was run before, and writes its page."""
-    notebook = executed(script)
+    return page_with(executed(script), script)
+
+
+def exercise_page(script: Path) -> Page:
+    """The page of an exercise, whose hints are folds that come one after the other."""
+    page = page_with(notebook_of(script.read_text(encoding="utf-8")), script)
+    title, rest = page.markdown.split("\n", 1)
+    rest = HINT.sub(lambda hint: folded(hint[1], hint[2], "fold hint"), rest)
+    return Page(f"{title}\n\n{HERE}\n{rest}")
+
+
+def page_with(notebook: NotebookNode, script: Path) -> Page:
+    """The cells of a script as a page, with the outputs that they have."""
     parts, pictures = [], {}
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
@@ -239,11 +259,11 @@ def fenced(text: str, attributes: str) -> str:
 
 def one_cell(markdown: str, tags: list[str]) -> str:
     """A cell with its output, together, as page.js looks for it."""
-    kind = " ".join(["cell", *(tag for tag in tags if tag in {ERROR_WANTED, NOT_IN_THE_PAGE})])
+    kind = " ".join(["cell", *(tag for tag in tags if tag in KINDS)])
     return f'<div class="{kind}" markdown>\n\n{markdown}\n\n</div>'
 
 
-def folded(summary: str, markdown: str) -> str:
+def folded(summary: str, markdown: str, kind: str = "fold") -> str:
     """A part of the page that opens with a click, and without a script."""
     indented = "\n".join("    " + line if line else "" for line in markdown.split("\n"))
-    return f'??? fold "{summary}"\n\n{indented}'
+    return f'??? {kind} "{summary}"\n\n{indented}'

@@ -6,6 +6,7 @@ stands on its %% lines in one order. Whoever edited a notebook in Jupyter goes t
 """
 
 import hashlib
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,6 +21,9 @@ PERCENT = {
     "notebook_metadata_filter": "-all",  # the script has no header
     "cell_metadata_filter": "alt,jupyter,tags,-all",
 }
+HINT = re.compile(  # of an exercise: its title and its text
+    r"<details><summary>(.*?)</summary>\n\n(.*?)\n\n</details>", re.DOTALL
+)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -29,7 +33,7 @@ def scripts() -> list[Path]:
 
 
 def exercises() -> list[Path]:
-    """The sources of the exercises: pairs, but no pages."""
+    """The sources of the exercises."""
     return sorted((ROOT / "tutorials" / "exercises").glob("*.py"))
 
 

@@ -1,6 +1,7 @@
 """Runs the cells of a page in one namespace, as a notebook does, and hands the page what they show.
 
-This file runs in the reader's browser, called by worker.js. It needs nothing but Python.
+This file runs in the reader's browser, called by worker.js. But for the check of an exercise, it
+needs nothing but Python.
 """
 
 import ast
@@ -13,7 +14,7 @@ import time
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 Send = Callable[[str, str], None]  # of a kind (stdout, stderr, text, error, svg) and a text
 
@@ -108,27 +109,58 @@ builtins.input = no_input
 
 def run(name: str, source: str, send: Send) -> bool:
     """Runs a cell and sends what it shows; whether it came to its end without an error."""
+    return is_done(lambda: run_cell(name, source), send)
+
+
+def check(exercise: str, sources: Iterable[tuple[str, str]], send: Send) -> bool:
+    """Checks an exercise in a namespace of its own, and sends what the command line says."""
+    return is_done(lambda: check_cells(exercise, sources), send)
+
+
+def is_done(work: Callable[[], None], send: Send) -> bool:
+    """Sends what work shows; whether it came to its end without an error."""
     global output
     output = Output(send)
-    lines = source.splitlines(keepends=True)
-    linecache.cache[name] = len(source), None, lines, name  # for tracebacks and inspect
-    vars(page).pop("__warningregistry__", None)  # a cell that runs again warns again
     try:
-        statements, last = parts_of(source, name)
-        exec(statements, vars(page))
-        if last is not None:
-            value = eval(last, vars(page))
-            if value is not None:
-                vars(page)["_"] = value
-                show(value)
-        if "matplotlib.pyplot" in sys.modules:
-            show_figures()
+        work()
     except BaseException as error:  # the page goes on, whatever a cell raises
         output.show("error", shown_error(error))
         return False
     finally:
         output.flush()
     return True
+
+
+def run_cell(name: str, source: str) -> None:
+    """Runs a cell in the namespace of the page."""
+    remember(name, source)
+    vars(page).pop("__warningregistry__", None)  # a cell that runs again warns again
+    statements, last = parts_of(source, name)
+    exec(statements, vars(page))
+    if last is not None:
+        value = eval(last, vars(page))
+        if value is not None:
+            vars(page)["_"] = value
+            show(value)
+    if "matplotlib.pyplot" in sys.modules:
+        show_figures()
+
+
+def check_cells(exercise: str, sources: Iterable[tuple[str, str]]) -> None:
+    """Runs cells by themselves, and judges what they define."""
+    from simplegrad.exercises.references import load
+    from simplegrad.exercises.sandbox import report_on
+    from simplegrad.exercises.words import text
+
+    cells = [(name, source) for name, source in sources]
+    for cell in cells:
+        remember(*cell)
+    output.show("text", text(f"{exercise}: {load(exercise).TITLE}", report_on(exercise, cells)))
+
+
+def remember(name: str, source: str) -> None:
+    """Keeps the lines of a cell, for tracebacks and inspect."""
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
 
 
 def parts_of(source: str, name: str) -> tuple[types.CodeType, types.CodeType | None]:

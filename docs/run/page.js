@@ -4,7 +4,6 @@
 ;(() => {
   const script = document.currentScript
   const base = new URL("./", script.src)
-  const AGAIN = "Press Run to try again."
   let manifest // promise of what the files are called, and what is in them
   let python // the interpreter: {worker, ended, end, answer}, or undefined
   let running // the cell whose buttons started what is going on
@@ -31,6 +30,7 @@
       highlighted: [...code.childNodes],
       built: outputsOf(box),
       runs: !box.classList.contains("not-in-the-page"),
+      checks: box.classList.contains("check"), // an exercise: what stands above, in an empty namespace
       showsAnError: box.classList.contains("raises-exception"),
       ran: undefined, // the text that this interpreter has run
       changed: undefined, // the reader's text
@@ -42,6 +42,8 @@
     return [...new Set(outputs.map((one) => (one.tagName === "IMG" ? one.parentElement : one)))]
   }
 
+  const check = cells.find((one) => one.checks)
+  const isAnswer = (cell) => cell.number < check?.number // it has no Run: the check runs it
   const textOf = (cell) => cell.changed ?? cell.original
 
   function addBar(cell) {
@@ -62,7 +64,7 @@
       bar.append(made)
       return made
     }
-    cell.run = button("Run", run)
+    cell.run = button(cell.checks ? "Check" : "Run", run)
     cell.edit = button("Edit", edit)
     cell.reset = button("Reset this cell", reset)
     cell.reset.setAttribute("aria-label", `Reset this cell, number ${cell.number}`)
@@ -83,14 +85,16 @@
 
   function showButtons(cell) {
     const visible = {
+      run: !isAnswer(cell),
       stop: running === cell,
-      edit: !cell.editor,
+      edit: !cell.editor && !cell.checks,
       reset: cell.changed !== undefined || Boolean(cell.live) || Boolean(cell.editor),
       restart: Boolean(python) && running === undefined && cell === lastRun,
     }
     const focused = document.activeElement
     for (const [name, is] of Object.entries(visible)) cell[name].hidden = !is
-    if (focused?.hidden && cell.block.contains(focused)) cell.run.focus()
+    if (focused?.hidden && cell.block.contains(focused))
+      cell.block.querySelector(".run-button:not([hidden])").focus()
   }
 
   // What is going on, in a sentence: beside the buttons, and for those who listen to the page
@@ -200,7 +204,9 @@
   // Ends the interpreter and whatever waits for it; the sentence that says so
   function endPython(reason) {
     const { worker, end, ready } = python
-    const sentence = `${reason} ${ready ? "The variables are gone: Run starts anew." : AGAIN}`
+    const name = lastRun.run.textContent
+    const gone = `The variables are gone: ${name} starts anew.`
+    const sentence = `${reason} ${ready ? gone : `Press ${name} to try again.`}`
     worker?.terminate()
     python = undefined
     for (const cell of cells) cell.ran = undefined
@@ -227,6 +233,7 @@
     running = lastRun = cell
     if (before) showButtons(before)
     showButtons(cell)
+    if (cell.checks) cell.block.scrollIntoView({ block: "nearest" }) // the editor may be far above
     try {
       say(cell, python ? "Running" : "Fetching Python")
       await interpreter()
@@ -243,9 +250,10 @@
   }
 
   async function runInOrder(cell) {
-    const above = cells.slice(0, cell.number - 1).filter((one) => one.runs)
+    const above = cells.slice(0, cell.number - 1).filter((one) => one.runs && !one.checks)
     const first = above.findIndex((one) => one.ran !== textOf(one))
-    const due = first < 0 ? [] : above.slice(first) // what stands below a change runs again, too
+    // What stands below a change runs again, too; a check runs what it needs itself
+    const due = first < 0 || cell.checks ? [] : above.slice(first)
     const those = due.length === 1 ? "one cell above" : `${due.length} cells above`
     for (const [index, one] of [...due, cell].entries()) {
       if (one === cell) say(cell, "Running")
@@ -259,7 +267,8 @@
       } else say(cell, "The cell has failed.")
       return
     }
-    say(cell, due.length ? `Done, after ${those}.` : "Done.")
+    if (cell.checks) say(cell, cell.live.textContent.trimEnd().split("\n").at(-1))
+    else say(cell, due.length ? `Done, after ${those}.` : "Done.")
   }
 
   function idOf(cell) {
@@ -272,8 +281,12 @@
     if (cell.ran !== text) for (const one of cells.slice(cell.number)) one.ran = undefined
     clearOutput(cell)
     cell.box.classList.add("run-now")
-    const message = { type: "run", name: `cell ${cell.number}`, source: text }
-    const { ok } = await ask(message).finally(sayIfSlow())
+    const sources = (cell.checks ? cells.filter(isAnswer) : [cell]).map((one) => [
+      `cell ${one.number}`,
+      textOf(one),
+    ])
+    const exercise = cell.checks && text.split('"')[1]
+    const { ok } = await ask({ type: "run", sources, exercise }).finally(sayIfSlow())
     cell.box.classList.remove("run-now")
     cell.ran = ok || cell.showsAnError ? text : undefined
     showButtons(cell)
@@ -401,19 +414,20 @@
   }
 
   async function edit(cell) {
+    const verb = isAnswer(cell) ? "check" : "run"
     try {
       const { editor } = await findManifest()
       const { editText } = await import(new URL(editor, base))
       if (cell.editor) return
       cell.editor = editText({
         text: textOf(cell),
-        label: `Code of cell ${cell.number}. Control and Enter run it; Escape, then Tab, leaves it.`,
+        label: `Code of cell ${cell.number}. Control and Enter ${verb} it; Escape, then Tab, leaves it.`,
         changed: (text) => keep(cell, text),
-        run: () => run(cell),
+        run: () => run(isAnswer(cell) ? check : cell),
       })
       cell.pre.hidden = true
       cell.pre.before(cell.editor.dom)
-      say(cell, "Ctrl+Enter runs it; Escape, then Tab, leaves the editor.")
+      say(cell, `Ctrl+Enter ${verb}s it; Escape, then Tab, leaves the editor.`)
       showButtons(cell)
       cell.editor.focus()
     } catch (error) {

@@ -83,8 +83,9 @@ function watchWebAssembly() {
   })
 }
 
-async function run({ name, source }) {
-  if (!figures && /^\s*(import|from)\s+(matplotlib|pylab|mpl_toolkits)\b/m.test(source)) {
+async function run({ sources, exercise }) {
+  const draws = /^\s*(import|from)\s+(matplotlib|pylab|mpl_toolkits)\b/m
+  if (!figures && sources.some(([, source]) => draws.test(source))) {
     const files = fetchAll("figures")
     await install(files)
     const settings = `${packages}/matplotlib/page.matplotlibrc`
@@ -94,7 +95,8 @@ async function run({ name, source }) {
     kernel.prepare_figures(settings)
     figures = true
   }
-  const ok = kernel.run(name, source, (kind, text) => send("output", { kind, text }))
+  const show = (kind, text) => send("output", { kind, text })
+  const ok = exercise ? kernel.check(exercise, sources, show) : kernel.run(...sources[0], show)
   send("done", { ok })
 }
 

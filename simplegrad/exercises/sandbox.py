@@ -17,6 +17,7 @@ import tempfile
 import textwrap
 import threading
 import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from linecache import cache as line_cache
 from pathlib import Path
@@ -31,6 +32,8 @@ from simplegrad.exercises.task import Report
 SECONDS = 10.0  # for the whole file
 GIGABYTES = 4
 PRINTED = 1000  # characters that are kept of what a file prints
+
+Source = tuple[str, str | bytes]  # what messages call it, and its text
 
 
 class Checked(NamedTuple):
@@ -104,22 +107,40 @@ def main(name: str, path: Path, target: Path) -> None:
         part.write_text(json.dumps({**asdict(report), "running": running}), encoding="utf-8")
         os.replace(part, target)
 
-    exercises.check = lambda *functions: None  # what the file asks for is done below
     limit_memory()
     save(Report(), path.name)
-    names: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
-    problem = Report()
+    sys.path.insert(0, str(path.parent))
+    save(report_on(name, sources_of(path), save), "")
+
+
+def report_on(
+    name: str,
+    sources: Iterable[Source],
+    before: Callable[[Report, str], None] = lambda report, function: None,
+) -> Report:
+    """Runs sources, one after the other, and judges the functions that they leave.
+
+    The command line does this with a file, and the site with the cells of a page.
+
+    Args:
+        before: Is called before each function, with the report until then.
+    """
+    names: dict[str, Any] = {"__name__": "__main__"}
+    problem, files = Report(), [name]
+    check, exercises.check = exercises.check, lambda *functions: None  # it is done below
     try:
-        run(path, names)
+        for file, source in sources:
+            files.append(file)
+            names["__file__"] = file
+            exec(compile(source, file, "exec"), names)
     except (Exception, SystemExit) as error:  # the functions above it can be judged
-        problem = Report({}, [does_not_run(path, error)])
-    tasks = load(name).TASKS
-    functions = {function: names[function] for function in tasks if function in names}
-    if functions or not problem.remarks:
-        report = judge(name, functions, lambda part, running: save(problem + part, running))
-        save(problem + report, "")
-    else:
-        save(unknown(name, problem.remarks[0]), "")
+        problem = Report({}, [does_not_run(files, error)])
+    finally:
+        exercises.check = check
+    functions = {function: names[function] for function in load(name).TASKS if function in names}
+    if problem.remarks and not functions:
+        return unknown(name, problem.remarks[0])
+    return problem + judge(name, functions, lambda part, running: before(problem + part, running))
 
 
 def limit_memory() -> None:
@@ -131,34 +152,27 @@ def limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def run(path: Path, names: dict[str, Any]) -> None:
-    """Runs a script, or the cells of a notebook, which define their names in `names`."""
-    sys.path.insert(0, str(path.parent))
-    for file, source in sources_of(path):
-        exec(compile(source, file, "exec"), names)
-
-
-def sources_of(path: Path) -> list[tuple[str, str | bytes]]:
-    """What is to be run: a file name for messages, and its source."""
+def sources_of(path: Path) -> Iterator[Source]:
+    """What is to be run: a script, or the cells of a notebook."""
     if path.suffix != ".ipynb":
-        return [(str(path), path.read_bytes())]
-    sources: list[tuple[str, str | bytes]] = []
+        yield str(path), path.read_bytes()
+        return
     for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"], 1):
         if cell["cell_type"] == "code":
             file = f"{path.name}, cell {number}"
             source = re.sub(r"^(?=[%!])", "# ", "".join(cell["source"]), flags=re.MULTILINE)
             line_cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-            sources.append((file, source))
-    return sources
+            yield file, source
 
 
-def does_not_run(path: Path, error: BaseException) -> str:
-    """The remark on a file that cannot be run to its end."""
+def does_not_run(files: Sequence[str], error: BaseException) -> str:
+    """The remark on sources that cannot be run to their end; the last of `files` was running."""
+    file = Path(files[-1]).name
     if isinstance(error, SyntaxError):
         lines = "".join(traceback.format_exception_only(error))
-        return f"{path.name} has a syntax error:\n" + textwrap.indent(lines, "  ").rstrip()
-    rows = [*words.place_of(error, path.name), words.row("error", "", words.said(error))]
-    return "\n".join([f"{path.name} stops with an error:", *rows])
+        return f"{file} has a syntax error:\n" + textwrap.indent(lines, "  ").rstrip()
+    rows = [*words.place_of(error, files), words.row("error", "", words.said(error))]
+    return "\n".join([f"{file} stops with an error:", *rows])
 
 
 if __name__ == "__main__":

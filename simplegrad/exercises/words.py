@@ -84,7 +84,7 @@ def stopped(
     code = getattr(student, "__code__", None)
     lines = [
         f"{function} stops with an error{case(task, trial)}",
-        *place_of(error, code.co_filename if code else ""),
+        *place_of(error, [code.co_filename] if code else []),
         row("error", "", said(error)),
     ]
     if isinstance(error, TypeError) and "ellipsis" in str(error):
@@ -127,10 +127,10 @@ def case(task: Task, trial: Trial) -> str:
     return f' in case {number} of {len(task.cases)}, "{trial.case}":'
 
 
-def place_of(error: BaseException | None, filename: str) -> list[str]:
-    """The row that says where in the student's file an error was raised, if it was there."""
+def place_of(error: BaseException | None, files: Sequence[str]) -> list[str]:
+    """The row that says where in the student's files an error was raised, if it was there."""
     frames = extract_tb(error.__traceback__) if error else []
-    return [line_of(frame) for frame in frames if filename and filename in frame.filename][-1:]
+    return [line_of(frame) for frame in frames if frame.filename in files][-1:]
 
 
 def line_of(frame: FrameSummary) -> str:

@@ -163,6 +163,24 @@ def test_a_picture_of_a_markdown_page_needs_its_text(alt):
         build.on_page_content(image.replace('alt="Bars" ', alt), page, None, None)
 
 
+def test_an_exercise_is_not_run_its_check_is_marked_and_its_hints_are_folds(tmp_path):
+    script = tmp_path / "exercise.py"
+    script.write_text(
+        "# %% [markdown]\n# # A title\n#\n# The task.\n\n"
+        '# %%\n1 / 0\n\n# %% tags=["check"]\ncheck()\n\n# %% [markdown]\n'
+        "# <details><summary>A hint: one</summary>\n#\n# $a$\n#\n# </details>\n#\n"
+        "# <details><summary>A hint: two</summary>\n#\n# b\n#\n# c\n#\n# </details>\n"
+    )
+    title, here, rest = notebook_pages.exercise_page(script).markdown.split("\n\n", 2)
+    assert (title, here) == ("# A title", notebook_pages.HERE)
+    assert rest == (
+        'The task.\n\n<div class="cell" markdown>\n\n'
+        "``` {.python .cell-in}\n1 / 0\n```\n\n</div>\n\n"
+        '<div class="cell check" markdown>\n\n``` {.python .cell-in}\ncheck()\n```\n\n</div>\n\n'
+        '??? fold hint "A hint: one"\n\n    $a$\n\n??? fold hint "A hint: two"\n\n    b\n\n    c\n'
+    )
+
+
 def test_a_fence_is_longer_than_those_in_the_text():
     assert notebook_pages.fenced("```\n", "{.text}") == "```` {.text}\n```\n````"
 

@@ -13,7 +13,11 @@ import kernel
 
 for number, source in enumerate(json.load(sys.stdin), 1):
     sent = []
-    ok = kernel.run(f"cell {number}", source, lambda kind, text: sent.append([kind, text]))
+    send = lambda kind, text: sent.append([kind, text])
+    if isinstance(source, str):
+        ok = kernel.run(f"cell {number}", source, send)
+    else:  # cells of an exercise
+        ok = kernel.check("mul", [(f"cell {i}", one) for i, one in enumerate(source, 1)], send)
     print(json.dumps([ok, sent]), file=sys.__stdout__)
 """
 
@@ -72,3 +76,29 @@ def test_what_ends_python_elsewhere_ends_the_cell():
     assert not ok
     assert text.endswith("SystemExit: 2")
     assert after == [["text", "1"]]
+
+
+DA, DB = "def da(dc, c, a, b): return dc * b", "def db(dc, c, a, b): return dc * a"
+
+
+def test_an_exercise_is_checked_in_names_of_its_own_below_what_it_prints():
+    (_, before), (ok, right), (_, missing), (_, after) = run(
+        "db = 1", [f"{DA}\nprint('here', 'db' in globals())", DB], [DA], "da"
+    )
+    assert ok
+    assert [kind for kind, _ in right] == ["stdout", "text"]
+    assert right[0][1] == "here False\n"
+    title, *_, end = right[1][1].split("\n")
+    assert (title, end) == ("mul: The partials of a product", "All right.")
+    assert "There is no db(dc, c, a, b): keep the name" in missing[0][1]
+    assert before == []
+    assert "NameError: name 'da' is not defined" in after[0][1]
+
+
+def test_a_check_says_which_line_of_which_cell_stops():
+    ((ok, [[_, text]]),) = run(["import numpy", f"{DA}\n{DB}\n1 / 0"])
+    assert ok
+    assert "cell 2 stops with an error:\n    line   3 of cell 2: 1 / 0\n" in text
+    ((ok, [[kind, text]]),) = run(["raise KeyboardInterrupt"])
+    assert (ok, kind) == (False, "error")
+    assert text.endswith("KeyboardInterrupt")

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from tests.helpers.browsers import IN_BOTH
-from tests.helpers.limits import HANGING
+from tests.helpers.cells import FOCUSED, cell, note, press, run, shown, tab_to, write
 from tests.helpers.site import ROOT, check_with_axe
 
 pytestmark = pytest.mark.slow
@@ -23,53 +23,6 @@ x = sg.Tensor([2.0, 3.0], requires_grad=True)
 (x * x).sum().backward()
 print(x.grad)
 """
-
-
-# What a reader does
-
-
-def cell(page, number):
-    return page.locator("article .cell").nth(number - 1)
-
-
-def press(page, name, number):
-    """Clicks on a button of a cell."""
-    label = {"Restart": "Restart Python", "Reset": f"Reset this cell, number {number}"}
-    name = label.get(name, f"{name} cell {number}")
-    cell(page, number).get_by_role("button", name=name, exact=True).click()
-
-
-def note(page, number, pattern):
-    """What is said beside the buttons of a cell, once it is like the pattern."""
-    page.wait_for_function(
-        """([number, pattern]) => new RegExp(pattern).test(document
-          .querySelectorAll("article .cell")[number].querySelector(".run-note").textContent)""",
-        arg=[number - 1, pattern],
-        timeout=HANGING * 1000,
-    )
-    return cell(page, number).locator(".run-note").text_content()
-
-
-def run(page, number, ends_with="Done"):
-    """Runs a cell to its end, and returns what it shows."""
-    press(page, "Run", number)
-    note(page, number, ends_with)
-    return shown(page, number)
-
-
-def shown(page, number):
-    return "\n".join(cell(page, number).locator(".cell-out code").all_text_contents()).rstrip()
-
-
-def write(page, number, code):
-    """Opens the editor of a cell, if it is not open, and replaces what is there."""
-    editor = cell(page, number).locator(".cm-content")
-    if not editor.count():
-        press(page, "Edit", number)
-    editor.click()
-    page.keyboard.press("Control+a")
-    page.keyboard.press("Delete")
-    page.keyboard.insert_text(code)
 
 
 @contextlib.contextmanager
@@ -400,27 +353,17 @@ def test_where_nothing_can_be_kept_a_sentence_says_so(visit, what):
 @IN_BOTH
 def test_all_of_it_works_by_keyboard(visit):
     page = visit(CELLS)
-    focused = """(({ activeElement }) =>
-      activeElement.getAttribute("aria-label") ?? activeElement.textContent)(document)"""
-
-    def tab_to(label):
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if page.evaluate(focused) == label:
-                return
-        pytest.fail(f"Tab does not reach {label}")
-
-    tab_to("Run cell 1")
+    tab_to(page, "Run cell 1")
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) != "none"
     page.keyboard.press("Enter")
     note(page, 1, "Done")
-    assert page.evaluate(focused) == "Run cell 1"
-    tab_to("Restart Python")
+    assert page.evaluate(FOCUSED) == "Run cell 1"
+    tab_to(page, "Restart Python")
     page.keyboard.press("Enter")
     note(page, 1, "Python has ended")
-    assert page.evaluate(focused) == "Run cell 1"
-    tab_to("Edit cell 1")
+    assert page.evaluate(FOCUSED) == "Run cell 1"
+    tab_to(page, "Edit cell 1")
     page.keyboard.press("Space")
     page.wait_for_selector(".cm-content:focus")
     page.keyboard.press("Control+a")
@@ -428,24 +371,24 @@ def test_all_of_it_works_by_keyboard(visit):
     page.keyboard.press("Control+Enter")
     note(page, 1, "^Running")
     page.keyboard.press("Escape")
-    tab_to("Stop cell 1")
+    tab_to(page, "Stop cell 1")
     page.keyboard.press("Enter")
     note(page, 1, "Stopped")
     tab_to_reset = "Reset this cell, number 1"
     page.keyboard.press("Shift+Tab")
-    tab_to(tab_to_reset)
+    tab_to(page, tab_to_reset)
     page.keyboard.press("Enter")
     note(page, 1, "as it was built")
-    assert page.evaluate(focused) == "Run cell 1"
-    tab_to("Edit cell 1")
+    assert page.evaluate(FOCUSED) == "Run cell 1"
+    tab_to(page, "Edit cell 1")
     page.keyboard.press("Enter")
     page.wait_for_selector(".cm-content:focus")
     page.keyboard.type("1 / 0  # ")
     page.keyboard.press("Escape")
-    tab_to("Run cell 2")
+    tab_to(page, "Run cell 2")
     page.keyboard.press("Enter")
     note(page, 2, "Cell 1 above has failed")
-    tab_to("Cell 1")
+    tab_to(page, "Cell 1")
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#cell-1"
 

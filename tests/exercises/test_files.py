@@ -20,7 +20,7 @@ jupytext = pytest.importorskip("jupytext", reason='pip install -e ".[test]" inst
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tutorials" / "exercises"
-PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "exercises" / "index.md").read_text(encoding="utf-8")
 sys.path.append(str(ROOT / "docs" / "hooks"))
 
 import pair  # noqa: E402, it is beside what builds the site
@@ -90,15 +90,26 @@ def test_the_equations_are_those_of_the_docstrings(exercise):
 
 
 @every_exercise
-def test_it_has_title_hole_check_and_hints(exercise):
+def test_it_has_title_hole_and_check(exercise):
     cells = cells_of(exercise)
     assert cells[0].source.startswith(f"# {load(exercise).TITLE}\n")
     assert f"`python -m simplegrad.exercises check {exercise}`" in re.sub(
         r"\s+", " ", "\n".join(cell.source for cell in cells)
     )
-    assert cells[-2].source == f'exercises.check("{exercise}", {", ".join(load(exercise).TASKS)})'
-    assert cells[-1].source.startswith("<details><summary>A hint")
-    assert cells[-1].source.count("<details>") == cells[-1].source.count("</details>")
+    (check,) = [cell for cell in cells if cell.metadata.get("tags") == ["check"]]
+    assert check.source == f'exercises.check("{exercise}", {", ".join(load(exercise).TASKS)})'
+    before = "\n".join(cell.source for cell in cells[: cells.index(check)])
+    assert all(f"def {function}(" in before for function in load(exercise).TASKS)
+
+
+@every_exercise
+def test_it_ends_with_hints_and_none_is_the_solution(exercise):
+    hints = cells_of(exercise)[-1].source
+    folds = pair.HINT.findall(hints)
+    assert len(folds) == hints.count("<details>") == hints.count("</details>") >= 2
+    assert all(title.startswith("A hint: ") for title, _ in folds)
+    for task in load(exercise).TASKS.values():
+        assert not any(right_side in hints for right_side in task.equations.values())
 
 
 @every_exercise
@@ -139,7 +150,7 @@ OUTPUT = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_page_lists_every_exercise_in_order():
-    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(EXERCISES)
+    assert re.findall(r"^\| \[`(\w+)`\]\(\1\.md\) \|", PAGE, re.MULTILINE) == list(EXERCISES)
 
 
 def test_what_the_page_shows_is_what_is_printed(capsys):

@@ -47,7 +47,6 @@ def _no_limit_but_for_what_hangs(monkeypatch):
 def judged(tmp_path, monkeypatch):
     """What the child does with a file, in this process: faster, and seen by coverage."""
     monkeypatch.setattr(sandbox, "limit_memory", lambda: None)
-    monkeypatch.setattr(exercises, "check", exercises.check)  # main replaces it
     monkeypatch.setattr(sys, "path", [*sys.path])
 
     def judged(source, name="mul.py"):
@@ -221,6 +220,25 @@ def test_an_error_in_a_notebook_names_the_cell(judged):
     source = notebook("import numpy", RIGHT.replace("return dc * b", "return dc / zero"))
     report = judged(source, name="mul.ipynb")
     assert "line   2 of mul.ipynb, cell 3: return dc / zero" in report.remarks[0]
+
+
+def test_a_notebook_that_cannot_be_read_is_an_error_of_the_file(judged):
+    report = judged("{", name="mul.ipynb")
+    assert report.remarks[0].startswith("mul stops with an error:\n    error  JSONDecodeError")
+
+
+# Cells, as from a page
+
+
+def test_cells_are_judged_here_without_a_second_check():
+    check = exercises.check
+    cells = ["from simplegrad import exercises\nzero = 0", RIGHT.replace("dc * b", "dc / zero()")]
+    sources = [(f"cell {number}", source) for number, source in enumerate(cells, 1)]
+    report = sandbox.report_on("mul", [*sources, ("cell 3", "exercises.check('no such')\n1 / 0")])
+    assert report.statuses == {"da": "error", "db": "right"}
+    assert report.remarks[0].startswith("cell 3 stops with an error:\n    line   2 of cell 3:")
+    assert "line   2 of cell 2:" in report.remarks[1]
+    assert exercises.check is check
 
 
 # Functions, as from a notebook

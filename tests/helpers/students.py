@@ -57,3 +57,23 @@ def student_with(exercise, function, altered=None, **wrong):
         return values if len(values) > 1 else values[0]
 
     return student
+
+
+def source_with(exercise, function, result=None, mistake=None):
+    """The source of such a student, for where a function cannot be handed over.
+
+    A function is defined within another one, where names of the reference do not meet its own.
+    """
+    lines = ["import numpy as np", "from simplegrad.exercises.references import load"]
+    for name, task in ((name, task) for (e, name), task in TASKS.items() if e == exercise):
+        names = f"load({exercise!r}).TASKS[{name!r}].names"
+        body = [f"{n} = {names}[{n!r}]" for n in task.names]
+        body += [f"def student({task.arguments}):", "    yours = None"]
+        for one, right in task.equations.items():
+            is_wrong = (name, one) == (function, result)
+            body += [f"    right = {right}"] * is_wrong
+            body.append(f"    {one} = {mistake if is_wrong else right}")
+        body += [f"    return {', '.join(task.equations)}", "return student"]
+        lines += ["", "", f"def {name}_here():", *(f"    {line}" for line in body)]
+        lines += ["", "", f"{name} = {name}_here()"]
+    return "\n".join(lines) + "\n"

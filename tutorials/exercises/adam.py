@@ -38,25 +38,32 @@ def adam_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, maximize=False):
 
 
 # %% [markdown]
-# Try it here, or set a breakpoint above and step through it.
+# The check runs it on small examples. An equation is judged with your own results of the equations
+# before it, so you can do one after the other. `python -m simplegrad.exercises check adam` does the same
+# in a terminal.
+
+# %% tags=["check"]
+exercises.check("adam", adam_step)
+
+# %% [markdown]
+# Try it here. On your machine you can set a breakpoint above, and step through it.
 
 # %%
 theta, g = np.array([1.0, -2.0]), np.array([2.0, -0.5])
 adam_step(theta, g, np.zeros(2), np.zeros(2), 1, 0.001, 0.9, 0.999, 1e-8)
 
 # %% [markdown]
-# The check runs it on small examples. An equation is judged with your own results of the equations
-# before it, so you can do one after the other. `python -m simplegrad.exercises check adam` does the same
-# in a terminal.
-
-# %%
-exercises.check("adam", adam_step)
-
-# %% [markdown]
 # <details><summary>A hint: what the hats are for</summary>
 #
 # $m$ and $v$ start at zero, so $m_1$ is $0.1 \, g$ with $\beta_1 = 0.9$, ten times too small. Dividing by
 # $1 - 0.9^1 = 0.1$ mends that. Later $\beta_1^t$ fades, and with it the correction.
+#
+# </details>
+#
+# <details><summary>A hint: up and down</summary>
+#
+# Only the last equation knows `maximize`. The step is the same both ways: compute it first, and then add
+# it or subtract it.
 #
 # </details>
 #

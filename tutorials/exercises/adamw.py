@@ -34,18 +34,18 @@ def adamw_step(theta, g, m, v, t, lr, beta_1, beta_2, eps, weight_decay, maximiz
 
 
 # %% [markdown]
-# Try it here, or set a breakpoint above and step through it.
+# The check runs it on small examples. An equation is judged with your own results of the equations
+# before it. `python -m simplegrad.exercises check adamw` does the same in a terminal.
+
+# %% tags=["check"]
+exercises.check("adamw", adamw_step)
+
+# %% [markdown]
+# Try it here. On your machine you can set a breakpoint above, and step through it.
 
 # %%
 theta, g = np.array([1.0, -2.0]), np.array([2.0, -0.5])
 adamw_step(theta, g, np.zeros(2), np.zeros(2), 1, 0.001, 0.9, 0.999, 1e-8, 0.01)
-
-# %% [markdown]
-# The check runs it on small examples. An equation is judged with your own results of the equations
-# before it. `python -m simplegrad.exercises check adamw` does the same in a terminal.
-
-# %%
-exercises.check("adamw", adamw_step)
 
 # %% [markdown]
 # <details><summary>A hint: what is new in AdamW</summary>

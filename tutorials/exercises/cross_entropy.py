@@ -42,7 +42,14 @@ def d_logits(a, t):
 
 
 # %% [markdown]
-# Try them here, or set a breakpoint above and step through them.
+# The check runs them on small examples. `python -m simplegrad.exercises check cross_entropy` does the
+# same in a terminal.
+
+# %% tags=["check"]
+exercises.check("cross_entropy", cross_entropy, d_logits)
+
+# %% [markdown]
+# Try them here. On your machine you can set a breakpoint above, and step through them.
 
 # %%
 a, t = np.array([[1.0, 2.0, 0.5], [0.0, -1.0, 1000.0]]), np.array([1, 2])
@@ -50,13 +57,6 @@ cross_entropy(a, t)
 
 # %%
 d_logits(a, t)
-
-# %% [markdown]
-# The check runs them on small examples. `python -m simplegrad.exercises check cross_entropy` does the
-# same in a terminal.
-
-# %%
-exercises.check("cross_entropy", cross_entropy, d_logits)
 
 # %% [markdown]
 # <details><summary>A hint: rows</summary>

@@ -38,7 +38,14 @@ def gradcheck(L, dL, x):
 
 
 # %% [markdown]
-# Try them here, or set a breakpoint above and step through them.
+# The check runs them on right gradients and on wrong ones. `python -m simplegrad.exercises check
+# gradcheck` does the same in a terminal.
+
+# %% tags=["check"]
+exercises.check("gradcheck", central_differences, gradcheck)
+
+# %% [markdown]
+# Try them here. On your machine you can set a breakpoint above, and step through them.
 
 # %%
 x = np.array([1.0, 2.0, -0.5])
@@ -46,13 +53,6 @@ central_differences(lambda x: (x**3).sum(), x, h=1e-6)  # near 3 * x**2
 
 # %%
 gradcheck(lambda x: (x**3).sum(), lambda x: 2 * x**2, x)  # a wrong gradient
-
-# %% [markdown]
-# The check runs them on right gradients and on wrong ones. `python -m simplegrad.exercises check
-# gradcheck` does the same in a terminal.
-
-# %%
-exercises.check("gradcheck", central_differences, gradcheck)
 
 # %% [markdown]
 # <details><summary>A hint: one element of any array</summary>

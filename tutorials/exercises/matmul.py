@@ -30,18 +30,18 @@ def db(dc, c, a, b):
 
 
 # %% [markdown]
-# Try them here, or set a breakpoint above and step through them.
+# The check runs them on small examples. `python -m simplegrad.exercises check matmul` does the same in
+# a terminal.
+
+# %% tags=["check"]
+exercises.check("matmul", da, db)
+
+# %% [markdown]
+# Try them here. On your machine you can set a breakpoint above, and step through them.
 
 # %%
 a, b = np.ones((2, 3)), np.ones((3, 4))
 da(np.ones((2, 4)), a @ b, a, b)
-
-# %% [markdown]
-# The check runs them on small examples. `python -m simplegrad.exercises check matmul` does the same in
-# a terminal.
-
-# %%
-exercises.check("matmul", da, db)
 
 # %% [markdown]
 # <details><summary>A hint: shapes</summary>

@@ -28,23 +28,30 @@ def db(dc, c, a, b):
 
 
 # %% [markdown]
-# Try them here, or set a breakpoint above and step through them.
+# The check runs them on small examples. `python -m simplegrad.exercises check mul` does the same in a
+# terminal.
+
+# %% tags=["check"]
+exercises.check("mul", da, db)
+
+# %% [markdown]
+# Try them here. On your machine you can set a breakpoint above, and step through them.
 
 # %%
 a, b = np.array([2.0, -1.0]), np.array([3.0, 5.0])
 da(np.array([10.0, 7.0]), a * b, a, b)
 
 # %% [markdown]
-# The check runs them on small examples. `python -m simplegrad.exercises check mul` does the same in a
-# terminal.
-
-# %%
-exercises.check("mul", da, db)
-
-# %% [markdown]
 # <details><summary>A hint: where does dc come from?</summary>
 #
 # Think of $L$ as a function of $c$ alone. If $a$ grows by a little, $c$ grows $b$ times as much, and
 # $L$ grows $dc$ times as much as $c$ does. The chain rule multiplies the two.
+#
+# </details>
+#
+# <details><summary>A hint: which factor stays</summary>
+#
+# In $c = a \, b$, $a$ is multiplied by one factor. That factor is how fast $c$ grows with $a$, so it is what
+# `da` multiplies `dc` by. `*` takes two arrays of one shape element by element.
 #
 # </details>

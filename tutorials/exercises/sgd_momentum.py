@@ -36,20 +36,27 @@ def sgd_step(theta, grad, b, t, lr, mu, tau, weight_decay, maximize=False):
 
 
 # %% [markdown]
-# Try it here, or set a breakpoint above and step through it.
+# The check runs it on small examples. An equation is judged with your own results of the equations
+# before it. `python -m simplegrad.exercises check sgd_momentum` does the same in a terminal.
+
+# %% tags=["check"]
+exercises.check("sgd_momentum", sgd_step)
+
+# %% [markdown]
+# Try it here. On your machine you can set a breakpoint above, and step through it.
 
 # %%
 theta, grad = np.array([1.0, -2.0]), np.array([2.0, -0.5])
 sgd_step(theta, grad, np.zeros(2), 1, 0.1, 0.9, 0.0, 0.0)
 
 # %% [markdown]
-# The check runs it on small examples. An equation is judged with your own results of the equations
-# before it. `python -m simplegrad.exercises check sgd_momentum` does the same in a terminal.
-
-# %%
-exercises.check("sgd_momentum", sgd_step)
-
-# %% [markdown]
+# <details><summary>A hint: why the first step is different</summary>
+#
+# Before the first step there is no velocity, and `b` is zeros. The general line would make $b_1$ equal to
+# $(1 - \tau) \, g$, and so dampen what nothing has been added to. So ask for `t == 1` first.
+#
+# </details>
+#
 # <details><summary>A hint: two cases in one line</summary>
 #
 # `-grad if maximize else grad` is one of the two. `if t > 1:` with two indented lines does as well.

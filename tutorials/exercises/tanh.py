@@ -24,17 +24,17 @@ def da(dc, c, a):
 
 
 # %% [markdown]
-# Try them here, or set a breakpoint above and step through them.
-
-# %%
-forward(np.array([-1000.0, -1.0, 0.5, 1000.0]))
-
-# %% [markdown]
 # The check runs them on small examples. `python -m simplegrad.exercises check tanh` does the same in a
 # terminal.
 
-# %%
+# %% tags=["check"]
 exercises.check("tanh", forward, da)
+
+# %% [markdown]
+# Try them here. On your machine you can set a breakpoint above, and step through them.
+
+# %%
+forward(np.array([-1000.0, -1.0, 0.5, 1000.0]))
 
 # %% [markdown]
 # <details><summary>A hint: large numbers</summary>

@@ -43,8 +43,15 @@ def backward(order, inputs, partials):
 
 
 # %% [markdown]
-# Try them here, or set a breakpoint above and step through them. With $a = 2$ and $b = 3$, `loss` is
-# $a b + a$, so its gradient by $a$ is $b + 1 = 4$, and that by $b$ is $a = 2$.
+# The check runs them on small examples. `python -m simplegrad.exercises check topological_order` does the
+# same in a terminal.
+
+# %% tags=["check"]
+exercises.check("topological_order", topological_order, backward)
+
+# %% [markdown]
+# Try them here. On your machine you can set a breakpoint above, and step through them. With $a = 2$ and
+# $b = 3$, `loss` is $a b + a$, so its gradient by $a$ is $b + 1 = 4$, and that by $b$ is $a = 2$.
 
 # %%
 partials = {"loss": (1.0, 1.0), "d": (3.0, 2.0), "a": (), "b": ()}
@@ -52,13 +59,6 @@ topological_order("loss", inputs)
 
 # %%
 backward(["a", "b", "d", "loss"], inputs, partials)
-
-# %% [markdown]
-# The check runs them on small examples. `python -m simplegrad.exercises check topological_order` does the
-# same in a terminal.
-
-# %%
-exercises.check("topological_order", topological_order, backward)
 
 # %% [markdown]
 # <details><summary>A hint: an order without recursion</summary>

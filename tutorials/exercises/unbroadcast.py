@@ -27,17 +27,17 @@ def unbroadcast(dc, shape):
 
 
 # %% [markdown]
-# Try it here, or set a breakpoint above and step through it.
-
-# %%
-unbroadcast(np.ones((5, 2, 3)), (2, 1))  # 15 copies of each of two elements
-
-# %% [markdown]
 # The check runs it on small examples. `python -m simplegrad.exercises check unbroadcast` does the same
 # in a terminal.
 
-# %%
+# %% tags=["check"]
 exercises.check("unbroadcast", unbroadcast)
+
+# %% [markdown]
+# Try it here. On your machine you can set a breakpoint above, and step through it.
+
+# %%
+unbroadcast(np.ones((5, 2, 3)), (2, 1))  # 15 copies of each of two elements
 
 # %% [markdown]
 # <details><summary>A hint: the new axes</summary>
