@@ -27,7 +27,7 @@ def pytest_on(folder, tests, *arguments):
     (folder / "test_it.py").write_text(tests)
     plugins = ["-p", "tests.pyodide.differences", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, f"--rootdir={folder}", *arguments]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     return done.returncode, done.stdout
 
