@@ -115,9 +115,8 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
     wide = '<div class="wide" tabindex="0" role="group" aria-label="table">'
     content = re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
-    place = page.file.src_uri.rpartition("/")[0]
     for file in re.findall(r'data-steps="([^"]+)"', content):
-        url = get_relative_url(f"{place}/{file}".lstrip("/"), page.url)
+        url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)
         content = content.replace(f'data-steps="{file}"', f'data-steps="{url}"')
     if run_here.FIRST_CELL in content:
         content = run_here.with_script(content, [file.src_uri for file in files], page.url)

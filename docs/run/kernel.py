@@ -7,6 +7,7 @@ needs nothing but Python.
 import ast
 import builtins
 import io
+import json
 import linecache
 import os
 import sys
@@ -16,7 +17,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
-Send = Callable[[str, str], None]  # of a kind (stdout, stderr, text, error, svg) and a text
+Send = Callable[[str, str], None]  # of a kind (stdout, stderr, text, error, svg, steps) and a text
 
 LIBRARY = "/simplegrad/"  # in the path of each of its files
 LIMIT = 1_000_000  # characters that a cell may print
@@ -112,6 +113,11 @@ def run(name: str, source: str, send: Send) -> bool:
     return is_done(lambda: run_cell(name, source), send)
 
 
+def step_through(name: str, source: str, send: Send) -> bool:
+    """Runs a cell and sends its steps; whether it came to its end without an error."""
+    return is_done(lambda: show_steps(name, source), send)
+
+
 def check(exercise: str, sources: Iterable[tuple[str, str]], send: Send) -> bool:
     """Checks an exercise in a namespace of its own, and sends what the command line says."""
     return is_done(lambda: check_cells(exercise, sources), send)
@@ -146,6 +152,15 @@ def run_cell(name: str, source: str) -> None:
         show_figures()
 
 
+def show_steps(name: str, source: str) -> None:
+    """Runs a cell in the namespace of the page, and shows each of its steps."""
+    import simplegrad as sg
+
+    steps = sg.step_through(run_cell, name, source)
+    steps.call = name
+    show(steps)
+
+
 def check_cells(exercise: str, sources: Iterable[tuple[str, str]]) -> None:
     """Runs cells by themselves, and judges what they define."""
     from simplegrad.exercises.references import load
@@ -178,7 +193,12 @@ def show(value: object) -> None:
     """A value as the page shows it: as a picture if it draws itself, or by its repr."""
     draw = getattr(type(value), "_repr_svg_", None)
     picture = draw(value) if draw else None
-    output.show(*(("svg", picture) if picture else ("text", repr(value))))
+    if picture:
+        output.show("svg", picture)
+    elif type(value).__name__ == "Steps" and hasattr(type(value), "storyboard"):
+        output.show("steps", json.dumps(value.storyboard))
+    else:
+        output.show("text", repr(value))
 
 
 def shown_error(error: BaseException) -> str:

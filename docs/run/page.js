@@ -39,7 +39,8 @@
 
   function outputsOf(box) {
     const outputs = [...box.querySelectorAll("div.cell-out, img.cell-out")]
-    return [...new Set(outputs.map((one) => (one.tagName === "IMG" ? one.parentElement : one)))]
+    const whole = (one) => one.closest("[data-steps]") ?? (one.tagName === "IMG" ? one.parentElement : one)
+    return [...new Set(outputs.map(whole))]
   }
 
   const check = cells.find((one) => one.checks)
@@ -64,7 +65,8 @@
       bar.append(made)
       return made
     }
-    cell.run = button(cell.checks ? "Check" : "Run", run)
+    cell.run = button(cell.checks ? "Check" : "Run", (one) => run(one))
+    cell.step = button("Step through", (one) => run(one, true))
     cell.edit = button("Edit", edit)
     cell.reset = button("Reset this cell", reset)
     cell.reset.setAttribute("aria-label", `Reset this cell, number ${cell.number}`)
@@ -86,6 +88,7 @@
   function showButtons(cell) {
     const visible = {
       run: !isAnswer(cell),
+      step: !isAnswer(cell) && !cell.checks,
       stop: running === cell,
       edit: !cell.editor && !cell.checks,
       reset: cell.changed !== undefined || Boolean(cell.live) || Boolean(cell.editor),
@@ -225,7 +228,7 @@
 
   // Running
 
-  async function run(cell) {
+  async function run(cell, steps = false) {
     if (running) return say(cell, `Cell ${running.number} is running. Wait for it, or stop it.`)
     const impossible = whyNot()
     if (impossible) return say(cell, impossible)
@@ -237,7 +240,7 @@
     try {
       say(cell, python ? "Running" : "Fetching Python")
       await interpreter()
-      await runInOrder(cell)
+      await runInOrder(cell, steps)
     } catch (error) {
       if (!(error instanceof Problem)) console.error(error)
       say(cell, python ? endPython(error.message) : error.message)
@@ -249,7 +252,7 @@
     }
   }
 
-  async function runInOrder(cell) {
+  async function runInOrder(cell, steps) {
     const above = cells.slice(0, cell.number - 1).filter((one) => one.runs && !one.checks)
     const first = above.findIndex((one) => one.ran !== textOf(one))
     // What stands below a change runs again, too; a check runs what it needs itself
@@ -258,7 +261,7 @@
     for (const [index, one] of [...due, cell].entries()) {
       if (one === cell) say(cell, "Running")
       else say(cell, `First, ${those}: ${index + 1} of ${due.length}`)
-      const ok = await runOne(one)
+      const ok = await runOne(one, steps && one === cell)
       if (ok || one.showsAnError) continue
       if (one !== cell) {
         const link = element("a", { href: `#${idOf(one)}`, textContent: `Cell ${one.number}` })
@@ -275,7 +278,7 @@
     return (cell.block.id ||= `cell-${cell.number}`)
   }
 
-  async function runOne(cell) {
+  async function runOne(cell, steps) {
     shown = cell
     const text = textOf(cell)
     if (cell.ran !== text) for (const one of cells.slice(cell.number)) one.ran = undefined
@@ -286,7 +289,7 @@
       textOf(one),
     ])
     const exercise = cell.checks && text.split('"')[1]
-    const { ok } = await ask({ type: "run", sources, exercise }).finally(sayIfSlow())
+    const { ok } = await ask({ type: "run", sources, exercise, steps }).finally(sayIfSlow())
     cell.box.classList.remove("run-now")
     cell.ran = ok || cell.showsAnError ? text : undefined
     showButtons(cell)
@@ -321,6 +324,7 @@
 
   function showOutput(cell, { kind, text }, ink) {
     if (kind === "svg") return showPicture(cell, text, ink)
+    if (kind === "steps") return showLiveSteps(cell, JSON.parse(text))
     const printed = kind === "stdout" || kind === "stderr"
     if (!printed || !cell.text) {
       const block = element("div", { className: "text cell-out highlight" })
@@ -356,6 +360,21 @@
       paragraph.append(picture)
     }
     cell.live.append(paragraph)
+  }
+
+  async function showLiveSteps(cell, board) {
+    cell.text = undefined
+    const box = element("div", { className: "steps" })
+    cell.live.append(box)
+    try {
+      const { equations } = await findManifest()
+      const [{ show }, answer] = [await stepper(), await fetch(new URL(equations, base))]
+      const markup = await answer.json()
+      for (const one of board.equations) one.markup = markup[one.tex]
+      show(box, board)
+    } catch {
+      box.textContent = "The stepper cannot be fetched. Look after your connection, and press Step through again."
+    }
   }
 
   function reset(cell) {

@@ -83,7 +83,7 @@ function watchWebAssembly() {
   })
 }
 
-async function run({ sources, exercise }) {
+async function run({ sources, exercise, steps }) {
   const draws = /^\s*(import|from)\s+(matplotlib|pylab|mpl_toolkits)\b/m
   if (!figures && sources.some(([, source]) => draws.test(source))) {
     const files = fetchAll("figures")
@@ -96,7 +96,9 @@ async function run({ sources, exercise }) {
     figures = true
   }
   const show = (kind, text) => send("output", { kind, text })
-  const ok = exercise ? kernel.check(exercise, sources, show) : kernel.run(...sources[0], show)
+  const ok = exercise
+    ? kernel.check(exercise, sources, show)
+    : kernel[steps ? "step_through" : "run"](...sources[0], show)
   send("done", { ok })
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import linecache
 import os
-import sysconfig
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import islice
@@ -30,7 +30,7 @@ LARGEST_GRAPH = 60  # tensors, as in draw
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 TOOLS = os.path.dirname(__file__) + os.sep
-LIBRARIES = [sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")]
+PYTHON = os.path.dirname(os.__file__) + os.sep
 
 
 # What is kept of a value
@@ -294,4 +294,4 @@ def is_recorded(filename: str) -> bool:
         return not filename.startswith(TOOLS)
     if filename.startswith("<"):  # of a cell, or of what was made while the program runs
         return bool(linecache.getlines(filename))
-    return not filename.startswith(tuple(LIBRARIES))
+    return not filename.startswith(PYTHON) and not re.search("(site|dist)-packages", filename)

@@ -16,6 +16,8 @@ for number, source in enumerate(json.load(sys.stdin), 1):
     send = lambda kind, text: sent.append([kind, text])
     if isinstance(source, str):
         ok = kernel.run(f"cell {number}", source, send)
+    elif isinstance(source, dict):
+        ok = kernel.step_through(f"cell {number}", source["steps"], send)
     else:  # cells of an exercise
         ok = kernel.check("mul", [(f"cell {i}", one) for i, one in enumerate(source, 1)], send)
     print(json.dumps([ok, sent]), file=sys.__stdout__)
@@ -102,3 +104,15 @@ def test_a_check_says_which_line_of_which_cell_stops():
     ((ok, [[kind, text]]),) = run(["raise KeyboardInterrupt"])
     assert (ok, kind) == (False, "error")
     assert text.endswith("KeyboardInterrupt")
+
+
+def test_a_cell_is_stepped_through_and_has_run():
+    (ok, sent), (_, after) = run({"steps": "x = 1\nprint(x)\n1 / 0"}, "x")
+    assert ok
+    assert [kind for kind, _ in sent] == ["stdout", "steps"]
+    board = json.loads(sent[1][1])
+    assert board["call"] == "cell 1"
+    assert board["end"] == "ZeroDivisionError: division by zero"
+    (cell,) = (one for one in board["functions"] if one["file"] == "cell 1")
+    assert cell["source"] == ["x = 1", "print(x)", "1 / 0"]
+    assert after == [["text", "1"]]

@@ -98,7 +98,9 @@ OUTPUTS = """() => {
   return [...document.querySelectorAll("article .cell")].map(cell => ({
     code: cell.querySelector(".cell-in code").textContent,
     runs: Boolean(cell.querySelector(".run-button")),
-    texts: [...cell.querySelectorAll(".cell-out code")].map(code => code.textContent.trimEnd()),
+    texts: [...cell.querySelectorAll(".cell-out code")].filter(code => !code.closest(".steps"))
+      .map(code => code.textContent.trimEnd()),
+    steps: cell.querySelectorAll(".steps").length,
     error: Boolean(cell.querySelector(".cell-error")),
     pictures: [...cell.querySelectorAll("img.cell-out")].map(picture => picture.alt),
   }))
@@ -119,6 +121,7 @@ def test_all_cells_of_a_page_run_in_order_and_show_what_was_built(visit, trouble
             continue
         assert now["pictures"] == was["pictures"], number
         assert now["error"] == was["error"], (number, now["texts"])
+        assert now["steps"] == was["steps"], number
         is_chaotic = any(was["code"].startswith(start) for start in CHAOTIC.get(name, []))
         assert len(now["texts"]) == len(was["texts"]), number
         for old, new in zip(was["texts"], now["texts"], strict=True):

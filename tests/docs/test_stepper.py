@@ -7,6 +7,8 @@ import pytest
 
 import simplegrad as sg
 from simplegrad import optimizers as optim
+from tests.helpers.cells import cell, note, run, write
+from tests.helpers.cells import press as press_button
 from tests.helpers.limits import MISSING
 from tests.helpers.site import check_with_axe
 
@@ -289,3 +291,49 @@ def test_a_recorded_step_of_adam_is_small(site):
     sizes = [path.stat().st_size for path in site.glob("step-through_*.json")]
     assert len(sizes) == 5
     assert max(sizes) < 150_000
+
+
+# A reader's cell
+
+
+def test_a_readers_cell_is_stepped_through(visit, trouble):
+    page = visit("explain/")
+    write(
+        page,
+        1,
+        "import simplegrad as sg\na = sg.Tensor(2.0, requires_grad=True)\nc = a * a\nc.backward()",
+    )
+    press_button(page, "Step through", 1)
+    note(page, 1, "Done")
+    box = cell(page, 1).locator(".steps")
+    box.locator(".steps-bar").wait_for()
+    assert place(box)[1:] == ("<module>", 1)
+    for _ in range(3):
+        press(box, "Over")
+    assert place(box)[2] == 4
+    assert variables(box)["c"] == "4.0"
+    assert box.get_by_role("combobox").locator("option", has_text="c = a b").count() == 1
+    check_with_axe(page)
+    write(page, 2, "print(a.grad)")
+    assert run(page, 2) == "4.0"  # what was stepped through has run
+    write(page, 1, "import simplegrad as sg\nx = sg.Tensor([1.0])\ny = x @ x @ x")
+    press_button(page, "Step through", 1)
+    note(page, 1, "Done")
+    box.locator(".steps-bar").wait_for()
+    go_to(box, 10_000)
+    assert "raises ValueError" in box.get_by_role("status").text_content()
+    assert trouble == []
+
+
+def test_steps_that_a_cell_returns_are_shown_in_its_place(visit):
+    page = visit(PAGE)
+    original = board_of(page, ADAM)
+    press_button(page, "Run", 3)
+    note(page, 3, "Done")
+    box = cell(page, 3).locator(".steps")
+    box.locator(".steps-bar").wait_for()
+    assert box.locator(".steps-place").text_content() == f"1 / {len(original['steps'])}"
+    box.get_by_role("combobox").select_option(index=1)
+    assert box.locator(".steps-equation .katex").count() == 1
+    press_button(page, "Reset", 3)
+    assert cell(page, 3).locator("[data-steps]").count() == 1
