@@ -1,5 +1,6 @@
 """What mkdocs calls while it builds the site; the work is done by the files beside this one."""
 
+import posixpath
 import re
 from pathlib import Path
 

@@ -113,6 +113,6 @@ def test_a_cell_is_stepped_through_and_has_run():
     board = json.loads(sent[1][1])
     assert board["call"] == "cell 1"
     assert board["end"] == "ZeroDivisionError: division by zero"
-    (cell,) = (one for one in board["functions"] if one["file"] == "cell 1")
+    cell, *_ = (one for one in board["functions"] if one["file"] == "cell 1")
     assert cell["source"] == ["x = 1", "print(x)", "1 / 0"]
     assert after == [["text", "1"]]
