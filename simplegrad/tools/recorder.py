@@ -30,7 +30,7 @@ LARGEST_GRAPH = 60  # tensors, as in draw
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 TOOLS = os.path.dirname(__file__) + os.sep
-PYTHON = os.path.dirname(os.__file__) + os.sep
+PYTHON = os.path.dirname(linecache.__file__) + os.sep
 
 
 # What is kept of a value
@@ -293,5 +293,5 @@ def is_recorded(filename: str) -> bool:
     if filename.startswith(PACKAGE):
         return not filename.startswith(TOOLS)
     if filename.startswith("<"):  # of a cell, or of what was made while the program runs
-        return bool(linecache.getlines(filename))
+        return not filename.startswith("<frozen") and bool(linecache.getlines(filename))
     return not filename.startswith(PYTHON) and not re.search("(site|dist)-packages", filename)
