@@ -1,10 +1,12 @@
 """What mkdocs calls while it builds the site; the work is done by the files beside this one."""
 
+import itertools
 import os
 import re
 from pathlib import Path
 
 import equation_page
+import figures
 import notebook_pages
 import pair
 import run_here
@@ -19,6 +21,7 @@ from simplegrad import fast, nn, optimizers
 
 DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
+FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
 CODE = re.compile(  # and headings, which are no place for links
     r"^( *)(`{3,})[^`].*?^\1\2$|^#[^\n]*$", re.MULTILINE | re.DOTALL
@@ -66,6 +69,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for name, content in made.items():
             files.append(File.generated(config, folder + name, content=content))
     made = {f"assets/katex/{name}": content for name, content in katex_style().items()}
+    made |= figures.files()
     try:
         made |= run_here.files()
     except run_here.RunError as error:
@@ -95,9 +99,13 @@ def katex_style() -> dict[str, str | bytes]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Equations where a page asks for them, and links from names to the API."""
+    """Equations and figures where a page asks for them, and links from names to the API."""
     markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
-    return markdown if page.url.startswith("api/") else with_links(markdown)
+    markdown = markdown if page.url.startswith("api/") else with_links(markdown)
+    number, paths = itertools.count(1), [file.src_uri for file in files]
+    return FIGURE.sub(
+        lambda found: figures.markup(found[1], next(number), paths, page.url), markdown
+    )
 
 
 def with_links(markdown: str) -> str:

@@ -1,0 +1,310 @@
+"""Figures that move: what is drawn is what simplegrad computes, however the sliders are moved."""
+
+import gzip
+import re
+
+import numpy as np
+import pytest
+
+import simplegrad as sg
+import simplegrad.optimizers as optim
+from tests.helpers.limits import HANGING
+from tests.helpers.site import ROOT, check_with_axe
+
+pytestmark = pytest.mark.slow
+
+HOME, DESCENT = "", "tutorials/05_descent/"
+FIGURES = {HOME: ["valley"], DESCENT: ["valley"]}  # on each page
+EACH = [(url, name) for url, names in FIGURES.items() for name in names]
+each_figure = pytest.mark.parametrize(
+    ("url", "name"), EACH, ids=lambda text: text.strip("/") or "home"
+)
+PHONE = {"width": 390, "height": 844}
+
+
+def figure(page, name):
+    """A figure that has come into view, and its data with it."""
+    found = page.locator(f"#figure-{name}")
+    found.scroll_into_view_if_needed()
+    page.locator(f"#figure-{name}.figure-moves").wait_for(timeout=HANGING * 1000)
+    return found
+
+
+def controls(shown):
+    return shown.locator("[data-control]").all()
+
+
+def positions(control):
+    """How many positions a slider or a choice has."""
+    return control.evaluate("c => c.options ? c.options.length : Number(c.max) + 1")
+
+
+def put(control, position):
+    """Moves a control to one of its positions."""
+    if control.evaluate("c => c.tagName") == "SELECT":
+        control.select_option(index=position)
+    else:
+        control.fill(str(position))
+
+
+def value(control):
+    """What is written and said of its position."""
+    return control.evaluate("c => c.getAttribute('aria-valuetext') ?? c.selectedOptions[0].text")
+
+
+def put_at_random(shown, rng):
+    """Moves all controls, and returns their values."""
+    for control in controls(shown):
+        put(control, int(rng.integers(positions(control))))
+    return [value(control) for control in controls(shown)]
+
+
+# Reading a drawing: only from what is seen in it, so that it is no matter how it was made
+
+
+def ticks(svg, axis):
+    """The texts at the ticks of an axis, and where they stand in the picture."""
+    side = {"x": 0, "y": 1}[axis]
+    found = {}
+    for tick in svg.locator(f".tick-{axis}").all():
+        place = tick.get_attribute("transform")
+        found[tick.text_content()] = float(re.findall(r"[-\d.]+", place)[side])
+    return found
+
+
+def numbers_of(line, svg, x, y):
+    """The points of a line as numbers; `x` and `y` give the number at a tick from its text.
+
+    And how much one pixel of the picture is, in both directions.
+    """
+    steps = np.array(re.findall(r"-?\d+", line.get_attribute("d")), dtype=float).reshape(-1, 2)
+    pixels = np.cumsum(steps, axis=0)
+    numbers, pixel = [], []
+    for axis, number, places in ("x", x, pixels[:, 0]), ("y", y, pixels[:, 1]):
+        at = {number(text): place for text, place in ticks(svg, axis).items()}
+        (first, from_place), *_, (last, to_place) = at.items()
+        one = (last - first) / (to_place - from_place)
+        numbers.append(first + (places - from_place) * one)
+        pixel.append(abs(one))
+    return np.stack(numbers, axis=1), np.array(pixel)
+
+
+# The valley
+
+
+def descent(make, kappa, angle, **hyperparameters):
+    """The places and the losses of 50 steps, written as the chapter does."""
+    turn = np.radians(angle)
+    Q = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    H = Q @ np.diag([1.0, kappa]) @ Q.T
+    theta = sg.Tensor(Q @ [5.0, 1.0], requires_grad=True)
+    opt = make(param_groups=[{"params": {"theta": theta}}], **hyperparameters)
+    path, losses = [], []
+    for _ in range(51):
+        loss = (theta @ H @ theta) / 2
+        path.append(theta.numpy())
+        losses.append(loss.item())
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+    return np.array(path), np.array(losses)
+
+
+def power(text):
+    return float(text.removeprefix("10"))
+
+
+def check_valley(shown, lr, mu, kappa, angle):
+    """All that is drawn and written are the numbers of simplegrad."""
+    lr, mu, kappa, angle = float(lr), float(mu), float(kappa), float(angle.rstrip("°"))
+    runs = [
+        descent(optim.SGD, kappa, angle, lr=lr),
+        descent(optim.SGD, kappa, angle, lr=lr, momentum=mu),
+        descent(optim.RMSProp, kappa, angle, lr=lr),
+        descent(optim.Adam, kappa, angle, lr=lr),
+    ]
+    maps = shown.locator(".figure-map > svg").all()
+    losses_drawn = shown.locator(".figure-half > svg")
+    rows = shown.locator("tbody tr").all()
+    for number, (path, losses) in enumerate(runs):
+        line = maps[number].locator("svg > path.curve").last
+        drawn, pixel = numbers_of(line, maps[number], float, float)
+        assert len(drawn) == len(path) or np.any(abs(drawn[-1]) > 8)  # it has left the picture
+        assert np.all(abs(drawn - path[: len(drawn)]) <= 0.51 * pixel)
+
+        line = losses_drawn.locator(f".curve-{number + 1}")
+        drawn, pixel = numbers_of(line, losses_drawn, float, power)
+        assert len(drawn) == len(losses) or drawn[-1, 1] > 3
+        expected = np.log10(np.maximum(losses[: len(drawn)], 1e-9))
+        assert np.all(abs(drawn[:, 0] - np.arange(len(drawn))) <= 0.51 * pixel[0])
+        assert np.all(abs(drawn[:, 1] - expected) <= 0.51 * pixel[1])
+
+        place, loss = rows[number].locator("td").all_text_contents()
+        assert place == "({:.2g}, {:.2g})".format(*path[-1])
+        assert loss == f"{losses[-1]:.2g}"
+
+
+CHECKS = {"valley": check_valley}
+
+
+@each_figure
+def test_at_20_random_positions_a_figure_shows_the_numbers_of_simplegrad(visit, trouble, url, name):
+    shown = figure(visit(url), name)
+    CHECKS[name](shown, *map(value, controls(shown)))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        CHECKS[name](shown, *put_at_random(shown, rng))
+    assert trouble == []
+
+
+# However it is moved
+
+
+def check_moved(shown, name, before):
+    """It is not as it was before, and right as it is now."""
+    now = [value(control) for control in controls(shown)]
+    assert now != before
+    CHECKS[name](shown, *now)
+
+
+@each_figure
+def test_a_figure_is_moved_by_keyboard_alone(visit, url, name):
+    page = visit(url)
+    shown = figure(page, name)
+    shown.evaluate("figure => { figure.tabIndex = -1; figure.focus() }")  # as if read up to there
+    for control in controls(shown):
+        before = [value(control) for control in controls(shown)]
+        while not control.evaluate("control => control === document.activeElement"):
+            page.keyboard.press("Tab")
+            assert shown.evaluate("figure => figure.contains(document.activeElement)")
+        page.keyboard.press("ArrowLeft" if control.input_value() != "0" else "ArrowRight")
+        check_moved(shown, name, before)
+
+
+@each_figure
+def test_a_figure_is_moved_by_touch(visit, url, name):
+    page = visit(url, has_touch=True, is_mobile=True, viewport=PHONE)
+    shown = figure(page, name)
+    for slider in shown.locator("input[type=range]").all():
+        before = [value(control) for control in controls(shown)]
+        slider.scroll_into_view_if_needed()
+        box = slider.bounding_box()
+        assert box["height"] >= 24
+        page.touchscreen.tap(box["x"] + 0.05 * box["width"], box["y"] + box["height"] / 2)
+        check_moved(shown, name, before)
+    for other in shown.locator("button:visible, select").all():
+        assert other.bounding_box()["height"] >= 24
+
+
+@each_figure
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_a_figure_that_was_moved(visit, url, name, scheme):
+    page = visit(url, color_scheme=scheme)
+    put_at_random(figure(page, name), np.random.default_rng(1))
+    check_with_axe(page)
+
+
+@each_figure
+def test_a_figure_does_not_move_by_itself(visit, url, name):
+    shown = figure(visit(url, reduced_motion="no-preference"), name)
+    moved = """figure => new Promise(done => {
+      const watch = new MutationObserver(() => done(true))
+      watch.observe(figure, {subtree: true, childList: true, attributes: true, characterData: true})
+      let frames = 0
+      const next = () => ++frames < 100 ? requestAnimationFrame(next) : done(false)
+      next()
+    })"""
+    assert shown.evaluate(moved) is False
+
+
+@each_figure
+def test_a_figure_is_printed_as_it_stands_with_the_values_and_without_sliders(visit, url, name):
+    page = visit(url)
+    shown = figure(page, name)
+    put_at_random(shown, np.random.default_rng(2))
+    page.emulate_media(media="print")
+    assert shown.locator("svg").first.is_visible()
+    assert shown.locator("figcaption").is_visible()
+    for text in shown.locator("output, label").all():
+        assert text.is_visible()
+    assert shown.locator("input:visible, button:visible").count() == 0
+
+
+# Where something is missing
+
+
+@each_figure
+def test_without_javascript_there_are_a_still_picture_its_words_and_a_sentence(visit, url, name):
+    page = visit(url, java_script_enabled=False)
+    shown = page.locator(f"#figure-{name}")
+    assert shown.get_by_text("allow the page JavaScript").is_visible()
+    assert shown.locator("svg").first.is_visible()
+    assert shown.locator("figcaption").is_visible()
+    assert shown.locator("input:visible, button:visible, select:visible").count() == 0
+    CHECKS[name](shown, *map(value, controls(shown)))
+
+
+BROKEN = {
+    "missing": lambda route: route.abort(),
+    "damaged": lambda route: route.fulfill(body="document.currentScript.da"),
+    "something else": lambda route: route.fulfill(status=404, body="<h1>Not found</h1>"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@each_figure
+def test_where_the_data_do_not_come_a_sentence_says_so_and_the_picture_stays(visit, url, name, how):
+    page = visit("explain/")
+    page.route(f"**/assets/figures/{name}-*.js", BROKEN[how])
+    page.goto(page.url.removesuffix("explain/") + url)
+    shown = page.locator(f"#figure-{name}")
+    shown.scroll_into_view_if_needed()
+    shown.get_by_text("cannot be fetched").wait_for()
+    assert shown.locator("svg").first.is_visible()
+    assert controls(shown) == []
+
+
+@each_figure
+def test_a_figure_moves_on_a_page_that_was_opened_from_a_folder(browser, site, url, name):
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto(f"{(site / url / 'index.html').as_uri()}")
+    shown = figure(page, name)
+    CHECKS[name](shown, *put_at_random(shown, np.random.default_rng(3)))
+    page.close()
+
+
+# What it costs
+
+
+@each_figure
+def test_a_figure_costs_at_most_so_many_bytes(visit, site, url, name):
+    page = visit(url)
+    shown = figure(page, name)
+    fetched = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    sizes = {
+        path: len(gzip.compress((site / path).read_bytes()))
+        for path in (address.partition(page.url.removesuffix(url))[2] for address in fetched)
+        if path.startswith("assets/figures/")
+    }
+    markup = sum(
+        len(gzip.compress(one.evaluate("figure => figure.outerHTML").encode()))
+        for one in page.locator(".figure").all()
+    )
+    (data,) = [size for path, size in sizes.items() if path.startswith(f"assets/figures/{name}-")]
+    assert shown.is_visible()
+    assert data <= 250_000
+    assert sum(sizes.values()) + markup <= 400_000
+
+
+def test_a_page_without_a_figure_fetches_nothing_for_one(visit):
+    page = visit("explain/")
+    fetched = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert fetched
+    assert not [url for url in fetched if "assets/figures/" in url]
+
+
+def test_all_figures_of_the_site_are_tested():
+    sources = (*ROOT.glob("docs/*.py"), *ROOT.glob("tutorials/*.py"))
+    text = "".join(path.read_text("utf-8") for path in sources)
+    assert sorted(re.findall(r"<!-- figure: (\w+) -->", text)) == sorted(name for _, name in EACH)
+    assert {name for _, name in EACH} == {path.stem for path in ROOT.glob("docs/figures/*.py")}
