@@ -39,8 +39,33 @@
     }
 
     for (const control of controls) control.addEventListener("input", show)
+    figure.querySelectorAll("[data-player]").forEach(addButtons)
     figure.classList.add("figure-moves")
     show() // a browser may have kept the positions of an earlier visit
+  }
+
+  // Back, Next and Play of a slider: they move it, as a reader does
+  function addButtons(player) {
+    const slider = player.querySelector("input")
+    const [back, next, play] = player.querySelectorAll("button")
+    let timer
+    const move = (steps) => {
+      slider.stepUp(steps)
+      slider.dispatchEvent(new Event("input"))
+    }
+    const stop = () => {
+      timer = clearInterval(timer)
+      play.textContent = "Play"
+    }
+    const tick = () => (slider.value === slider.max ? stop() : move(1))
+    const start = () => {
+      if (slider.value === slider.max) move(-slider.max)
+      timer = setInterval(tick, 1000)
+      play.textContent = "Pause"
+    }
+    back.onclick = () => move(-1)
+    next.onclick = () => move(1)
+    play.onclick = () => (timer ? stop() : start())
   }
 
   const observer = new IntersectionObserver(

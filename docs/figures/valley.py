@@ -114,6 +114,7 @@ def figure() -> Figure:
     maps, curves, rows = "", "", ""
     for number, (name, own, runs) in enumerate(optimizers, 1):
         controls = *own, kappa, angle
+        look = f'class="curve dots curve-{number}"'
 
         def of(shown: Callable[..., str], runs: dict = runs) -> Callable[..., str]:
             return lambda *values: shown(*runs[values[:-2]][values[-2:]])
@@ -121,13 +122,13 @@ def figure() -> Figure:
         path = made.attribute("d", of(on_the_map), *controls)
         curve = made.attribute("d", of(over_steps), *controls)
         picture = MAP.svg(
-            f'{ground}<path class="curve dots curve-{number}" {path}/>',
+            f"{ground}<path {look} {path}/>",
             f"The path of {name} on a map of the valley; the table says where it ends",
             x_ticks=[(0, "0"), (5, "5")],
             y_ticks=[(0, "0"), (5, "5")],
             names=("θ₁", "θ₂"),
         )
-        title = f"{sample(number)} {name}"
+        title = f"{sample(look)} {name}"
         maps += f'<div class="figure-map"><div class="figure-title">{title}</div>{picture}</div>'
         curves += f'<path class="curve curve-{number}" {curve}/>'
         ends = [made.element("td", of(shown), *controls) for shown in (last_place, last_loss)]

@@ -1,6 +1,5 @@
 """What mkdocs calls while it builds the site; the work is done by the files beside this one."""
 
-import itertools
 import os
 import re
 from pathlib import Path
@@ -101,11 +100,8 @@ def katex_style() -> dict[str, str | bytes]:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Equations and figures where a page asks for them, and links from names to the API."""
     markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
-    markdown = markdown if page.url.startswith("api/") else with_links(markdown)
-    number, paths = itertools.count(1), [file.src_uri for file in files]
-    return FIGURE.sub(
-        lambda found: figures.markup(found[1], next(number), paths, page.url), markdown
-    )
+    markdown = FIGURE.sub(r'<div id="figure-\1"></div>', markdown)  # what a link can lead to
+    return markdown if page.url.startswith("api/") else with_links(markdown)
 
 
 def with_links(markdown: str) -> str:
@@ -121,14 +117,19 @@ def with_links(markdown: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Tables that scroll by keyboard, cells that run; a picture without its text stops the build."""
+    """Tables that scroll by keyboard, figures that move, cells that run.
+
+    A picture without its text stops the build.
+    """
     for image in re.findall(r"<img\b[^>]*>", content):
         if not re.search(r'\balt="[^"]+"', image):
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
     wide = '<div class="wide" tabindex="0" role="group" aria-label="table">'
     content = re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
+    paths = [file.src_uri for file in files]
+    content = figures.with_figures(content, paths, page.url)
     if run_here.FIRST_CELL in content:
-        content = run_here.with_script(content, [file.src_uri for file in files], page.url)
+        content = run_here.with_script(content, paths, page.url)
     return content
 
 

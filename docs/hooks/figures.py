@@ -10,6 +10,7 @@ import html
 import itertools
 import json
 import math
+import re
 import runpy
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from run_here import hashed
 
 FOLDER = ROOT / "docs" / "figures"
 PLACE = "assets/figures/"  # in the site
+PLACEHOLDER = re.compile(r'<div id="figure-(\w+)"></div>')  # what build.py has put into a page
 SHARED = "figure.js", "figure.css"  # of all figures
+BUTTON = '<button type="button" class="figure-button">{}</button>'
+BACK, NEXT, PLAY = map(BUTTON.format, ("Back", "Next", "Play"))
 
 
 @dataclass
@@ -63,11 +67,9 @@ class Figure:
             f'<input type="range" id="{name}" min="0" max="{len(values) - 1}" '
             f'value="{control.start}" autocomplete="off" data-control {said}>'
         )
-        if steps:
-            button = '<button type="button" class="figure-button" data-step'
-            slider = f'{button}="-1">Back</button>{slider}{button}="1">Next</button>'
-            slider += '<button type="button" class="figure-button" data-play>Play</button>'
         shown = self.element("output", text, control, attributes=f'for="{name}"')
+        if steps:
+            slider = f"<span data-player>{BACK}{slider}{NEXT}{PLAY}</span>"
         self.controls.append(f'<label for="{name}">{label}</label>{slider}{shown}')
         return control
 
@@ -80,7 +82,8 @@ class Figure:
             for i, text in enumerate(control.texts)
         )
         select = f'<select id="{name}" autocomplete="off" data-control>{options}</select>'
-        self.controls.append(f'<label for="{name}">{label}</label>{select}')
+        shown = self.element("output", str, control, attributes=f'for="{name}"')
+        self.controls.append(f'<label for="{name}">{label}</label>{select}{shown}')
         return control
 
     def _control(
@@ -147,8 +150,14 @@ def files() -> dict[str, bytes]:
     return {PLACE + hashed(name, content): content for name, content in made.items()}
 
 
+def with_figures(content: str, paths: Collection[str], url: str) -> str:
+    """The content of a page at a URL, with its figures in their places, numbered."""
+    numbers = itertools.count(1)
+    return PLACEHOLDER.sub(lambda found: markup(found[1], next(numbers), paths, url), content)
+
+
 def markup(name: str, number: int, paths: Collection[str], url: str) -> str:
-    """A figure, the `number`-th of the page at `url`, as HTML in one line: for Markdown, a block."""
+    """A figure, the `number`-th of the page at `url`, as HTML."""
 
     def address(file: str) -> str:
         stem, dot, suffix = file.rpartition(".")
@@ -171,4 +180,4 @@ def markup(name: str, number: int, paths: Collection[str], url: str) -> str:
         f"<figcaption><strong>Figure {number}.</strong> {made.caption}</figcaption></figure>",
         f'<script src="{address("figure.js")}" defer></script>' * (number == 1),
     ]
-    return " ".join("".join(parts).split())
+    return "".join(parts)

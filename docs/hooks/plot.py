@@ -89,7 +89,9 @@ class Axes:
         )
 
 
-def sample(number: int) -> str:
-    """A piece of curve `number`, with its marker, to stand before its name."""
-    line = f'<path class="curve dots curve-{number}" d="M0 0l28 0 28 0"/>'
-    return f'<svg class="figure-sample" viewBox="-8 -10 72 20" aria-hidden="true">{line}</svg>'
+def sample(look: str) -> str:
+    """A piece of a curve, to stand before its name; `look` is its attribute `class`."""
+    return (
+        '<svg class="figure-sample" viewBox="-8 -10 72 20" aria-hidden="true">'
+        f'<path {look} d="M0 0l28 0 28 0"/></svg>'
+    )

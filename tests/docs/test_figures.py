@@ -1,5 +1,6 @@
 """Figures that move: what is drawn is what simplegrad computes, however the sliders are moved."""
 
+import functools
 import gzip
 import re
 
@@ -8,13 +9,17 @@ import pytest
 
 import simplegrad as sg
 import simplegrad.optimizers as optim
+from simplegrad.tools.lines import rounded, text_of
 from tests.helpers.limits import HANGING
 from tests.helpers.site import ROOT, check_with_axe
 
 pytestmark = pytest.mark.slow
 
-HOME, DESCENT = "", "tutorials/05_descent/"
-FIGURES = {HOME: ["valley"], DESCENT: ["valley"]}  # on each page
+FIGURES = {  # on each page
+    "": ["valley"],
+    "tutorials/05_descent/": ["valley"],
+    "tutorials/06_adam/": ["adam"],
+}
 EACH = [(url, name) for url, names in FIGURES.items() for name in names]
 each_figure = pytest.mark.parametrize(
     ("url", "name"), EACH, ids=lambda text: text.strip("/") or "home"
@@ -144,7 +149,58 @@ def check_valley(shown, lr, mu, kappa, angle):
         assert loss == f"{losses[-1]:.2g}"
 
 
-CHECKS = {"valley": check_valley}
+# Adam
+
+
+@functools.cache
+def gradients_of_the_chapter():
+    """{weight: its gradients}, from the cells of the chapter as they stand there."""
+    cells = (ROOT / "tutorials" / "06_adam.py").read_text("utf-8").split("\n# %%")
+    code = [cell.partition("\n")[2] for cell in cells if not cell.startswith(" [markdown]")]
+    (collects,) = [cell for cell in code if cell.startswith("digits = ")]
+    names = {"np": np, "sg": sg}
+    exec(collects.replace("5000", "30"), names)
+    return dict(zip(names["names"], names["gradients"].T, strict=True))
+
+
+def check_adam(shown, weight, lr, beta_1, beta_2, eps, maximize, t):
+    """The curves, and the numbers of the step, are those of the optimizer."""
+    lr, beta_1, beta_2, eps = map(float, (lr, beta_1, beta_2, eps))
+    maximize, t = maximize == "True", int(t)
+    gradients = gradients_of_the_chapter()[weight]
+    w = sg.Tensor(np.float64(0), requires_grad=True)
+    hyperparameters = {"lr": lr, "beta_1": beta_1, "beta_2": beta_2, "eps": eps}
+    opt = optim.Adam(param_groups=[{"params": {"w": w}}], **hyperparameters, maximize=maximize)
+    thetas, lines = [w.item()], []
+    for w.grad in gradients:
+        lines.append([line for line in sg.explain(opt.step) if line.equation])
+        thetas.append(w.item())
+
+    moments, changes = shown.locator(".figure-half > svg").all()
+    m_t, _, m_hat, v_hat, _ = np.array([[line.result for line in step] for step in lines]).T
+    curves = [m_hat, m_t, np.sqrt(v_hat), gradients]
+    drawn_on = [(moments, number, curve) for number, curve in enumerate(curves, 1)]
+    for svg, number, curve in [*drawn_on, (changes, 1, np.diff(thetas))]:
+        drawn, pixel = numbers_of(svg.locator(f".curve-{number}"), svg, float, float)
+        expected = np.stack([np.arange(1, 31), curve], axis=1)
+        assert np.all(abs(drawn - expected) <= 0.51 * pixel)
+
+    texts = shown.locator(".figure-numbers").all_text_contents()
+    codes = shown.locator(".figure-equations div > code").all_text_contents()
+    for line, code, text in zip(lines[t - 1], codes, texts, strict=True):
+        assert text.endswith(f" = {rounded(text_of(line.result))}")
+        if line is lines[t - 1][-1] and maximize:
+            assert code == "theta.data += lr * m_hat / (np.sqrt(v_hat) + eps)"
+            computed, _ = text.removeprefix("= ").split(" = ")
+            before, added = thetas[t - 1 : t + 1]
+            assert np.isclose(eval(computed), added, rtol=1e-4, atol=1e-4 * lr)
+            assert f"{before:.6g}" in computed
+        else:
+            assert code == line.code
+            assert text.startswith(f"= {rounded(line.numbers)} =")
+
+
+CHECKS = {"valley": check_valley, "adam": check_adam}
 
 
 @each_figure
@@ -190,7 +246,8 @@ def test_a_figure_is_moved_by_touch(visit, url, name):
         slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
         assert box["height"] >= 24
-        page.touchscreen.tap(box["x"] + 0.05 * box["width"], box["y"] + box["height"] / 2)
+        part = 0.95 if slider.input_value() == "0" else 0.05
+        page.touchscreen.tap(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
         check_moved(shown, name, before)
     for other in shown.locator("button:visible, select").all():
         assert other.bounding_box()["height"] >= 24
@@ -227,7 +284,7 @@ def test_a_figure_is_printed_as_it_stands_with_the_values_and_without_sliders(vi
     assert shown.locator("figcaption").is_visible()
     for text in shown.locator("output, label").all():
         assert text.is_visible()
-    assert shown.locator("input:visible, button:visible").count() == 0
+    assert shown.locator(":is(input, button, select):visible").count() == 0
 
 
 # Where something is missing
@@ -240,7 +297,7 @@ def test_without_javascript_there_are_a_still_picture_its_words_and_a_sentence(v
     assert shown.get_by_text("allow the page JavaScript").is_visible()
     assert shown.locator("svg").first.is_visible()
     assert shown.locator("figcaption").is_visible()
-    assert shown.locator("input:visible, button:visible, select:visible").count() == 0
+    assert shown.locator(":is(input, button, select):visible").count() == 0
     CHECKS[name](shown, *map(value, controls(shown)))
 
 
