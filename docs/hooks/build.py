@@ -126,10 +126,10 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
     wide = '<div class="wide" tabindex="0" role="group" aria-label="table">'
     content = re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
-    paths = [file.src_uri for file in files]
-    content = figures.with_figures(content, paths, page.url)
+    if figures.PLACEHOLDER.search(content):
+        content = figures.with_figures(content, [file.src_uri for file in files], page.url)
     if run_here.FIRST_CELL in content:
-        content = run_here.with_script(content, paths, page.url)
+        content = run_here.with_script(content, [file.src_uri for file in files], page.url)
     return content
 
 

@@ -68,8 +68,9 @@ class Figure:
             f'value="{control.start}" autocomplete="off" data-control {said}>'
         )
         shown = self.element("output", text, control, attributes=f'for="{name}"')
+        shown = self.element("output", text, control, attributes=f'for="{name}"')
         if steps:
-            slider = f"<span data-player>{BACK}{slider}{NEXT}{PLAY}</span>"
+            slider, shown = shown, f"<span data-player>{BACK}{slider}{NEXT}{PLAY}</span>"
         self.controls.append(f'<label for="{name}">{label}</label>{slider}{shown}')
         return control
 

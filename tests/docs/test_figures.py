@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 FIGURES = {  # on each page
     "": ["valley"],
+    "tutorials/03_backward/": ["backward"],
     "tutorials/05_descent/": ["valley"],
     "tutorials/06_adam/": ["adam"],
 }
@@ -200,7 +201,47 @@ def check_adam(shown, weight, lr, beta_1, beta_2, eps, maximize, t):
             assert text.startswith(f"= {rounded(line.numbers)} =")
 
 
-CHECKS = {"valley": check_valley, "adam": check_adam}
+# The backward pass
+
+# Which node is lit, what its gradient is then, and the numbers of the line: L = u + v, w = 2
+STEPS = [
+    *[("w", "", ""), ("u", "", "2 * 2 = 4"), ("v", "", "2 * 4 = 8"), ("L", "", "4 + 8 = 12")],
+    *[("L", "1", ""), ("u", "1", "1 = 1"), ("v", "1", "1 = 1"), ("w", "4", "1 * 4 = 4")],
+    *[("u", "3", "1 * 2 = 2"), ("w", "10", "3 * 2 = 6"), ("w", "16", "3 * 2 = 6")],
+    ("w", "16", ""),
+]
+
+
+def check_backward(shown, step):
+    """One node is lit, and what has come by then stands in the nodes."""
+    number = int(step.removesuffix(f" of {len(STEPS)}"))
+    name, _, numbers = STEPS[number - 1]
+    lit = shown.locator("[data-node].lit")
+    assert re.match(rf"{name}\b", lit.locator("text").first.text_content())
+    texts = shown.locator(".figure-numbers").all_text_contents()
+    assert texts == ([f"= {numbers}"] if numbers else [])
+    known = {}  # the gradients by then, the last of each
+    for node, g, _ in STEPS[:number]:
+        known[node] = g
+    values = dict.fromkeys(node for node, _, _ in STEPS[:number])
+    for node, value in zip("wuvL", (2, 4, 8, 12), strict=True):
+        texts = (
+            shown.locator("[data-node]").nth("wuvL".index(node)).locator("text").all_text_contents()
+        )
+        assert (f"value {value}" in texts) is (node in values)
+        assert [t for t in texts if "grad" in t] == (
+            [f"grad {known[node]}"] if known.get(node) else []
+        )
+    assert shown.locator("[data-edge].lit").count() == (5 < number < 12)
+    assert ("gradients add up" in shown.locator(".figure-words").text_content()) is (
+        number in {9, 10, 11}
+    )
+    w = sg.Tensor(2.0, requires_grad=True)
+    (w * w + w * (w * w)).backward()
+    assert STEPS[-1][1] == f"{w.grad:g}"
+
+
+CHECKS = {"valley": check_valley, "adam": check_adam, "backward": check_backward}
 
 
 @each_figure
@@ -328,6 +369,37 @@ def test_a_figure_moves_on_a_page_that_was_opened_from_a_folder(browser, site, u
     shown = figure(page, name)
     CHECKS[name](shown, *put_at_random(shown, np.random.default_rng(3)))
     page.close()
+
+
+# Playing
+
+
+def test_back_next_and_play_move_a_slider(visit):
+    page = visit("tutorials/03_backward/", reduced_motion="no-preference")
+    shown = figure(page, "backward")
+    (slider,) = controls(shown)
+
+    def press(name):
+        shown.get_by_role("button", name=name, exact=True).click()
+
+    def wait_for(text):
+        page.wait_for_function(
+            "([slider, text]) => slider.getAttribute('aria-valuetext') === text",
+            arg=[slider.element_handle(), text],
+        )
+
+    for names, text in (["Back"], "11 of 12"), (["Next"], "12 of 12"), (["Next"], "12 of 12"):
+        press(*names)
+        assert value(slider) == text
+    press("Play")  # from the end, it starts again
+    wait_for("2 of 12")
+    press("Pause")
+    assert shown.get_by_role("button", name="Play").is_visible()
+    put(slider, 10)
+    press("Play")
+    wait_for("12 of 12")
+    shown.get_by_role("button", name="Play").wait_for()  # it stops by itself
+    check_backward(shown, value(slider))
 
 
 # What it costs
