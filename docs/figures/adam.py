@@ -1,8 +1,7 @@
 """Adam: the gradients of the chapter, the moments and the step over time, and one step in numbers."""
 
-import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from simplegrad.tools.lines import Line, rounded, text_of
 STEPS = 30
 TIMES = range(1, STEPS + 1)
 WEIGHTS = {"steady": 26, "noisy": 20, "rare": 55}  # the pixels that they lead from
+COLUMNS = {name: k for k, name in enumerate(WEIGHTS)}
 LARGEST = {"steady": 0.1, "noisy": 0.2, "rare": 0.006}  # what fits on the axis of gradients
 HYPERPARAMETERS: dict[str, list] = {
     "lr": [0.001, 0.01, 0.1],
@@ -61,170 +61,201 @@ def thetas_of(gradients: np.ndarray, **hyperparameters: Any) -> np.ndarray:
     return np.array(thetas)
 
 
-def moments_of(gradients: np.ndarray, beta_1: float, beta_2: float) -> dict[tuple, list[Line]]:
+def lines_of(gradients: np.ndarray, **decay: float) -> dict[tuple[str, int], list[Line]]:
     """{(weight, t): the lines of the equations of that step, as `explain` sees them run}."""
     lines = {}
-    for k, name in enumerate(WEIGHTS):
-        w, opt = adam(beta_1=beta_1, beta_2=beta_2)
+    for name, k in COLUMNS.items():
+        w, opt = adam(**decay)
         for t, w.grad in enumerate(gradients, 1):
-            lines[name, t] = [x for x in sg.explain(opt.step, parameter="w", index=k) if x.equation]
+            ran = sg.explain(opt.step, parameter="w", index=k)
+            lines[name, t] = [line for line in ran if line.equation]
     return lines
+
+
+class Runs:
+    """What Adam does at each position of the controls, and how that is written.
+
+    The moments depend on their own decays alone, so they are kept by these.
+    """
+
+    def __init__(self) -> None:
+        self.gradients = gradients_of_the_chapter()
+        self.thetas = {
+            values: thetas_of(self.gradients, **dict(zip(HYPERPARAMETERS, values, strict=True)))
+            for values in itertools.product(*HYPERPARAMETERS.values())
+        }
+        decays = {"beta_1": HYPERPARAMETERS["beta_1"], "beta_2": HYPERPARAMETERS["beta_2"]}
+        self.lines = {
+            (name, decay): lines_of(self.gradients, **{name: decay})
+            for name, values in decays.items()
+            for decay in values
+        }
+
+    def curve(self, equation: int, of: str, root: bool = False) -> Callable[..., str]:
+        """The results of an equation over time, by its decay, `of`, and the weight."""
+
+        def path(decay: float, weight: str) -> str:
+            lines = self.lines[of, decay]
+            results = np.array([lines[weight, t][equation].result for t in TIMES])
+            return over_time(np.sqrt(results) if root else results, weight)
+
+        return path
+
+    def gradient(self, weight: str) -> str:
+        """The gradients over time."""
+        return over_time(self.gradients[:, COLUMNS[weight]], weight)
+
+    def change(self, lr: float, *values: Any) -> str:
+        """What each step changes, over time."""
+        *others, weight = values
+        changes = np.diff(self.thetas[(lr, *others)][:, COLUMNS[weight]])
+        return CHANGES.path(np.array(TIMES), changes / lr)
+
+    def theta(self, done: int, written: Callable[[float], str]) -> Callable[..., str]:
+        """The weight before step t, or with `done` = 1 after it."""
+
+        def text(*values: Any) -> str:
+            *run, weight, t = values
+            return written(self.thetas[tuple(run)][t - 1 + done, COLUMNS[weight]])
+
+        return text
+
+    def result(self, equation: int, of: str) -> Callable[..., str]:
+        """The result of an equation in step t, as an operand."""
+        return lambda decay, weight, t: operand(self.lines[of, decay][weight, t][equation].result)
+
+    def numbers(self, equation: int, of: str) -> Callable[..., str]:
+        """The numbers that an equation has in step t, and its result."""
+
+        def text(decay: float, weight: str, t: int) -> str:
+            line = self.lines[of, decay][weight, t][equation]
+            return f"= {rounded(line.numbers)} = {number(line.result)}"
+
+        return text
+
+
+def over_time(values: np.ndarray, weight: str) -> str:
+    """A line of numbers that have the unit of a gradient."""
+    return GRADIENTS.path(np.array(TIMES), values / LARGEST[weight])
+
+
+def number(value: float) -> str:
+    """A number, of six digits."""
+    return rounded(text_of(value))
+
+
+def operand(value: float) -> str:
+    """A number to compute with: in parentheses if it is negative."""
+    return f"({number(value)})" if value < 0 else number(value)
+
+
+def climbing(text: str, maximize: bool) -> str:
+    """An equation or a line as it is with `maximize`."""
+    return text.replace("-}=", "+}=").replace("-=", "+=") if maximize else text
 
 
 def figure() -> Figure:
     """The figure with its sliders."""
-    made = Figure("adam")
+    made, runs = Figure("adam"), Runs()
     weight = made.choice("weight", list(WEIGHTS), start="noisy")
-    sliders = [
+    hyperparameters = [
         made.slider("learning rate <i>lr</i>", HYPERPARAMETERS["lr"], start=0.01),
         made.slider("<i>β</i>₁", HYPERPARAMETERS["beta_1"], start=0.9),
         made.slider("<i>β</i>₂", HYPERPARAMETERS["beta_2"], start=0.999),
         made.slider("<i>ε</i>", HYPERPARAMETERS["eps"], start=1e-8),
         made.choice("maximize", HYPERPARAMETERS["maximize"], start=False),
     ]
-    lr, beta_1, beta_2, eps, maximize = sliders
+    lr, beta_1, beta_2, eps, maximize = hyperparameters
     time = made.slider("step <i>t</i>", TIMES, start=5, steps=True)
 
-    gradients = gradients_of_the_chapter()
-    column = {name: k for k, name in enumerate(WEIGHTS)}
-    thetas = {
-        values: thetas_of(gradients, **dict(zip(HYPERPARAMETERS, values, strict=True)))
-        for values in itertools.product(*HYPERPARAMETERS.values())
-    }
-    # m_t and its correction depend on beta_1 alone, v_t and its own on beta_2
-    of_m = {b: moments_of(gradients, b, 0.999) for b in beta_1.values}
-    of_v = {b: moments_of(gradients, 0.9, b) for b in beta_2.values}
-
-    def results(lines: dict[tuple, list[Line]], equation: int, name: str) -> np.ndarray:
-        return np.array([lines[name, t][equation].result for t in TIMES])
-
-    def line(values: np.ndarray, name: str) -> str:
-        return GRADIENTS.path(np.array(TIMES), values / LARGEST[name])
-
-    def g(name: str) -> str:
-        return line(gradients[:, column[name]], name)
-
-    def m_t(b: float, name: str) -> str:
-        return line(results(of_m[b], 0, name), name)
-
-    def m_hat(b: float, name: str) -> str:
-        return line(results(of_m[b], 2, name), name)
-
-    def root(b: float, name: str) -> str:
-        return line(np.sqrt(results(of_v[b], 3, name)), name)
-
-    def change(rate: float, *values: Any) -> str:
-        *others, name = values
-        changes = np.diff(thetas[(rate, *others)][:, column[name]])
-        return CHANGES.path(np.array(TIMES), changes / rate)
+    # Over time
 
     legend, drawn = "", ""
-    for number, (tex, d, *controls) in enumerate(
-        [
-            (r"\hat m", m_hat, beta_1, weight),
-            ("m_t", m_t, beta_1, weight),
-            (r"\sqrt{\hat v}", root, beta_2, weight),
-            ("g", g, weight),
-        ],
-        1,
-    ):
-        look = f'class="curve curve-{number} {"dots alone" * (tex == "g")}"'
+    for name, tex, path, *controls in [
+        ("curve-1", r"\hat m", runs.curve(2, "beta_1"), beta_1, weight),
+        ("curve-2", "m_t", runs.curve(0, "beta_1"), beta_1, weight),
+        ("curve-3", r"\sqrt{\hat v}", runs.curve(3, "beta_2", root=True), beta_2, weight),
+        ("curve-4 dots alone", "g", runs.gradient, weight),
+    ]:
+        look = f'class="curve {name}"'
         legend += f"<span>{sample(look)} {typeset.typeset(tex, False)}</span> "
-        drawn += f"<path {look} {made.attribute('d', d, *controls)}/>"
-    changed = f'<path class="curve dots curve-1" {made.attribute("d", change, *sliders, weight)}/>'
+        drawn += f"<path {look} {made.attribute('d', path, *controls)}/>"
+    changed = made.attribute("d", runs.change, *hyperparameters, weight)
 
     def cursor(axes: Axes) -> str:
-        one = axes.size[0] / (STEPS + 1)
-        at = made.attribute("transform", lambda t: f"translate({t * one:.1f})", time)
-        return f'<path class="cursor" d="M0 0v{axes.size[1]}" {at}/>'
+        step = axes.size[0] / (STEPS + 1)
+        place = made.attribute("transform", lambda t: f"translate({t * step:.1f})", time)
+        return f'<path class="cursor" d="M0 0v{axes.size[1]}" {place}/>'
 
-    x_ticks = [(t, f"{t}") for t in range(0, STEPS + 1, 10)]
+    def ticks(parts: Sequence[float], control: Control, sizes: dict) -> list[tuple[float, str]]:
+        return [
+            (x, made.element("tspan", lambda value, x=x: f"{x * sizes[value]:g}", control))
+            for x in parts
+        ]
 
-    def tick(part: float, control: Control, size: Callable[[Any], float]) -> tuple[float, str]:
-        return part, made.element("tspan", lambda value: f"{part * size(value):g}", control)
-
-    name_t = '<tspan class="math">t</tspan>'
-    moments = GRADIENTS.svg(
+    steps = [(t, f"{t}") for t in range(0, STEPS + 1, 10)]
+    gradients = GRADIENTS.svg(
         cursor(GRADIENTS) + drawn,
         f"The gradient, both first moments and the root of the second over {STEPS} steps; the "
         "equations have the numbers of one step",
-        x_ticks=x_ticks,
-        y_ticks=[tick(part, weight, LARGEST.__getitem__) for part in (-1, -0.5, 0, 0.5, 1)],
-        names=(f"step {name_t}", "gradient"),
+        x_ticks=steps,
+        y_ticks=ticks((-1, -0.5, 0, 0.5, 1), weight, LARGEST),
+        names=('step <tspan class="math">t</tspan>', "gradient"),
         margin=(96, 62),
     )
     changes = CHANGES.svg(
-        cursor(CHANGES) + changed,
+        f'{cursor(CHANGES)}<path class="curve dots curve-1" {changed}/>',
         f"The change of the weight in each of {STEPS} steps",
-        x_ticks=x_ticks,
-        y_ticks=[tick(part, lr, float) for part in (-3, -1, 0, 1, 3)],
-        names=(f"step {name_t}", "change of <tspan class='math'>θ</tspan>"),
+        x_ticks=steps,
+        y_ticks=ticks((-3, -1, 0, 1, 3), lr, {rate: rate for rate in lr.values}),
+        names=('step <tspan class="math">t</tspan>', 'change of <tspan class="math">θ</tspan>'),
         margin=(96, 62),
     )
 
-    # One step in numbers
+    # One step in numbers; the last line in pieces, most of which depend on few of the controls
 
-    def numbers(written: Line) -> str:
-        return f"= {rounded(written.numbers)} = {rounded(text_of(written.result))}"
+    def piece(text: Callable[..., str], *controls: Control) -> str:
+        return made.element("span", text, *controls)
 
-    def theta(steps: int) -> Callable[..., str]:
-        """The weight, so many steps before or after the beginning of step t."""
-
-        def written(*values: Any) -> str:
-            *run, name, t = values
-            text = rounded(text_of(thetas[tuple(run)][t - 1 + steps, column[name]]))
-            return f"({text})" if text[0] == "-" and not steps else text
-
-        return made.element("span", written, *sliders, weight, time)
-
-    def sign(climbs: bool) -> str:
-        return "+" if climbs else "-"
-
-    one = of_m[0.9]["steady", 1]
-
-    def with_sign(text: str, climbs: bool) -> str:
-        return text.replace("-}=", "+}=").replace("-=", "+=") if climbs else text
-
-    def m_hat_at(b: float, name: str, t: int) -> str:
-        result = rounded(text_of(of_m[b][name, t][2].result))
-        return f"({result})" if result[0] == "-" else result
-
-    def v_hat_at(b: float, name: str, t: int) -> str:
-        return rounded(text_of(of_v[b][name, t][3].result))
-
-    moving = functools.partial(made.element, "span")
-    last = (
-        f"= {theta(0)} {moving(sign, maximize)} {moving(str, lr)} * "
-        f"{moving(m_hat_at, beta_1, weight, time)} / (np.sqrt("
-        f"{moving(v_hat_at, beta_2, weight, time)}) + {moving(str, eps)}) = {theta(1)}"
+    of_m, of_v, of_all = (
+        (beta_1, weight, time),
+        (beta_2, weight, time),
+        (*hyperparameters, weight, time),
     )
-    put_in = [
-        moving(lambda b, name, t: numbers(of_m[b][name, t][0]), beta_1, weight, time),
-        moving(lambda b, name, t: numbers(of_v[b][name, t][1]), beta_2, weight, time),
-        moving(lambda b, name, t: numbers(of_m[b][name, t][2]), beta_1, weight, time),
-        moving(lambda b, name, t: numbers(of_v[b][name, t][3]), beta_2, weight, time),
-        last,
+    before, after = (
+        piece(runs.theta(0, operand), *of_all),
+        piece(runs.theta(1, number), *of_all),
+    )
+    sign = piece(lambda climbs: "+" if climbs else "-", maximize)
+    m_hat, v_hat = piece(runs.result(2, "beta_1"), *of_m), piece(runs.result(3, "beta_2"), *of_v)
+    denominator = f"(np.sqrt({v_hat}) + {piece(str, eps)})"
+    numbers = [
+        piece(runs.numbers(0, "beta_1"), *of_m),
+        piece(runs.numbers(1, "beta_2"), *of_v),
+        piece(runs.numbers(2, "beta_1"), *of_m),
+        piece(runs.numbers(3, "beta_2"), *of_v),
+        f"= {before} {sign} {piece(str, lr)} * {m_hat} / {denominator} = {after}",
     ]
     equations = ""
-    for equation, line_with_numbers in zip(one, put_in, strict=True):
+    for line, text in zip(runs.lines["beta_1", 0.9]["noisy", 1], numbers, strict=True):
 
-        def head(climbs: bool, equation: Line = equation) -> str:
-            formula = typeset.typeset(with_sign(equation.equation, climbs), True)
-            return f"{formula}<code>{with_sign(equation.code, climbs)}</code>"
+        def head(climbs: bool, line: Line = line) -> str:
+            formula = typeset.typeset(climbing(line.equation, climbs), True)
+            return f"{formula}<code>{climbing(line.code, climbs)}</code>"
 
         equations += (
             f"<li>{made.element('div', head, maximize)}"
-            f'<code class="figure-numbers">{line_with_numbers}</code></li>'
+            f'<code class="figure-numbers">{text}</code></li>'
         )
 
     made.picture = (
-        f'<div class="figure-half"><div class="figure-title">{legend}</div>{moments}'
+        f'<div class="figure-half"><div class="figure-title">{legend}</div>{gradients}'
         f'<div class="figure-title">The step</div>{changes}</div>'
         f'<ol class="figure-half figure-equations">{equations}</ol>'
     )
     made.caption = (
-        "Adam on the first 30 gradients of a weight, which starts at 0. Above are the gradient and "
-        "its moments, below what the step changes, and beside them the equations of step "
+        f"Adam on the first {STEPS} gradients of a weight, which starts at 0. Above are the gradient "
+        "and its moments, below what the step changes, and beside them the equations of step "
         "<i>t</i>, where the vertical line is, with the lines of <code>simplegrad/optimizers/adam.py"
         "</code> and their numbers, rounded to six digits."
     )

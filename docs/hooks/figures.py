@@ -174,7 +174,7 @@ def markup(name: str, number: int, paths: Collection[str], url: str) -> str:
         f'<figure class="figure" id="figure-{name}" data-src="{address(f"{name}.js")}">',
         f'<div class="figure-controls" role="group" aria-label="Figure {number}" '
         f"data-search-exclude>{controls}</div>",
-        '<p class="figure-note run-no-script" data-search-exclude>Sliders move this figure: allow '
+        '<p class="figure-note run-no-script" data-search-exclude>This figure moves: allow '
         "the page JavaScript.</p>",
         '<p class="figure-note" role="status" data-search-exclude></p>',
         f'<div class="figure-picture" data-search-exclude>{made.picture}</div>',

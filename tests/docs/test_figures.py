@@ -1,5 +1,6 @@
 """Figures that move: what is drawn is what simplegrad computes, however the sliders are moved."""
 
+import ast
 import functools
 import gzip
 import re
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.slow
 FIGURES = {  # on each page
     "": ["valley"],
     "tutorials/03_backward/": ["backward"],
+    "tutorials/04_broadcasting/": ["broadcasting"],
     "tutorials/05_descent/": ["valley"],
     "tutorials/06_adam/": ["adam"],
 }
@@ -241,7 +243,48 @@ def check_backward(shown, step):
     assert STEPS[-1][1] == f"{w.grad:g}"
 
 
-CHECKS = {"valley": check_valley, "adam": check_adam, "backward": check_backward}
+# Broadcasting
+
+
+def check_broadcasting(shown, a_shape, b_shape, direction):
+    """The copies are those of NumPy, and the gradient of a number is the sum over its copies."""
+    shapes = [ast.literal_eval(a_shape), ast.literal_eval(b_shape)]
+    a, b = (np.arange(1, np.prod(shape, dtype=int) + 1.0).reshape(shape) for shape in shapes)
+    a = 10 * a
+    text = shown.locator(".figure-grids").text_content()
+    grids = [
+        [float(number) for number in svg.locator("text").all_text_contents()]
+        for svg in shown.locator(".figure-grid > svg").all()
+    ]
+    try:
+        c = a + b
+    except ValueError:
+        with pytest.raises(ValueError, match="a") as raised:
+            sg.Tensor(a, requires_grad=True, name="a") + sg.Tensor(b, requires_grad=True, name="b")
+        assert str(raised.value).split() == text.partition("raises")[2].split()
+        assert grids == []
+        return
+    if direction == "forward":
+        wanted = [np.broadcast_to(a, c.shape), np.broadcast_to(b, c.shape), c]
+    else:
+        dc = np.arange(1, c.size + 1.0).reshape(c.shape)
+        wanted = [dc]
+        for array in (a, b):
+            numbers = np.broadcast_to(np.arange(array.size).reshape(array.shape), c.shape)
+            wanted += [dc, [dc[numbers == n].sum() for n in range(array.size)]]
+    assert grids == [np.ravel(array).tolist() for array in wanted]
+    for svg, array in zip(shown.locator(".figure-grid > svg").all()[:2], (a, b), strict=True):
+        if direction == "forward":  # each number that was given is solid once
+            given = [float(text) for text in svg.locator(".given text").all_text_contents()]
+            assert given == array.ravel().tolist()
+
+
+CHECKS = {
+    "valley": check_valley,
+    "adam": check_adam,
+    "backward": check_backward,
+    "broadcasting": check_broadcasting,
+}
 
 
 @each_figure
