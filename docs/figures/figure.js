@@ -15,7 +15,7 @@
   }
 
   function fail(figure) {
-    figure.querySelector(".figure-controls").remove()
+    for (const one of figure.querySelectorAll("[data-control], .figure-button")) one.remove()
     figure.querySelector("[role=status]").textContent = MISSING
   }
 

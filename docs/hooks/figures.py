@@ -32,12 +32,10 @@ BACK, NEXT, PLAY = map(BUTTON.format, ("Back", "Next", "Play"))
 
 @dataclass
 class Control:
-    """A slider, or a choice: the values it goes through, how each is written, and the first place."""
+    """A slider, or a choice: the values that it goes through, and where it is at first."""
 
     number: int
-    label: str
     values: Sequence[Any]
-    texts: list[str]
     start: int
 
 
@@ -60,14 +58,13 @@ class Figure:
         steps: bool = False,
     ) -> Control:
         """A slider over some values; with `steps`, it has buttons, too, that go through them."""
-        control = self._control(label, values, start, text)
+        control = Control(len(self.controls), values, list(values).index(start))
         said = self.attribute("aria-valuetext", text, control)
         name = f"{self.name}-{control.number}"
         slider = (
             f'<input type="range" id="{name}" min="0" max="{len(values) - 1}" '
             f'value="{control.start}" autocomplete="off" data-control {said}>'
         )
-        shown = self.element("output", text, control, attributes=f'for="{name}"')
         shown = self.element("output", text, control, attributes=f'for="{name}"')
         if steps:
             slider, shown = shown, f"<span data-player>{BACK}{slider}{NEXT}{PLAY}</span>"
@@ -76,27 +73,21 @@ class Figure:
 
     def choice(self, label: str, values: Sequence[Any], start: Any) -> Control:
         """A list to choose from."""
-        control = self._control(label, values, start, str)
+        control = Control(len(self.controls), values, list(values).index(start))
         name = f"{self.name}-{control.number}"
         options = "".join(
-            f'<option value="{i}"{" selected" * (i == control.start)}>{text}</option>'
-            for i, text in enumerate(control.texts)
+            f'<option value="{i}"{" selected" * (i == control.start)}>{value}</option>'
+            for i, value in enumerate(values)
         )
         select = f'<select id="{name}" autocomplete="off" data-control>{options}</select>'
         shown = self.element("output", str, control, attributes=f'for="{name}"')
         self.controls.append(f'<label for="{name}">{label}</label>{select}{shown}')
         return control
 
-    def _control(
-        self, label: str, values: Sequence[Any], start: Any, text: Callable[[Any], str]
-    ) -> Control:
-        texts = [text(value) for value in values]
-        return Control(len(self.controls), label, values, texts, list(values).index(start))
-
     def attribute(self, name: str, value: Callable[..., str], *controls: Control) -> str:
         """An attribute of an element: `value` of the values of the controls.
 
-        Of an element, one attribute moves, or its content.
+        Of an element, one attribute moves, or its content, in which nothing moves by itself.
         """
         number, start = self._part(name, value, controls)
         return f'data-moves="{number}" {name}="{html.escape(start)}"'

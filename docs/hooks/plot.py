@@ -59,7 +59,7 @@ class Axes:
         x_ticks: Iterable[tuple[float, str]],
         y_ticks: Iterable[tuple[float, str]],
         names: Sequence[str],
-        margin: tuple[int, int] = (70, 90),
+        margin: tuple[int, int] = (70, 80),
     ) -> str:
         """The picture: the curves, the ticks with their texts, and the names of both axes."""
         width, height = self.size
