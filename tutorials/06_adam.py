@@ -361,7 +361,7 @@ assert np.allclose(mean_step, Delta, atol=0.05 * lr)
 #
 # On the site, the next thing is a figure that moves: the first 30 gradients of a weight, what Adam
 # makes of them, and the five equations of one step with their numbers. simplegrad has computed all
-# 6,480 steps that it can show. In a notebook, `sg.explain(opt.step)` shows the same of any step.
+# 19,440 steps that it can show. In a notebook, `sg.explain(opt.step)` shows the same of any step.
 #
 # <!-- figure: adam -->
 #
