@@ -21,6 +21,16 @@
 # Set a breakpoint on such a line, and you see the equation happen, number by number. From
 # `c = a * b` it is two step-ins to the product in NumPy, and the rule of its gradient stands below it.
 #
+# ## See it go downhill
+#
+# Every path below was computed by simplegrad, for each position of the sliders, when this page was
+# made. Move them: where does the learning rate become too large, and for whom?
+#
+# <!-- figure: valley -->
+#
+# [Descent](tutorials/05_descent.md) explains what you see, from the largest stable learning rate to
+# what a turned valley does to RMSProp.
+#
 # ## It trains real networks
 #
 # *Run* it here, in your browser, or *Edit* it first: nothing needs to be installed.

@@ -166,6 +166,12 @@ print(f"{2**30:,} paths, {len(tape_of(y))} tensors on the tape, dx = {x.grad:,.0
 assert x.grad == 2**30  # every path contributes 1
 
 # %% [markdown]
+# On the site, the next thing is a figure that moves. It goes through this graph step by step, forward
+# and then backward, with the line of each rule and its numbers. Watch $du$ and $dw$, where paths meet.
+# In a notebook, `print(sg.explain(L.backward))` shows the same lines.
+#
+# <!-- figure: backward -->
+#
 # ## The order matters
 #
 # "The whole of $dc$, and only then" is what the order is for. Here is the chain rule along any order

@@ -104,6 +104,12 @@ assert np.array_equal(b.grad, db)
 # So a gradient is summed along each axis along which its tensor was repeated, and comes out in the
 # tensor's own shape: `a.grad` has shape (3, 1).
 #
+# On the site, the next thing is a figure in which you choose two shapes and see their copies and sums.
+# In a notebook, change the shapes in the cells above. Which pairs do not fit, and what does the error
+# say?
+#
+# <!-- figure: broadcasting -->
+#
 # The same holds for any rule. A partial of `Mul` is elementwise, it knows nothing of repeating, and
 # so its result has the shape of $c$. The sum comes after it:
 #

@@ -600,6 +600,18 @@ print("Adam's first step:", abs(adam[1] - adam[0]).round(6))
 assert np.allclose(abs(adam[1] - adam[0]), 0.05)
 
 # %% [markdown]
+# ## Turn the knobs
+#
+# On the site, the next thing is a figure that moves: these four optimizers in one valley, for 1,872
+# settings of the learning rate, the momentum, $\kappa$ and the angle, all of them computed with
+# simplegrad as above. In a notebook, change the numbers in the cells instead. Look for three things:
+#
+# - the learning rate at which SGD begins to swing, and the one at which it diverges, for each $\kappa$,
+# - the momentum that is too much of a good thing,
+# - the optimizers whose losses stay the same while the valley turns.
+#
+# <!-- figure: valley -->
+#
 # ## Exercises
 #
 # The longer exercises `sgd_momentum` and `rmsprop` in `tutorials/exercises/` come with a check that

@@ -357,6 +357,14 @@ for k in range(3):
 assert np.allclose(mean_step, Delta, atol=0.05 * lr)
 
 # %% [markdown]
+# ### All of it at once
+#
+# On the site, the next thing is a figure that moves: the first 30 gradients of a weight, what Adam
+# makes of them, and the five equations of one step with their numbers. simplegrad has computed all
+# 19,440 steps that it can show. In a notebook, `sg.explain(opt.step)` shows the same of any step.
+#
+# <!-- figure: adam -->
+#
 # ### Without the correction
 #
 # What if you left both corrections out, and divided $m_t$ by $\sqrt{v_t}$? Both are too small at

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import elsewhere
 import equation_page
+import figures
 import notebook_pages
 import pair
 import run_here
@@ -21,6 +22,7 @@ from simplegrad import fast, nn, optimizers
 
 DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
+FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
 CODE = re.compile(  # and headings, which are no place for links
     r"^( *)(`{3,})[^`].*?^\1\2$|^#[^\n]*$", re.MULTILINE | re.DOTALL
@@ -67,6 +69,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for name, content in made.items():
             files.append(File.generated(config, name, content=content))
     made = {f"assets/katex/{name}": content for name, content in katex_style().items()}
+    made |= figures.files()
     try:
         made |= run_here.files()
     except run_here.RunError as error:
@@ -92,8 +95,9 @@ def katex_style() -> dict[str, str | bytes]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Equations where a page asks for them, and links from names to the API."""
+    """Equations and figures where a page asks for them, and links from names to the API."""
     markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
+    markdown = FIGURE.sub(r'<div id="figure-\1"></div>', markdown)  # what a link can lead to
     return markdown if page.url.startswith("api/") else with_links(markdown)
 
 
@@ -110,7 +114,10 @@ def with_links(markdown: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Tables that scroll by keyboard, cells that run; a picture without its text stops the build."""
+    """Tables that scroll by keyboard, figures that move, cells that run.
+
+    A picture without its text stops the build.
+    """
     for image in re.findall(r"<img\b[^>]*>", content):
         if not re.search(r'\balt="[^"]+"', image):
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
@@ -119,6 +126,8 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     for file in re.findall(r'data-steps="([^"]+)"', content):
         url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)
         content = content.replace(f'data-steps="{file}"', f'data-steps="{url}"')
+    if figures.PLACEHOLDER.search(content):
+        content = figures.with_figures(content, [file.src_uri for file in files], page.url)
     if run_here.FIRST_CELL in content:
         content = run_here.with_script(content, [file.src_uri for file in files], page.url)
     return content

@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import re
+import runpy
 import shutil
 import sys
 import zipfile
@@ -30,6 +31,7 @@ for package in "mkdocs", "jupytext", "nbclient":
 import build  # noqa: E402, these are beside what builds the site
 import elsewhere  # noqa: E402
 import equation_page  # noqa: E402
+import figures  # noqa: E402
 import notebook_pages  # noqa: E402
 import pair  # noqa: E402
 import run_here  # noqa: E402
@@ -473,3 +475,64 @@ def test_the_functions_of_a_thing_are_in_the_order_of_its_equations():
     assert functions_of(sg.softmax) == [sg.softmax]
     assert functions_of(autograd.backward) == [autograd.chain_rule]
     assert len(functions_of(gradcheck.gradcheck)) == 2
+
+
+# Figures that move
+
+
+def figure_of(name):
+    return runpy.run_path(str(ROOT / "docs" / "figures" / f"{name}.py"))
+
+
+def parts_at(made, position):
+    """What the data of a figure with one slider give for one of its positions."""
+    data = json.loads(made.data().decode().partition("=")[2])
+    return [data["strings"][part["at"][position]] for part in data["parts"]]
+
+
+@needs_katex
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x, b: sg.tanh(x @ b + b).mean(axis=0),
+        lambda x, b: (x * b)[0].sum() * 2,
+        lambda x, b: sg.stack([b, x[1], b]).sum(axis=1)[2],
+        lambda x, b: b.sum().reshape(1),
+    ],
+)
+def test_the_player_ends_with_the_gradients_of_backward_for_any_small_tensor(make):
+    x = sg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="x<y")
+    b = sg.Tensor([0.5, -1.0], requires_grad=True, name="b")
+    made, root = figures.Figure("any"), make(x, b)
+    figure_of("backward")["play"](made, root)
+    for t in autograd.tape_of(root):
+        t.grad = None
+    root.backward(retain_grads=True)
+    wanted = re.findall(r">((?:value|grad) [^<]*)<", sg.draw(root).svg)
+    assert any(text.startswith("grad") for text in wanted)
+    shown = [text for text in parts_at(made, -1) if re.match("value|grad", text)]
+    assert shown == wanted
+    assert "x<y" not in made.picture
+
+
+def test_the_player_refuses_a_graph_that_is_too_large():
+    x = sg.Tensor(1.0, requires_grad=True)
+    for _ in range(20):
+        x = x + 1.0
+    with pytest.raises(ValueError, match=r"up to 20 of them, but this graph has 41"):
+        figure_of("backward")["play"](figures.Figure("large"), x)
+
+
+def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
+    made = figures.Figure("small")
+    a = made.slider("a", [1, 2, 3], start=2)
+    b = made.choice("b", ["x", "y"], start="y")
+    assert made.attribute("d", lambda b, a: f"{b}{a}&", b, a).endswith('d="y2&amp;"')
+    assert made.element("td", lambda a: f"<b>{a}</b>", a) == '<td data-moves="4" ><b>2</b></td>'
+    data = json.loads(made.data().decode().partition("=")[2])
+    (part,) = [part for part in data["parts"] if part["sets"] == "d"]
+    strides = dict(part["by"])  # by the number of the control
+    assert list(strides) == [b.number, a.number]
+    for i, j in np.ndindex(3, 2):
+        at = part["at"][i * strides[a.number] + j * strides[b.number]]
+        assert data["strings"][at] == f"{b.values[j]}{a.values[i]}&"

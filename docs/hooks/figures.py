@@ -1,0 +1,175 @@
+"""Figures that move: what a picture is at each position of its sliders, computed while the site is built.
+
+A script of docs/figures/ makes a Figure: its controls, and a picture whose parts depend on them. The
+page holds the picture as it is at first, which is all that is seen without JavaScript. Of the other
+positions each part is written as it will stand in the page, an attribute or a text, into a file that
+the page fetches when the figure comes near. There figure.js looks it up and sets it.
+"""
+
+import html
+import itertools
+import json
+import math
+import re
+import runpy
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from mkdocs.utils import get_relative_url
+from pair import ROOT
+from plot import MARKERS
+from run_here import hashed
+
+FOLDER = ROOT / "docs" / "figures"
+PLACE = "assets/figures/"  # in the site
+PLACEHOLDER = re.compile(r'<div id="figure-(\w+)"></div>')  # what build.py has put into a page
+SHARED = "figure.js", "figure.css"  # of all figures
+BUTTON = '<button type="button" class="figure-button">{}</button>'
+BACK, NEXT, PLAY = map(BUTTON.format, ("Back", "Next", "Play"))
+
+
+@dataclass
+class Control:
+    """A slider, or a choice: the values that it goes through, and where it is at first."""
+
+    number: int
+    values: Sequence[Any]
+    start: int
+
+
+class Figure:
+    """The controls of a figure, its picture as HTML, and the words below it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.controls: list[str] = []  # as HTML
+        self.picture = self.caption = ""
+        self._parts: list[dict[str, Any]] = []
+        self._strings: dict[str, int] = {}  # each once, and its number
+
+    def slider(
+        self,
+        label: str,
+        values: Sequence[Any],
+        start: Any,
+        text: Callable[[Any], str] = str,
+        steps: bool = False,
+    ) -> Control:
+        """A slider over some values; with `steps`, it has buttons, too, that go through them."""
+        control = Control(len(self.controls), values, list(values).index(start))
+        said = self.attribute("aria-valuetext", text, control)
+        name = f"{self.name}-{control.number}"
+        slider = (
+            f'<input type="range" id="{name}" min="0" max="{len(values) - 1}" '
+            f'value="{control.start}" autocomplete="off" data-control {said}>'
+        )
+        shown = self.element("output", text, control, attributes=f'for="{name}"')
+        if steps:
+            slider, shown = shown, f"<span data-player>{BACK}{slider}{NEXT}{PLAY}</span>"
+        self.controls.append(f'<label for="{name}">{label}</label>{slider}{shown}')
+        return control
+
+    def choice(self, label: str, values: Sequence[Any], start: Any) -> Control:
+        """A list to choose from."""
+        control = Control(len(self.controls), values, list(values).index(start))
+        name = f"{self.name}-{control.number}"
+        options = "".join(
+            f'<option value="{i}"{" selected" * (i == control.start)}>{value}</option>'
+            for i, value in enumerate(values)
+        )
+        select = f'<select id="{name}" autocomplete="off" data-control>{options}</select>'
+        shown = self.element("output", str, control, attributes=f'for="{name}"')
+        self.controls.append(f'<label for="{name}">{label}</label>{select}{shown}')
+        return control
+
+    def attribute(self, name: str, value: Callable[..., str], *controls: Control) -> str:
+        """An attribute of an element: `value` of the values of the controls.
+
+        Of an element, one attribute moves, or its content, in which nothing moves by itself.
+        """
+        number, start = self._part(name, value, controls)
+        return f'data-moves="{number}" {name}="{html.escape(start)}"'
+
+    def element(
+        self, tag: str, content: Callable[..., str], *controls: Control, attributes: str = ""
+    ) -> str:
+        """An element whose content moves, as HTML."""
+        number, start = self._part("", content, controls)
+        return f'<{tag} data-moves="{number}" {attributes}>{start}</{tag}>'
+
+    def _part(
+        self, sets: str, value: Callable[..., str], controls: Sequence[Control]
+    ) -> tuple[int, str]:
+        """The number of a new part, and what it is at first; it sets an attribute or the content."""
+        positions = list(itertools.product(*(control.values for control in controls)))
+        lengths = [len(control.values) for control in controls]
+        strides = [math.prod(lengths[i + 1 :]) for i in range(len(lengths))]
+        start = sum(c.start * stride for c, stride in zip(controls, strides, strict=True))
+        strings = [value(*position) for position in positions]
+        at = [self._strings.setdefault(string, len(self._strings)) for string in strings]
+        by = [[control.number, stride] for control, stride in zip(controls, strides, strict=True)]
+        self._parts.append({"sets": sets, "by": by, "at": at})
+        return len(self._parts) - 1, strings[start]
+
+    def data(self) -> bytes:
+        """The script that gives its own element all parts at all positions."""
+        strings = list(self._strings)
+        written = json.dumps(
+            {"strings": strings, "parts": self._parts}, separators=(",", ":"), ensure_ascii=False
+        )
+        return f"document.currentScript.data={written}\n".encode()
+
+
+@cache
+def figure(name: str) -> Figure:
+    """The figure that docs/figures/NAME.py makes."""
+    made: Figure = runpy.run_path(str(FOLDER / f"{name}.py"))["figure"]()
+    return made
+
+
+def names() -> list[str]:
+    """The names of all figures."""
+    return sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def files() -> dict[str, bytes]:
+    """{path in the site: content} of what the pages with figures need, all computed anew."""
+    figure.cache_clear()
+    made = {name: (FOLDER / name).read_bytes() for name in SHARED}
+    made |= {f"{name}.js": figure(name).data() for name in names()}
+    return {PLACE + hashed(name, content): content for name, content in made.items()}
+
+
+def with_figures(content: str, paths: Collection[str], url: str) -> str:
+    """The content of a page at a URL, with its figures in their places, numbered."""
+    numbers = itertools.count(1)
+    return PLACEHOLDER.sub(lambda found: markup(found[1], next(numbers), paths, url), content)
+
+
+def markup(name: str, number: int, paths: Collection[str], url: str) -> str:
+    """A figure, the `number`-th of the page at `url`, as HTML."""
+
+    def address(file: str) -> str:
+        stem, dot, suffix = file.rpartition(".")
+        start, end = f"{PLACE}{stem}-", dot + suffix
+        return get_relative_url(
+            next(path for path in paths if path.startswith(start) and path.endswith(end)), url
+        )
+
+    made = figure(name)
+    controls = "".join(f'<div class="figure-control">{one}</div>' for one in made.controls)
+    parts = [
+        f'<link rel="stylesheet" href="{address("figure.css")}">{MARKERS}' * (number == 1),
+        f'<figure class="figure" id="figure-{name}" data-src="{address(f"{name}.js")}">',
+        f'<div class="figure-controls" role="group" aria-label="Figure {number}" '
+        f"data-search-exclude>{controls}</div>",
+        '<p class="figure-note run-no-script" data-search-exclude>This figure moves: allow '
+        "the page JavaScript.</p>",
+        '<p class="figure-note" role="status" data-search-exclude></p>',
+        f'<div class="figure-picture" data-search-exclude>{made.picture}</div>',
+        f"<figcaption><strong>Figure {number}.</strong> {made.caption}</figcaption></figure>",
+        f'<script src="{address("figure.js")}" defer></script>' * (number == 1),
+    ]
+    return "".join(parts)
