@@ -149,11 +149,6 @@ def operand(value: float) -> str:
     return f"({number(value)})" if value < 0 else number(value)
 
 
-def climbing(text: str, maximize: bool) -> str:
-    """An equation or a line as it is with `maximize`."""
-    return text.replace("-}=", "+}=").replace("-=", "+=") if maximize else text
-
-
 def figure() -> Figure:
     """The figure with its sliders."""
     made, runs = Figure("adam"), Runs()
@@ -240,8 +235,8 @@ def figure() -> Figure:
     for line, text in zip(runs.lines["beta_1", 0.9]["noisy", 1], numbers, strict=True):
 
         def head(climbs: bool, line: Line = line) -> str:
-            formula = typeset.typeset(climbing(line.equation, climbs), True)
-            return f"{formula}<code>{climbing(line.code, climbs)}</code>"
+            equation = line.equation.replace("-}=", "+}=") if climbs else line.equation
+            return f"{typeset.typeset(equation, True)}<code>{line.code}</code>"
 
         equations += (
             f"<li>{made.element('div', head, maximize)}"
