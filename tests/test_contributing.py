@@ -25,7 +25,8 @@ WORDS = re.compile(
     r"|^```\w+\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-COPIED = [ROOT / folder for folder in ("simplegrad", "tests", "docs", "tutorials", ".vscode")]
+COPIED = [ROOT / folder for folder in ("simplegrad", "tests", "docs", "tutorials")]
+COPIED += [ROOT / ".devcontainer", ROOT / ".vscode"]
 COPIED += [path for path in ROOT.glob("[!.]*") if path.is_file()]
 
 # What knows of every rule, or of every public name

@@ -788,8 +788,8 @@ def test_another_format_is_refused_and_nothing_written(name, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def page(browser):
-    page = browser.new_page()
+def page(chromium):
+    page = chromium.new_page()
     yield page
     page.close()
 
