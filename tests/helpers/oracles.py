@@ -11,7 +11,7 @@ def central_differences(fn, arrays, number, weights, h=1e-6):
     for i in np.ndindex(x.shape):
         x_i = x[i]
         x[i] = x_i + h
-        above = fn(*arrays)
+        above = np.array(fn(*arrays))  # a copy: it may be a view of x
         x[i] = x_i - h
         below = fn(*arrays)
         x[i] = x_i
