@@ -11,11 +11,11 @@ def central_differences(fn, arrays, number, weights, h=1e-6):
     for i in np.ndindex(x.shape):
         x_i = x[i]
         x[i] = x_i + h
-        above = np.array(fn(*arrays))  # a copy: it may be a view of x
+        above = np.array(fn(*arrays))  # copies: they may be views of x
         x[i] = x_i - h
-        below = fn(*arrays)
+        below = np.array(fn(*arrays))
         x[i] = x_i
-        # Where x_i changes nothing, this is 0, however large it is there: sums would be rounded
+        # What x_i does not change is 0 here; in a difference of sums, it would round what it does
         gradient[i] = np.sum(weights * (above - below)) / (2 * h)
     return gradient
 
