@@ -71,14 +71,16 @@ class Steps:
             file.write(self._page())
 
     def _page(self) -> str:
+        from html import escape  # only when it is needed: it takes time to import
+
         style, script = _file("stepper.css"), _file("stepper.js")
-        # "</script>" in a text would end the script
-        data = json.dumps(with_markup(self.storyboard)).replace("</", "<\\/")
+        # "</script>" in a text would end the script, and "<!--<script>" would keep it from ending
+        data = json.dumps(with_markup(self.storyboard)).replace("<", "\\u003c")
         return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{self.call}, step by step</title>
+<title>{escape(self.call)}, step by step</title>
 <style>{style}</style>
 <body class="steps-page">
 <main><div class="steps"></div></main>
@@ -130,7 +132,8 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
         Tensor(6, shape=(), float32, rule=Mul)
         >>> steps.save("steps.html")  # doctest: +SKIP
     """
-    from simplegrad.tools.recorder import Recorder  # which costs time that few programs need
+    # which cost time that few programs need
+    from simplegrad.tools.recorder import Recorder, error_text
 
     if not callable(call):
         raise TypeError(
@@ -142,5 +145,5 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
     try:
         result = recorder.watch(call, args, kwargs)
     except Exception as raised:
-        error = f"{type(raised).__name__}: {raised}"
+        error = error_text(raised)
     return Steps(name_of(call), recorder, result, error)
