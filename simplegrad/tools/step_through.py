@@ -110,7 +110,8 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
     Each line of the call and of simplegrad is shown with the variables of that moment, its
     equation, the functions that wait for it, and the graph as far as it exists. Go on with into,
     over, out and back, or jump to a line or an equation. NumPy and other libraries are stepped
-    over. The first 5,000 steps are kept. A debugger such as pdb does not stop within the call.
+    over. The first 5,000 steps are kept. A debugger such as pdb does not stop within the call, but
+    at a `breakpoint()`, where the steps end.
 
     An error of the call is not raised: the steps end where it arose.
 
