@@ -125,9 +125,10 @@ sg.step_through(wrong)
 #   only its length is there.
 # - While a function waits for another, its variables are those of the moment in which it called, but for
 #   arrays and tensors that the other changes in place.
-# - The first 5,000 steps are kept, and the call goes on without being watched.
-# - A graph of more than 60 tensors is not drawn.
+# - The first 5,000 steps are kept. Then the call goes on without being watched, as fast as ever.
+# - A graph is not drawn if the call sees more than 60 tensors of graphs.
 # - The call takes some fifty times as long. Its results have the same bits.
-# - A debugger does not stop within the call, since Python has one trace function at a time.
+# - A debugger does not stop within the call, since Python has one trace function at a time. At a
+#   `breakpoint()` in the code it does, and from there on nothing is written down.
 #   [The debugger](debugger.md) of your editor goes further: it stops where you wish, and evaluates what
 #   you type.

@@ -11,7 +11,8 @@ from __future__ import annotations
 import linecache
 import os
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import islice
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
@@ -27,6 +28,7 @@ WHOLE = 64  # numbers of an array that are kept, all of them
 FIRST = 3  # of a larger one
 ENTRIES = 8  # of a list, a tuple, a set or a dict
 LARGEST_GRAPH = 60  # tensors, as in draw
+NO_ERRORS = StopIteration, StopAsyncIteration, GeneratorExit  # they end an iteration
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 TOOLS = os.path.dirname(__file__) + os.sep
@@ -131,12 +133,17 @@ def _size_of(base: Any) -> Keep:
     return lambda values, tensors: Entries(id(values), type(values), base.__len__(values), (), ())
 
 
-def _error(error: BaseException, tensors: dict[int, Tensor]) -> Any:
-    """Its text, for it holds the frames that it has passed, and those hold this recorder."""
+def error_text(error: BaseException) -> str:
+    """The type and the message of an error, or its type alone if the message raises one itself."""
     try:
-        return Text(f"{type(error).__name__}: {error}")
+        return f"{type(error).__name__}: {error}"
     except Exception:
-        return Other(type(error))
+        return type(error).__name__
+
+
+def _error(error: BaseException, tensors: dict[int, Tensor]) -> Text:
+    """Its text, for it holds the frames that it has passed, and those hold this recorder."""
+    return Text(error_text(error))
 
 
 class Keeping(dict[type, Keep]):
@@ -162,6 +169,14 @@ class Keeping(dict[type, Keep]):
 LISTS = list, tuple, set, frozenset
 KEEP = Keeping({dict: _dict, **{kind: _entries_of(kind) for kind in LISTS}})
 KEEP_WITHIN = Keeping({kind: _size_of(kind) for kind in (dict, *LISTS)})
+
+
+def kept_of(value: Any, tensors: dict[int, Tensor]) -> Any:
+    """What is kept of a value; its class alone where the table cannot have that."""
+    try:
+        return KEEP[type(value)](value, tensors)
+    except Exception:  # it has no hash, since its metaclass has an __eq__ of its own
+        return Other(type(value))
 
 
 # What is kept of a run
@@ -201,9 +216,12 @@ class Recorder(Tracer):
     Attributes:
         activations: The runs of functions, in the order in which they began.
         steps: The steps.
-        tensors: Those that were seen, and what they were computed from, by their index.
-        born: In which step each of them was seen first.
+        tensors: Results that were seen, and what they were computed from, by their index; none if
+            there are more than can be drawn, so that their arrays are not kept.
+        born: In which step each tensor was seen first.
+        is_large: Whether there are more.
         is_full: Whether the call went on after the last step that there is room for.
+        is_lost: Whether the call went on after its trace function was taken away.
     """
 
     def __init__(self) -> None:
@@ -211,15 +229,22 @@ class Recorder(Tracer):
         self.steps: list[Step] = []
         self.tensors: dict[int, Tensor] = {}
         self.born: dict[int, int] = {}
-        self.is_full = False
+        self.is_large = self.is_full = self.is_lost = False
         self._stack: list[tuple[FrameType, int]] = []  # the functions that are running
         self._gradients: dict[int, Any] = {}
-        self._has_graph = False
+
+    def watch(self, call: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
+        """What a call returns, with its steps written down."""
+        try:
+            return super().watch(call, args, kwargs)
+        finally:
+            self.is_lost = bool(self._stack)
+            self._stack.clear()  # else frames and recorder were a cycle
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Python enters a function."""
         code = frame.f_code
-        if self.is_full or not is_recorded(code.co_filename):
+        if not is_recorded(code.co_filename):
             return None
         above = self._stack[-1][1] if self._stack else -1
         first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
@@ -234,11 +259,12 @@ class Recorder(Tracer):
         if len(self.steps) == LIMIT:
             self.is_full = True
             self._stack.clear()
+            sys.settrace(None)  # the rest of the call is as fast as ever
             return None
         if event == "line":
             self.write(event, None)
         elif event == "exception":
-            if not issubclass(arg[0], StopIteration | GeneratorExit):  # which are no errors
+            if not issubclass(arg[0], NO_ERRORS):
                 self.write(event, arg[1])
         elif event == "return":
             last = self.steps[-1] if self.steps else None
@@ -251,20 +277,29 @@ class Recorder(Tracer):
         """A step: what the function that runs sees now."""
         frame, number = self._stack[-1]
         seen: dict[int, Tensor] = {}
-        variables = {name: KEEP[type(now)](now, seen) for name, now in variables_of(frame).items()}
-        came = None if event == "line" else KEEP[type(value)](value, seen)
+        now = variables_of(frame).items()
+        try:
+            variables = {name: KEEP[type(x)](x, seen) for name, x in now}
+        except Exception:  # that of one of them; most often there is none, and this is faster
+            variables = {name: kept_of(x, seen) for name, x in now}
+        came = None if event == "line" else kept_of(value, seen)
         gradients = self.remember(seen)
         self.steps.append(Step(number, frame.f_lineno, event, came, variables, gradients))
 
     def remember(self, seen: dict[int, Tensor]) -> dict[int, Any]:
-        """Adds tensors, and all that they were computed from; the gradients that have changed."""
-        new = [t for index, t in seen.items() if index not in self.tensors]
+        """Adds results, and all that they were computed from; the gradients that have changed."""
+        if self.is_large:
+            return {}
+        new = [t for index, t in seen.items() if index not in self.born]
         for t in new:  # it grows meanwhile
-            if t.index not in self.tensors:
-                self.tensors[t.index], self.born[t.index] = t, len(self.steps)
-                self._has_graph = self._has_graph or t.rule is not None
-                new += t.inputs
-        if not self._has_graph or len(self.tensors) > LARGEST_GRAPH:
+            self.born.setdefault(t.index, len(self.steps))
+            if t.rule is not None:
+                self.tensors |= {one.index: one for one in (t, *t.inputs)}
+                new += [one for one in t.inputs if one.index not in self.born]
+        if len(self.tensors) > LARGEST_GRAPH:
+            self.is_large = True
+            self.tensors.clear()
+        if not self.tensors:
             return {}
         grads: dict[int, np.ndarray] = {}  # on their way through the chain rule
         for frame, _ in self._stack:

@@ -71,14 +71,16 @@ class Steps:
             file.write(self._page())
 
     def _page(self) -> str:
+        from html import escape  # only when it is needed: it takes time to import
+
         style, script = _file("stepper.css"), _file("stepper.js")
-        # "</script>" in a text would end the script
-        data = json.dumps(with_markup(self.storyboard)).replace("</", "<\\/")
+        # "</script>" in a text would end the script, and "<!--<script>" would keep it from ending
+        data = json.dumps(with_markup(self.storyboard)).replace("<", "\\u003c")
         return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{self.call}, step by step</title>
+<title>{escape(self.call)}, step by step</title>
 <style>{style}</style>
 <body class="steps-page">
 <main><div class="steps"></div></main>
@@ -108,7 +110,8 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
     Each line of the call and of simplegrad is shown with the variables of that moment, its
     equation, the functions that wait for it, and the graph as far as it exists. Go on with into,
     over, out and back, or jump to a line or an equation. NumPy and other libraries are stepped
-    over. The first 5,000 steps are kept. A debugger such as pdb does not stop within the call.
+    over. The first 5,000 steps are kept. A debugger such as pdb does not stop within the call, but
+    at a `breakpoint()`, where the steps end.
 
     An error of the call is not raised: the steps end where it arose.
 
@@ -130,7 +133,8 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
         Tensor(6, shape=(), float32, rule=Mul)
         >>> steps.save("steps.html")  # doctest: +SKIP
     """
-    from simplegrad.tools.recorder import Recorder  # which costs time that few programs need
+    # which cost time that few programs need
+    from simplegrad.tools.recorder import Recorder, error_text
 
     if not callable(call):
         raise TypeError(
@@ -142,5 +146,5 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
     try:
         result = recorder.watch(call, args, kwargs)
     except Exception as raised:
-        error = f"{type(raised).__name__}: {raised}"
+        error = error_text(raised)
     return Steps(name_of(call), recorder, result, error)

@@ -179,7 +179,7 @@ window.simplegradSteps = (() => {
     })
     source.addEventListener("keydown", (event) => {
       const ran = [...source.querySelectorAll(".steps-ran")]
-      const index = ran.findIndex((one) => Number(one.dataset.line) === marked)
+      const index = ran.indexOf(source.querySelector(".steps-marked") ?? source.querySelector(".steps-here"))
       const next = { ArrowDown: index + 1, ArrowUp: index - 1 }[event.key]
       if (next !== undefined) mark(ran[Math.max(0, Math.min(next, ran.length - 1))])
       else if (event.key === "Enter" && marked) jumpTo(marked)
@@ -338,6 +338,8 @@ window.simplegradSteps = (() => {
       renderStack(step)
       renderVariables(step)
       if (board.graph.svg) renderGraph(step)
+      // Of the slider, its place is spoken: a sentence for each that it passes would be too much
+      said.setAttribute("aria-live", document.activeElement === slider ? "off" : "polite")
       said.textContent = sentence(step)
       said.classList.toggle("steps-exception", step.event === "exception")
       slider.value = at

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import math
 import os
 import textwrap
 from collections.abc import Mapping
@@ -30,9 +31,11 @@ from simplegrad.tools import draw
 from simplegrad.tools.equations import as_text, definition_of, statements_of
 from simplegrad.tools.folding import graph
 from simplegrad.tools.recorder import (
+    FIRST,
     LARGEST_GRAPH,
     LIMIT,
     PACKAGE,
+    WHOLE,
     Activation,
     Array,
     Entries,
@@ -45,6 +48,10 @@ from simplegrad.tools.trace import owner_of
 
 LETTERS = 120  # of a text
 GONE = -1
+LOST = (
+    "From here on, nothing was written down: a debugger took over, as at breakpoint(), or calls "
+    "were nested too deeply."
+)
 ROWS = "value", "grad"  # of a node
 
 
@@ -76,6 +83,8 @@ def storyboard_of(call: str, recorder: Recorder, end: str) -> dict[str, Any]:
         steps.append([step.activation, step.line, step.event, value, changes, rows])
     if recorder.is_full:
         end = f"These are the first {LIMIT:,} steps. The call went on: {end}"
+    elif recorder.is_lost:
+        end = f"{LOST} The call went on: {end}"
     return {
         "call": call,
         "end": end,
@@ -132,21 +141,23 @@ class Functions:
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
         self.equations: dict[str, int] = {}
-        self._numbers: dict[CodeType, int] = {}
+        self._numbers: dict[tuple[str, CodeType], int] = {}
 
     def number_of(self, one: Activation) -> int:
         """The number of a function among the entries."""
-        code = one.code
-        if code not in self._numbers:
-            self._numbers[code] = len(self.entries)
-            self.entries.append(self._entry(code, one.names, one.first))
-        return self._numbers[code]
+        key = one.code.co_filename, one.code  # equal codes may stand in two files
+        if key not in self._numbers:
+            self._numbers[key] = len(self.entries)
+            self.entries.append(self._entry(one.code, one.names, one.first))
+        return self._numbers[key]
 
     def _entry(self, code: CodeType, names: dict[str, Any], first: type) -> dict[str, Any]:
         owner = owner_of(code, first, names)
         lines = linecache.getlines(code.co_filename, names)
         start = 1 if code.co_name == "<module>" else code.co_firstlineno
-        source = lines if start == 1 else inspect.getblock(lines[start - 1 :])
+        block = lines if start == 1 else inspect.getblock(lines[start - 1 :])
+        last = max(line or start for *_, line in code.co_lines())  # a comprehension has no block
+        source = lines[start - 1 : max(start - 1 + len(block), last)]
         definition, _ = definition_of(code, names)
         equations: dict[str, int] = {}
         for node, computed in statements_of(definition, owner).items() if definition else ():
@@ -214,10 +225,11 @@ class Values:
                 return "module", kept.__name__
             case Text():
                 return "", cut(kept.text)
-            case _ if callable(kept):
-                return "", getattr(kept, "__qualname__", "") or kept.__name__
         try:
-            return "", cut(repr(kept))
+            if isinstance(kept, str | bytes) and len(kept) > LETTERS:
+                kept = kept[:LETTERS]  # of a text of megabytes, at every step
+            name = getattr(kept, "__qualname__", "") or getattr(kept, "__name__", "")
+            return "", cut(name or repr(kept))
         except Exception as error:  # of a class of its own
             return "", f"{type(kept).__name__} whose repr raises {type(error).__name__}"
 
@@ -241,7 +253,7 @@ class Values:
 
 
 def _type_of_tensor(kept: OfTensor) -> str:
-    return f"Tensor {kept.name + ' ' if kept.name else ''}{_type_of(kept.data)}"
+    return f"Tensor {f'{kept.name} ' if kept.name else ''}{_type_of(kept.data)}"
 
 
 def _type_of_list(kept: Entries) -> str:
@@ -259,8 +271,8 @@ def _type_of(kept: Array) -> str:
 
 def array_of(kept: Array) -> np.ndarray:
     """The array, or the first numbers of a large one."""
-    numbers = np.frombuffer(kept.numbers, kept.dtype)
-    return numbers.reshape(kept.shape) if numbers.size == np.prod(kept.shape) else numbers
+    shape = kept.shape if math.prod(kept.shape) <= WHOLE else (FIRST,)
+    return np.ndarray(shape, kept.dtype, kept.numbers)
 
 
 def array_text(kept: Array) -> str:
@@ -279,9 +291,8 @@ class Picture:
         tensors, self.born = recorder.tensors, recorder.born
         used = {t.index for c in tensors.values() for t in c.inputs}
         ends = [t for _, t in sorted(tensors.items()) if t.rule and t.index not in used]
-        self.size = len(tensors) if ends else 0
-        graphs = [graph(end) for end in ends] if self.size <= LARGEST_GRAPH else []
-        self.tensors: list[Tensor] = max(graphs, key=len, default=[])
+        self.is_large = recorder.is_large
+        self.tensors: list[Tensor] = max((graph(end) for end in ends), key=len, default=[])
         self.numbers = {t.index: number for number, t in enumerate(self.tensors)}
         self.shown: dict[tuple[int, str], str] = {}
         self.widest: dict[tuple[int, str], str] = {}
@@ -306,9 +317,11 @@ class Picture:
 
     def entry(self) -> dict[str, Any]:
         """The picture, or why there is none."""
+        if self.is_large:
+            many = f"The graph has more than {LARGEST_GRAPH} tensors, too many to follow"
+            return {"sentence": f"{many}; sg.draw folds them."}
         if not self.tensors:
-            size = f"The graph has {self.size} tensors, too many to follow; sg.draw folds them."
-            return {"sentence": size} if self.size else {}
+            return {}
         nodes = [
             node._replace(values=[*filter(None, (self.widest.get((i, x)) for x in ROWS))])
             for i, node in enumerate(draw.nodes_of(self.tensors, LARGEST_GRAPH))

@@ -323,8 +323,9 @@ def owner_of(code: CodeType, first: type, names: Mapping[str, Any]) -> type | No
         first: The class of its first argument.
         names: Its globals.
     """
-    classes = [*first.__mro__, *(thing for thing in names.values() if isinstance(thing, type))]
-    for c in classes:
+    # type() and not isinstance(), which asks the thing itself, and a proxy may raise an error
+    others = [thing for thing in names.values() if issubclass(type(thing), type)]
+    for c in (*first.__mro__, *others):
         function: Any = vars(c).get(code.co_name)
         if getattr(inspect.unwrap(function), "__code__", None) is code:
             return None if function is vars(functional).get(code.co_name) else c

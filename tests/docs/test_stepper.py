@@ -259,6 +259,21 @@ def test_steps_that_do_not_come_are_said_and_the_lines_stay(visit):
     assert "return a * b" in box.text_content()
 
 
+@pytest.fixture
+def saved(browser, tmp_path):
+    """The stepper of a call, in a page that was saved."""
+    page = browser.new_page()
+    page.set_default_timeout(MISSING * 1000)
+
+    def open_steps(call):
+        sg.step_through(call).save(tmp_path / "steps.html")
+        page.goto((tmp_path / "steps.html").as_uri())
+        return page.locator(".steps")
+
+    yield open_steps
+    page.close()
+
+
 def test_a_saved_page_works_from_a_folder_and_asks_nobody(browser, tmp_path):
     a, b = sg.Tensor(2.0, requires_grad=True), sg.Tensor(3.0)
     sg.step_through(lambda: (a * b).backward()).save(tmp_path / "steps.html")
@@ -276,6 +291,42 @@ def test_a_saved_page_works_from_a_folder_and_asks_nobody(browser, tmp_path):
     assert "ran no line that can be shown" in box.text_content()
     assert all(url.startswith("file:") for url in asked)
     page.close()
+
+
+def test_it_says_its_place_while_the_slider_moves_and_its_line_else(saved):
+    def spoken():
+        return box.get_by_role("status").get_attribute("aria-live")
+
+    box = saved(lambda: sg.Tensor(2.0) * 3.0)
+    slider = box.get_by_role("slider", name="Step")
+    slider.press("ArrowRight")
+    assert (spoken(), slider.get_attribute("aria-valuetext")[:6]) == ("off", "step 2")
+    press(box, "Into")
+    assert spoken() == "polite"
+
+
+def test_the_arrow_keys_begin_at_the_line_that_is_lit(saved):
+    def call():
+        a = 1
+        b = 2
+        return a + b
+
+    box = saved(call)
+    press(box, "Into")
+    here = int(box.locator(".steps-here").get_attribute("data-line"))
+    for key, away in ("ArrowDown", 1), ("ArrowUp", 0):
+        box.locator(".steps-source").press(key)
+        marked = box.locator(".steps-marked").get_attribute("data-line")
+        assert int(marked) == here + away
+
+
+def test_texts_are_texts(saved):
+    def call():
+        return "</script><!--<script><img src=x onerror=alert(1)>"
+
+    box = saved(call)
+    press(box, "Into")
+    assert variables(box)["returns"] == repr(call())
 
 
 def test_printed_the_step_is_on_paper(visit):

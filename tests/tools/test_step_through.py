@@ -1,11 +1,14 @@
 """`sg.step_through`: it shows what a debugger shows, at each line, and changes nothing."""
 
+import functools
 import gc
 import json
 import pdb
 import re
 import sys
+import weakref
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -192,7 +195,7 @@ def test_nothing_is_left_for_the_collector():
         gc.collect()
         gc.disable()
         try:
-            for make in (*CALLS.values(), lambda: raising):
+            for make in (*CALLS.values(), lambda: raising, lambda: untraced):
                 sg.step_through(make())._repr_html_()
             left = gc.collect()
         finally:
@@ -247,6 +250,107 @@ def test_it_keeps_5000_steps_and_then_a_sentence():
     assert steps.storyboard["end"].startswith("These are the first 5,000 steps. The call went on")
 
 
+def test_the_globals_may_be_anything():
+    call = FunctionType(raising.__code__, {"sg": sg, "posing": Posing()})
+    assert sg.step_through(call).storyboard["functions"][0]["name"] == "raising"
+
+
+def untraced():
+    before = 1
+    sys.settrace(None)  # as where breakpoint() has ended
+    after = 2
+    return before + after
+
+
+def test_that_another_took_its_place_is_said():
+    steps = sg.step_through(untraced)
+    assert (len(steps), steps.result) == (2, 3)
+    assert steps.storyboard["end"].startswith("From here on, nothing was written down")
+
+
+def test_after_the_last_step_the_call_is_not_watched():
+    def call():
+        for _ in range(recorder.LIMIT):
+            pass
+        return sys.gettrace()
+
+    before = sys.gettrace()
+    assert sg.step_through(call).result is None
+    assert sys.gettrace() is before
+
+
+def test_an_error_may_have_no_text():
+    def call():
+        raise HostileError
+
+    steps = sg.step_through(call)
+    assert steps.error == steps.storyboard["end"] == "HostileError"
+
+
+def test_the_end_of_an_iteration_is_no_error():
+    async def numbers():
+        yield 1
+
+    async def call():
+        return [k async for k in numbers()]
+
+    def run():
+        try:
+            call().send(None)
+        except StopIteration as end:
+            return end.value
+
+    steps = sg.step_through(run)
+    assert steps.result == [1]
+    assert "exception" not in {event for _, _, event, *_ in steps.storyboard["steps"]}
+
+
+# What is kept
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_the_tensors_of_a_long_call_are_not_kept(requires_grad):
+    made = []
+
+    def call(x):
+        for _ in range(recorder.LARGEST_GRAPH + 10):
+            x = x * 2.0
+            made.append(weakref.ref(x))
+
+    steps = sg.step_through(call, sg.Tensor(1.0, requires_grad=requires_grad))
+    assert len(steps) > 0
+    assert not any(one() for one in made)
+
+
+def test_a_line_that_runs_is_in_the_source_that_is_shown():
+    def call(numbers):
+        if numbers and all(
+            k > 0
+            and k < 9
+            for k in numbers
+            if k
+        ):  # fmt: skip
+            return True
+
+    board = sg.step_through(call, [1, 2]).storyboard
+    for activation, line, *_ in board["steps"]:
+        function = board["functions"][board["activations"][activation][0]]
+        assert 0 <= line - function["first"] < len(function["source"])
+
+
+def test_equal_functions_of_two_files_are_told_apart(tmp_path):
+    functions = []
+    for name in "one.py", "two.py":
+        (tmp_path / name).write_text(f"def f(x):\n    return x  # {name}\n", encoding="utf-8")
+        names = {}
+        exec(compile((tmp_path / name).read_text("utf-8"), tmp_path / name, "exec"), names)
+        functions.append(names["f"])
+
+    board = sg.step_through(lambda: [f(1) for f in functions]).storyboard
+    files = [one["file"] for one in board["functions"] if one["name"] == "f"]
+    assert files == ["one.py", "two.py"]
+
+
 def test_what_is_no_function_is_refused_with_the_corrected_call():
     with pytest.raises(TypeError, match=r"Write sg\.step_through\(opt\.step\), without"):
         sg.step_through(two_groups().step())
@@ -292,6 +396,30 @@ class HostileError(Exception):
     __str__ = __repr__ = Hostile.no
 
 
+class HostileText(str):
+    __repr__ = Hostile.no
+
+
+class WithoutHash(type):
+    __eq__ = Hostile.no
+
+
+class HostileClass(metaclass=WithoutHash):
+    pass
+
+
+class Posing:
+    """As a proxy of what is not there yet."""
+
+    __class__ = property(Hostile.no)
+
+
+def named(name):
+    t = sg.Tensor([1.0])
+    t.name = name
+    return t
+
+
 VALUES = {
     "a large array": (np.arange(100.0), "[0. 1. 2. …"),
     "an array of 64": (np.arange(64), str(np.arange(64))),
@@ -309,7 +437,15 @@ VALUES = {
     "a hostile list": (HostileList([1]), "1"),
     "a hostile number": (HostileNumber(1.5), "HostileNumber whose repr raises RuntimeError"),
     "a hostile array": (np.ones(2).view(HostileArray), "[1. 1.]"),
-    "a hostile error": (HostileError(), "HostileError object"),
+    "a hostile error": (HostileError(), "HostileError"),
+    "a hostile text": (HostileText("x" * 1000), "'" + "x" * 119 + " …"),
+    "a hostile class": (HostileClass(), "HostileClass object"),
+    "functions in a dict": (
+        {functools.partial(len): 1},
+        "functools.partial(<built-in function len>): 1",
+    ),
+    "a tensor without a usual name": ([named(3)], "Tensor 3 float32 (1,)"),
+    "no bytes": (np.zeros(2, "V0"), "[b'' b'']"),
 }
 
 
@@ -398,6 +534,17 @@ def test_the_page_is_one_file_that_asks_nobody(tmp_path):
     assert re.findall(r"https?://[^\s\"'\\]+", page.replace("http://www.w3.org/", "")) == []
     assert page.count("</script>") == 2
     assert len(page) < 150_000
+
+
+def test_no_text_changes_how_the_page_is_read(tmp_path):
+    def call():
+        return "<!--<script>"  # without its end, a script would go on after </script>
+
+    call.__qualname__ = "</title><script>"
+    sg.step_through(call).save(tmp_path / "steps.html")
+    page = (tmp_path / "steps.html").read_text(encoding="utf-8")
+    assert "<!--<" not in page
+    assert page.count("</title>") == 1
 
 
 def test_a_page_has_another_ending():
