@@ -549,6 +549,12 @@ def test_no_text_changes_how_the_page_is_read(tmp_path):
     assert page.count("</title>") == 1
 
 
+def test_the_equations_of_the_page_are_typeset_where_latex2mathml_is_installed():
+    pytest.importorskip("latex2mathml")
+    page = sg.step_through(two_groups().step)._page()
+    assert page.count('"markup": "\\u003cmath xmlns') == 5
+
+
 def test_a_page_has_another_ending():
     with pytest.raises(ValueError, match=r'Write steps\.save\("steps\.html"\)'):
         sg.step_through(a_product).save("steps.txt")
