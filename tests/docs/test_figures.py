@@ -11,6 +11,7 @@ import pytest
 import simplegrad as sg
 import simplegrad.optimizers as optim
 from simplegrad.tools.lines import rounded, text_of
+from tests.helpers.browsers import IN_BOTH
 from tests.helpers.limits import HANGING
 from tests.helpers.site import ROOT, check_with_axe
 
@@ -279,6 +280,7 @@ CHECKS = {
 }
 
 
+@IN_BOTH
 @each_figure
 def test_at_20_random_positions_a_figure_shows_the_numbers_of_simplegrad(visit, trouble, url, name):
     shown = figure(visit(url), name)
@@ -299,6 +301,7 @@ def check_moved(shown, name, before):
     CHECKS[name](shown, *now)
 
 
+@IN_BOTH
 @each_figure
 def test_a_figure_is_moved_by_keyboard_alone(visit, url, name):
     page = visit(url)
