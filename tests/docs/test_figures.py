@@ -280,7 +280,6 @@ CHECKS = {
 }
 
 
-@IN_BOTH
 @each_figure
 def test_at_20_random_positions_a_figure_shows_the_numbers_of_simplegrad(visit, trouble, url, name):
     shown = figure(visit(url), name)
