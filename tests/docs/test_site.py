@@ -107,6 +107,17 @@ def test_a_page_fits_a_phone_and_what_is_wider_scrolls_by_keyboard(visit, url):
         pytest.fail("\n".join(["not reached by Tab:", *out_of_reach]), pytrace=False)
 
 
+# In letters of average width, about half as wide as high
+LONGEST_LINE = """Math.max(...[...document.querySelectorAll("article :is(p, li)")]
+  .filter(element => !element.querySelector("img, pre"))
+  .map(element => 2 * element.clientWidth / parseFloat(getComputedStyle(element).fontSize)))"""
+
+
+@pages([*KINDS, "404.html"])
+def test_a_line_of_text_is_short_enough_to_read(visit, url):
+    assert visit(url, viewport={"width": 1400, "height": 1000}).evaluate(LONGEST_LINE) <= 90
+
+
 # Mathematics
 
 
