@@ -118,6 +118,29 @@ def test_a_line_of_text_is_short_enough_to_read(visit, url):
     assert visit(url, viewport={"width": 1400, "height": 1000}).evaluate(LONGEST_LINE) <= 90
 
 
+# Smaller than the 24 pixels of WCAG 2.2
+SMALL = """[...document.querySelectorAll("article :is(button, summary, .md-button), .md-footer a")]
+  .filter(element => element.checkVisibility({visibilityProperty: true}))
+  .filter(element => {
+    const {width, height} = element.getBoundingClientRect()
+    return Math.min(width, height) < 24
+  }).map(element => element.outerHTML)"""
+
+
+@pages([*KINDS, "exercises/adam/", "step-through/"])
+def test_what_one_presses_is_large_enough_for_a_finger(visit, url):
+    page = visit(url, viewport=PHONE)
+    assert page.locator(".md-footer a").count() > 0
+    assert page.evaluate(SMALL) == []
+
+
+def test_the_buttons_of_home_are_apart_on_a_phone(visit):
+    first, second = (
+        button.bounding_box() for button in visit("", viewport=PHONE).locator(".md-button").all()
+    )
+    assert second["y"] - (first["y"] + first["height"]) >= 8
+
+
 # Mathematics
 
 
