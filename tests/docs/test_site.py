@@ -141,6 +141,17 @@ def test_the_buttons_of_home_are_apart_on_a_phone(visit):
     assert second["y"] - (first["y"] + first["height"]) >= 8
 
 
+CUT_SIGNATURES = """[...document.querySelectorAll(".doc-signature code")]
+  .filter(code => code.scrollWidth > code.clientWidth + 1).map(code => code.textContent)"""
+
+
+@pages(["api/functions/", "api/optimizers/"])
+def test_signatures_are_whole_on_a_phone(visit, url):
+    page = visit(url, viewport=PHONE)
+    assert page.locator(".doc-signature code").count() > 0
+    assert page.evaluate(CUT_SIGNATURES) == []
+
+
 # Mathematics
 
 
