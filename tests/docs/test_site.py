@@ -3,6 +3,7 @@
 Where something is missing that this needs, the tests are skipped; with REQUIRE_BROWSER=1 they fail.
 """
 
+import io
 import json
 import os
 import re
@@ -203,9 +204,18 @@ def check_pictures(page, scheme):
 
 
 @in_both_schemes
-@pages(["", ADAM])
+@pages(["", ADAM, "tutorials/"])
 def test_each_picture_is_seen_in_the_colours_of_the_page(visit, url, scheme):
     check_pictures(visit(url, color_scheme=scheme), scheme)
+
+
+def test_a_picture_drawn_for_paper_is_no_slab_in_the_dark(visit):
+    Image = pytest.importorskip("PIL.Image", reason="it comes with Matplotlib")
+    page = visit("benchmarks/", color_scheme="dark", viewport={"width": 1280, "height": 3000})
+    picture = page.locator("img.on-paper")
+    background = picture.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    corner = Image.open(io.BytesIO(picture.screenshot())).convert("RGB").getpixel((3, 3))
+    assert corner == tuple(map(int, re.findall(r"\d+", background)))
 
 
 # Search
