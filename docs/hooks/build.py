@@ -4,6 +4,7 @@ import posixpath
 import re
 from pathlib import Path
 
+import chapters
 import elsewhere
 import equation_page
 import figures
@@ -22,6 +23,7 @@ from simplegrad import fast, nn, optimizers
 
 DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
+CHAPTERS = "<!-- chapters -->"
 FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
 CODE = re.compile(  # and headings, which are no place for links
@@ -95,7 +97,10 @@ def katex_style() -> dict[str, str | bytes]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Equations and figures where a page asks for them, and links from names to the API."""
+    """Equations, figures and chapters where a page asks for them, and links to the API."""
+    if CHAPTERS in markdown:
+        paths = {file.src_uri for file in files}
+        markdown = markdown.replace(CHAPTERS, chapters.markdown(paths))
     markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
     markdown = FIGURE.sub(r'<div id="figure-\1"></div>', markdown)  # what a link can lead to
     return markdown if page.url.startswith("api/") else with_links(markdown)

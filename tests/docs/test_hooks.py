@@ -29,6 +29,7 @@ for package in "mkdocs", "jupytext", "nbclient":
     pytest.importorskip(package, reason=f'{package} is missing: pip install -e ".[docs]"')
 
 import build  # noqa: E402, these are beside what builds the site
+import chapters  # noqa: E402
 import elsewhere  # noqa: E402
 import equation_page  # noqa: E402
 import figures  # noqa: E402
@@ -536,3 +537,18 @@ def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
     for i, j in np.ndindex(3, 2):
         at = part["at"][i * strides[a.number] + j * strides[b.number]]
         assert data["strings"][at] == f"{b.values[j]}{a.values[i]}&"
+
+
+# The index of the tutorials
+
+
+def test_the_index_says_of_each_chapter_what_the_chapter_says():
+    written = chapters.markdown({"tutorials/02_gradients_6_light.svg"})
+    entries = written.split("</div>")[:-1]
+    for script, entry in zip(pair.scripts(), entries, strict=True):
+        first = script.read_text("utf-8").partition("\n\n")[0]
+        assert f"]({script.stem}.md)" in entry
+        assert re.findall(r"\d+ minutes", entry) == re.findall(r"\d+ minutes", first)
+        before = re.findall(r"\((\w+)\.ipynb\)", first)
+        assert re.findall(r"\((\w+)\.md\)", entry) == [script.stem, *before]
+    assert ["![" in entry for entry in entries] == [n == 1 for n in range(len(entries))]
