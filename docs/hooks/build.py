@@ -119,7 +119,7 @@ def with_links(markdown: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Tables that scroll by keyboard, figures that move, cells that run.
+    """Tables that scroll by keyboard, figures, cells that run.
 
     A picture without its text stops the build.
     """
@@ -131,8 +131,7 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     for file in re.findall(r'data-steps="([^"]+)"', content):
         url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)
         content = content.replace(f'data-steps="{file}"', f'data-steps="{url}"')
-    if figures.PLACEHOLDER.search(content):
-        content = figures.with_figures(content, [file.src_uri for file in files], page.url)
+    content = figures.with_figures(content, [file.src_uri for file in files], page.url)
     if run_here.FIRST_CELL in content:
         content = run_here.with_script(content, [file.src_uri for file in files], page.url)
     return content

@@ -524,6 +524,22 @@ def test_the_player_refuses_a_graph_that_is_too_large():
         figure_of("backward")["play"](figures.Figure("large"), x)
 
 
+def test_the_figures_of_a_page_are_numbered_in_their_order_and_have_captions():
+    picture = '<p><img alt="A line from 1.5. It falls." class="cell-out" src="a.svg" /></p>'
+    content = f'{picture}<p>Text.</p><div id="figure-valley"></div>{picture}'
+    paths = [f"assets/figures/{name}" for name in ("figure-1.css", "figure-1.js", "valley-1.js")]
+    made = figures.with_figures(content, paths, "")
+    assert re.findall(r'<figure class="\w+" id="([\w-]+)"', made) == [
+        "figure-1",
+        "figure-valley",
+        "figure-3",
+    ]
+    for number in 1, 3:
+        assert f"<strong>Figure {number}.</strong> A line from 1.5.<a" in made
+    assert "<strong>Figure 2.</strong> Four optimizers" in made
+    assert made.count('figure-1.js" defer') == made.count("figure-1.css") == 1
+
+
 def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
     made = figures.Figure("small")
     a = made.slider("a", [1, 2, 3], start=2)
