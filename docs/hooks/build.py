@@ -23,6 +23,7 @@ from simplegrad import fast, nn, optimizers
 
 DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
+CLONE = "<!-- clone -->"
 CHAPTERS = "<!-- chapters -->"
 FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
@@ -97,7 +98,8 @@ def katex_style() -> dict[str, str | bytes]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Equations, figures and chapters where a page asks for them, and links to the API."""
+    """What a page asks for, such as equations and figures, and links from names to the API."""
+    markdown = markdown.replace(CLONE, elsewhere.clone())
     if CHAPTERS in markdown:
         paths = {file.src_uri for file in files}
         markdown = markdown.replace(CHAPTERS, chapters.markdown(paths))

@@ -455,6 +455,11 @@ def test_a_tutorial_offers_its_script_and_its_notebook(site, url):
     assert title["cell_type"] == "markdown"
 
 
+def test_the_page_on_installing_says_how_to_get_a_clone(site):
+    html = (site / "install" / "index.html").read_text("utf-8")
+    assert f"git clone https://github.com/{REPOSITORY}" in re.sub(r"<[^>]*>", "", html)
+
+
 def test_the_page_of_a_known_repository_leads_to_it_and_to_colab(site):
     html = (site / ADAM / "index.html").read_text("utf-8")
     colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/notebooks/tutorials/"
