@@ -133,9 +133,10 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     for file in re.findall(r'data-steps="([^"]+)"', content):
         url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)
         content = content.replace(f'data-steps="{file}"', f'data-steps="{url}"')
-    content = figures.with_figures(content, [file.src_uri for file in files], page.url)
+    paths = [file.src_uri for file in files]
+    content = figures.with_figures(content, paths, page.url)
     if run_here.FIRST_CELL in content:
-        content = run_here.with_script(content, [file.src_uri for file in files], page.url)
+        content = run_here.with_script(content, paths, page.url)
     return content
 
 

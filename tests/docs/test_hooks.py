@@ -159,11 +159,11 @@ def test_a_wrong_cell_stops_the_build_with_file_and_line(tmp_path, monkeypatch, 
 @pytest.mark.parametrize("alt", ["", 'alt="" '], ids=["none", "empty"])
 def test_a_picture_of_a_markdown_page_needs_its_text(alt):
     file = {"abs_src_path": str(ROOT / "docs" / "benchmarks.md"), "src_uri": "benchmarks.md"}
-    page = SimpleNamespace(file=SimpleNamespace(**file))
+    page = SimpleNamespace(file=SimpleNamespace(**file), url="benchmarks/")
     image = '<img alt="Bars" src="../benchmarks/fast.png">'
-    assert build.on_page_content(image, page, None, None) == image
+    assert build.on_page_content(image, page, None, []) == image
     with pytest.raises(PluginError, match=r"^docs/benchmarks.md:\d+: a picture needs a text"):
-        build.on_page_content(image.replace('alt="Bars" ', alt), page, None, None)
+        build.on_page_content(image.replace('alt="Bars" ', alt), page, None, [])
 
 
 def test_an_exercise_is_not_run_its_check_is_marked_and_its_hints_are_folds(tmp_path):
