@@ -362,8 +362,8 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 # blob:` (the second is for the menu and the colours), `worker-src 'self'` and `img-src 'self' data: blob:`.
 #
 # With `--strict`, a broken link or a cell that fails stops the build. `SITE_URL` is the address where the site
-# will stand. With `GITHUB_REPOSITORY=owner/name`, the pages link to that repository, their notebooks
-# install simplegrad from it, and `bash .ci/notebooks` puts them on its branch for Colab.
+# will stand. With `GITHUB_REPOSITORY=owner/name`, the pages link to that repository and say how to clone it,
+# their notebooks install simplegrad from it, and `bash .ci/notebooks` puts them on its branch for Colab.
 #
 # ## Cite it
 #

@@ -280,7 +280,7 @@ for t in (2, 10, 1000):
 # square. In every step, they are weighted averages whose weights add up to 1: `np.average` divides
 # by their sum, and that is what the correction does.
 
-# %% alt="Two panels from step 1. On the left, over 50 steps, the corrected first moment starts at the first gradient, comes near to the dotted line of the expected gradient within 5 steps, and wavers below it. The one that is not corrected starts near 0, lies far below, and joins it after 25 steps. On the right, over 5,000 steps on a logarithmic axis, the corrected second moment is at the dotted line after 40 steps. The other one takes all of the 5,000." jupyter={"source_hidden": true}
+# %% alt="The corrected moments and those that are not, from step 1. On the left, over 50 steps, the corrected first moment starts at the first gradient, comes near to the dotted line of the expected gradient within 5 steps, and wavers below it. The one that is not corrected starts near 0, lies far below, and joins it after 25 steps. On the right, over 5,000 steps on a logarithmic axis, the corrected second moment is at the dotted line after 40 steps. The other one takes all of the 5,000." jupyter={"source_hidden": true}
 figure, panels = plt.subplots(1, 2, figsize=(6.5, 3.4), layout="constrained")
 steps = np.arange(1, T + 1)
 panels[0].plot(steps[:50], ms[:50, 0], "C1s--", markersize=3, label="$m_t$")
@@ -327,7 +327,7 @@ print(f"{T:,} steps by hand and by optim.Adam: equal to the last bit")
 # These are all five equations. The first step is $lr$ long for each weight, against the sign of its
 # gradient. Look at the others, in units of $lr$.
 
-# %% alt="Two panels over 150 steps. Above are the gradients of three weights: those of the steady weight are around 0.05, those of the noisy one jump between 0.05 and -0.28, and those of the rare one cannot be told from 0. Below are the steps of Adam in units of the learning rate: all three begin at 1 or -1 and have the same order of size. Those of the steady weight stay near -1, those of the noisy one are between 0.1 and 0.8 after that, those of the rare one between -0.9 and 0." jupyter={"source_hidden": true}
+# %% alt="The gradients of three weights, and the steps of Adam, over 150 steps. Above are the gradients of three weights: those of the steady weight are around 0.05, those of the noisy one jump between 0.05 and -0.28, and those of the rare one cannot be told from 0. Below are the steps of Adam in units of the learning rate: all three begin at 1 or -1 and have the same order of size. Those of the steady weight stay near -1, those of the noisy one are between 0.1 and 0.8 after that, those of the rare one between -0.9 and 0." jupyter={"source_hidden": true}
 figure, panels = plt.subplots(2, 1, figsize=(6.5, 4.6), sharex=True, layout="constrained")
 changes = np.diff(thetas, axis=0, prepend=0) / lr
 steps = np.arange(1, 151)

@@ -4,6 +4,7 @@ import posixpath
 import re
 from pathlib import Path
 
+import chapters
 import elsewhere
 import equation_page
 import figures
@@ -22,6 +23,8 @@ from simplegrad import fast, nn, optimizers
 
 DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
+CLONE = "<!-- clone -->"
+CHAPTERS = "<!-- chapters -->"
 FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
 CODE = re.compile(  # and headings, which are no place for links
@@ -95,7 +98,11 @@ def katex_style() -> dict[str, str | bytes]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Equations and figures where a page asks for them, and links from names to the API."""
+    """What a page asks for, such as equations and figures, and links from names to the API."""
+    markdown = markdown.replace(CLONE, elsewhere.clone())
+    if CHAPTERS in markdown:
+        paths = {file.src_uri for file in files}
+        markdown = markdown.replace(CHAPTERS, chapters.markdown(paths))
     markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
     markdown = FIGURE.sub(r'<div id="figure-\1"></div>', markdown)  # what a link can lead to
     return markdown if page.url.startswith("api/") else with_links(markdown)
@@ -114,7 +121,7 @@ def with_links(markdown: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Tables that scroll by keyboard, figures that move, cells that run.
+    """Tables that scroll by keyboard, figures, cells that run.
 
     A picture without its text stops the build.
     """
@@ -126,10 +133,10 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     for file in re.findall(r'data-steps="([^"]+)"', content):
         url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)
         content = content.replace(f'data-steps="{file}"', f'data-steps="{url}"')
-    if figures.PLACEHOLDER.search(content):
-        content = figures.with_figures(content, [file.src_uri for file in files], page.url)
+    paths = [file.src_uri for file in files]
+    content = figures.with_figures(content, paths, page.url)
     if run_here.FIRST_CELL in content:
-        content = run_here.with_script(content, [file.src_uri for file in files], page.url)
+        content = run_here.with_script(content, paths, page.url)
     return content
 
 

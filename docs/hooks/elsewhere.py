@@ -47,6 +47,15 @@ def repository() -> str:
     return f"{os.environ.get('GITHUB_SERVER_URL', GITHUB)}/{name}" if name else ""
 
 
+def clone() -> str:
+    """How to get a clone, as Markdown; nothing where the build does not know the repository."""
+    address = repository()
+    if not address:
+        return ""
+    name = address.rpartition("/")[2]
+    return f"This gets a clone of the repository:\n\n```sh\ngit clone {address}\ncd {name}\n```"
+
+
 def files(path: str, script: str, site_url: str | None) -> dict[str, str]:
     """{path in the site: text} of the script and the notebook of the page at a path."""
     return {f"{path}.py": script, f"{path}.ipynb": notebook(path, script, site_url)}

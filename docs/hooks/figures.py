@@ -1,4 +1,6 @@
-"""Figures that move: what a picture is at each position of its sliders, computed while the site is built.
+"""The figures of a page: numbered, with captions, and those that move.
+
+What a picture that moves is at each position of its sliders is computed while the site is built.
 
 A script of docs/figures/ makes a Figure: its controls, and a picture whose parts depend on them. The
 page holds the picture as it is at first, which is all that is seen without JavaScript. Of the other
@@ -25,6 +27,7 @@ from run_here import hashed
 FOLDER = ROOT / "docs" / "figures"
 PLACE = "assets/figures/"  # in the site
 PLACEHOLDER = re.compile(r'<div id="figure-(\w+)"></div>')  # what build.py has put into a page
+STILL = re.compile(r'<p>((?:<img [^>]*class="cell-out"[^>]*>\s*)+)</p>')  # what a cell has drawn
 SHARED = "figure.js", "figure.css"  # of all figures
 BUTTON = '<button type="button" class="figure-button">{}</button>'
 BACK, NEXT, PLAY = map(BUTTON.format, ("Back", "Next", "Play"))
@@ -145,11 +148,34 @@ def files() -> dict[str, bytes]:
 def with_figures(content: str, paths: Collection[str], url: str) -> str:
     """The content of a page at a URL, with its figures in their places, numbered."""
     numbers = itertools.count(1)
-    return PLACEHOLDER.sub(lambda found: markup(found[1], next(numbers), paths, url), content)
+    first = PLACEHOLDER.search(content)
+
+    def numbered(found: re.Match[str]) -> str:
+        name, pictures = found.groups()
+        number = next(numbers)
+        if pictures:
+            return still(pictures, number)
+        return markup(name, number, found.start() == first.start(), paths, url)
+
+    return re.sub(f"{PLACEHOLDER.pattern}|{STILL.pattern}", numbered, content)
 
 
-def markup(name: str, number: int, paths: Collection[str], url: str) -> str:
-    """A figure, the `number`-th of the page at `url`, as HTML."""
+def still(pictures: str, number: int) -> str:
+    """What a cell has drawn; the first sentence of its text alternative is its caption."""
+    anchor = f"figure-{number}"
+    words = re.findall(r'\balt="(.*?[.])[ "]', pictures)[0]
+    caption = caption_of(anchor, number, words)
+    return f'<figure class="still" id="{anchor}">{pictures}{caption}</figure>'
+
+
+def caption_of(anchor: str, number: int, words: str) -> str:
+    """The number of a figure, what is said of it, and a link to it."""
+    link = f'<a class="headerlink" href="#{anchor}" title="Permanent link">&para;</a>'
+    return f"<figcaption><strong>Figure {number}.</strong> {words}{link}</figcaption>"
+
+
+def markup(name: str, number: int, first: bool, paths: Collection[str], url: str) -> str:
+    """A figure that moves, the `number`-th of the page at `url`, as HTML; the first brings the style."""
 
     def address(file: str) -> str:
         stem, dot, suffix = file.rpartition(".")
@@ -158,18 +184,18 @@ def markup(name: str, number: int, paths: Collection[str], url: str) -> str:
             next(path for path in paths if path.startswith(start) and path.endswith(end)), url
         )
 
-    made = figure(name)
+    made, anchor = figure(name), f"figure-{name}"
     controls = "".join(f'<div class="figure-control">{one}</div>' for one in made.controls)
     parts = [
-        f'<link rel="stylesheet" href="{address("figure.css")}">{MARKERS}' * (number == 1),
-        f'<figure class="figure" id="figure-{name}" data-src="{address(f"{name}.js")}">',
+        f'<link rel="stylesheet" href="{address("figure.css")}">{MARKERS}' * first,
+        f'<figure class="figure" id="{anchor}" data-src="{address(f"{name}.js")}">',
         f'<div class="figure-controls" role="group" aria-label="Figure {number}" '
         f"data-search-exclude>{controls}</div>",
         '<p class="figure-note run-no-script" data-search-exclude>This figure moves: allow '
         "the page JavaScript.</p>",
         '<p class="figure-note" role="status" data-search-exclude></p>',
         f'<div class="figure-picture" data-search-exclude>{made.picture}</div>',
-        f"<figcaption><strong>Figure {number}.</strong> {made.caption}</figcaption></figure>",
-        f'<script src="{address("figure.js")}" defer></script>' * (number == 1),
+        f"{caption_of(anchor, number, made.caption)}</figure>",
+        f'<script src="{address("figure.js")}" defer></script>' * first,
     ]
     return "".join(parts)

@@ -342,24 +342,25 @@
 
   function showPicture(cell, svg, ink) {
     cell.text = undefined
-    const number = cell.live.querySelectorAll("p").length
-    const built = cell.built.flatMap((one) => [...one.querySelectorAll("img")])
-    const unchanged = textOf(cell) === cell.original
-    const alt = (unchanged && built[2 * number]?.alt) || "A picture that this cell has drawn"
+    const number = cell.live.querySelectorAll("figure").length
+    const built = textOf(cell) === cell.original ? cell.built.filter((one) => one.tagName === "FIGURE") : []
+    const alt = built[number]?.querySelector("img").alt ?? "A picture that this cell has drawn"
     const dark = Object.entries(ink).reduce((text, [from, to]) => text.replaceAll(from, to), svg)
     const root = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement
     const pixels = (side) => {
       const size = root.getAttribute(side) ?? ""
       return Math.round(parseFloat(size) * (size.endsWith("pt") ? 4 / 3 : 1)) || undefined
     }
-    const paragraph = element("p", {})
+    const figure = element("figure", { className: "still", id: built[number]?.id ?? "" })
     for (const [scheme, text] of Object.entries({ light: svg, dark })) {
       const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
       const picture = element("img", { className: "cell-out", alt, src: `${url}#only-${scheme}` })
       for (const side of ["width", "height"]) if (pixels(side)) picture[side] = pixels(side)
-      paragraph.append(picture)
+      figure.append(picture)
     }
-    cell.live.append(paragraph)
+    const caption = built[number]?.querySelector("figcaption")
+    if (caption) figure.append(caption.cloneNode(true))
+    cell.live.append(figure)
   }
 
   async function showLiveSteps(cell, board) {

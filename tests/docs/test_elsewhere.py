@@ -210,6 +210,19 @@ def test_colab_is_not_offered_what_it_does_not_reach(monkeypatch):
     assert "git+https://git.example.edu/owner/name" in elsewhere.first_cell()
 
 
+# The clone
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_known_repository_can_be_cloned():
+    assert "\ngit clone https://github.com/owner/name\ncd name\n" in elsewhere.clone()
+
+
+def test_where_the_build_knows_no_repository_nothing_is_said_of_cloning_it(monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert elsewhere.clone() == ""
+
+
 # The branch
 
 ON_BRANCH = {"tutorials/06_adam.ipynb": "{}", "exercises/a b.ipynb": "[]"}

@@ -29,6 +29,7 @@ for package in "mkdocs", "jupytext", "nbclient":
     pytest.importorskip(package, reason=f'{package} is missing: pip install -e ".[docs]"')
 
 import build  # noqa: E402, these are beside what builds the site
+import chapters  # noqa: E402
 import elsewhere  # noqa: E402
 import equation_page  # noqa: E402
 import figures  # noqa: E402
@@ -158,11 +159,11 @@ def test_a_wrong_cell_stops_the_build_with_file_and_line(tmp_path, monkeypatch, 
 @pytest.mark.parametrize("alt", ["", 'alt="" '], ids=["none", "empty"])
 def test_a_picture_of_a_markdown_page_needs_its_text(alt):
     file = {"abs_src_path": str(ROOT / "docs" / "benchmarks.md"), "src_uri": "benchmarks.md"}
-    page = SimpleNamespace(file=SimpleNamespace(**file))
+    page = SimpleNamespace(file=SimpleNamespace(**file), url="benchmarks/")
     image = '<img alt="Bars" src="../benchmarks/fast.png">'
-    assert build.on_page_content(image, page, None, None) == image
+    assert build.on_page_content(image, page, None, []) == image
     with pytest.raises(PluginError, match=r"^docs/benchmarks.md:\d+: a picture needs a text"):
-        build.on_page_content(image.replace('alt="Bars" ', alt), page, None, None)
+        build.on_page_content(image.replace('alt="Bars" ', alt), page, None, [])
 
 
 def test_an_exercise_is_not_run_its_check_is_marked_and_its_hints_are_folds(tmp_path):
@@ -523,6 +524,22 @@ def test_the_player_refuses_a_graph_that_is_too_large():
         figure_of("backward")["play"](figures.Figure("large"), x)
 
 
+def test_the_figures_of_a_page_are_numbered_in_their_order_and_have_captions():
+    picture = '<p><img alt="A line from 1.5. It falls." class="cell-out" src="a.svg" /></p>'
+    content = f'{picture}<p>Text.</p><div id="figure-valley"></div>{picture}'
+    paths = [f"assets/figures/{name}" for name in ("figure-1.css", "figure-1.js", "valley-1.js")]
+    made = figures.with_figures(content, paths, "")
+    assert re.findall(r'<figure class="\w+" id="([\w-]+)"', made) == [
+        "figure-1",
+        "figure-valley",
+        "figure-3",
+    ]
+    for number in 1, 3:
+        assert f"<strong>Figure {number}.</strong> A line from 1.5.<a" in made
+    assert "<strong>Figure 2.</strong> Four optimizers" in made
+    assert made.count('figure-1.js" defer') == made.count("figure-1.css") == 1
+
+
 def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
     made = figures.Figure("small")
     a = made.slider("a", [1, 2, 3], start=2)
@@ -536,3 +553,18 @@ def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
     for i, j in np.ndindex(3, 2):
         at = part["at"][i * strides[a.number] + j * strides[b.number]]
         assert data["strings"][at] == f"{b.values[j]}{a.values[i]}&"
+
+
+# The index of the tutorials
+
+
+def test_the_index_says_of_each_chapter_what_the_chapter_says():
+    written = chapters.markdown({"tutorials/02_gradients_6_light.svg"})
+    entries = written.split("</div>")[:-1]
+    for script, entry in zip(pair.scripts(), entries, strict=True):
+        first = script.read_text("utf-8").partition("\n\n")[0]
+        assert f"]({script.stem}.md)" in entry
+        assert re.findall(r"\d+ minutes", entry) == re.findall(r"\d+ minutes", first)
+        before = re.findall(r"\((\w+)\.ipynb\)", first)
+        assert re.findall(r"\((\w+)\.md\)", entry) == [script.stem, *before]
+    assert ["![" in entry for entry in entries] == [n == 1 for n in range(len(entries))]

@@ -103,6 +103,7 @@ OUTPUTS = """() => {
     steps: cell.querySelectorAll(".steps").length,
     error: Boolean(cell.querySelector(".cell-error")),
     pictures: [...cell.querySelectorAll("img.cell-out")].map(picture => picture.alt),
+    captions: [...cell.querySelectorAll("figcaption")].map(caption => caption.textContent),
   }))
 }"""
 
@@ -120,6 +121,7 @@ def test_all_cells_of_a_page_run_in_order_and_show_what_was_built(visit, trouble
         if not was["runs"]:
             continue
         assert now["pictures"] == was["pictures"], number
+        assert now["captions"] == was["captions"], number
         assert now["error"] == was["error"], (number, now["texts"])
         assert now["steps"] == was["steps"], number
         is_chaotic = any(was["code"].startswith(start) for start in CHAOTIC.get(name, []))

@@ -3,6 +3,7 @@
 Where something is missing that this needs, the tests are skipped; with REQUIRE_BROWSER=1 they fail.
 """
 
+import io
 import json
 import os
 import re
@@ -107,6 +108,51 @@ def test_a_page_fits_a_phone_and_what_is_wider_scrolls_by_keyboard(visit, url):
         pytest.fail("\n".join(["not reached by Tab:", *out_of_reach]), pytrace=False)
 
 
+# In letters of average width, about half as wide as high
+LONGEST_LINE = """Math.max(...[...document.querySelectorAll("article :is(p, li)")]
+  .filter(element => !element.querySelector("img, pre"))
+  .map(element => 2 * element.clientWidth / parseFloat(getComputedStyle(element).fontSize)))"""
+
+
+@pages([*KINDS, "404.html"])
+def test_a_line_of_text_is_short_enough_to_read(visit, url):
+    assert visit(url, viewport={"width": 1400, "height": 1000}).evaluate(LONGEST_LINE) <= 90
+
+
+# Smaller than the 24 pixels of WCAG 2.2
+SMALL = """[...document.querySelectorAll("article :is(button, summary, .md-button), .md-footer a")]
+  .filter(element => element.checkVisibility({visibilityProperty: true}))
+  .filter(element => {
+    const {width, height} = element.getBoundingClientRect()
+    return Math.min(width, height) < 24
+  }).map(element => element.outerHTML)"""
+
+
+@pages([*KINDS, "exercises/adam/", "step-through/"])
+def test_what_one_presses_is_large_enough_for_a_finger(visit, url):
+    page = visit(url, viewport=PHONE)
+    assert page.locator(".md-footer a").count() > 0
+    assert page.evaluate(SMALL) == []
+
+
+def test_the_buttons_of_home_are_apart_on_a_phone(visit):
+    first, second = (
+        button.bounding_box() for button in visit("", viewport=PHONE).locator(".md-button").all()
+    )
+    assert second["y"] - (first["y"] + first["height"]) >= 8
+
+
+CUT_SIGNATURES = """[...document.querySelectorAll(".doc-signature code")]
+  .filter(code => code.scrollWidth > code.clientWidth + 1).map(code => code.textContent)"""
+
+
+@pages(["api/functions/", "api/optimizers/"])
+def test_signatures_are_whole_on_a_phone(visit, url):
+    page = visit(url, viewport=PHONE)
+    assert page.locator(".doc-signature code").count() > 0
+    assert page.evaluate(CUT_SIGNATURES) == []
+
+
 # Mathematics
 
 
@@ -158,9 +204,18 @@ def check_pictures(page, scheme):
 
 
 @in_both_schemes
-@pages(["", ADAM])
+@pages(["", ADAM, "tutorials/"])
 def test_each_picture_is_seen_in_the_colours_of_the_page(visit, url, scheme):
     check_pictures(visit(url, color_scheme=scheme), scheme)
+
+
+def test_a_picture_drawn_for_paper_is_no_slab_in_the_dark(visit):
+    Image = pytest.importorskip("PIL.Image", reason="it comes with Matplotlib")
+    page = visit("benchmarks/", color_scheme="dark", viewport={"width": 1280, "height": 3000})
+    picture = page.locator("img.on-paper")
+    background = picture.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    corner = Image.open(io.BytesIO(picture.screenshot())).convert("RGB").getpixel((3, 3))
+    assert corner == tuple(map(int, re.findall(r"\d+", background)))
 
 
 # Search
@@ -398,6 +453,11 @@ def test_a_tutorial_offers_its_script_and_its_notebook(site, url):
     first, title, *_ = json.loads(notebook.read_text("utf-8"))["cells"]
     assert f"git+https://github.com/{REPOSITORY}" in "".join(first["source"])
     assert title["cell_type"] == "markdown"
+
+
+def test_the_page_on_installing_says_how_to_get_a_clone(site):
+    html = (site / "install" / "index.html").read_text("utf-8")
+    assert f"git clone https://github.com/{REPOSITORY}" in re.sub(r"<[^>]*>", "", html)
 
 
 def test_the_page_of_a_known_repository_leads_to_it_and_to_colab(site):
