@@ -30,7 +30,7 @@ WHEELS = RUN / "wheels"
 NODE_MODULES = ROOT / "node_modules"
 PYODIDE = NODE_MODULES / "pyodide"
 PACKED = {".js", ".mjs", ".wasm"}  # what is no archive yet, and shrinks to a third
-OF_THE_LIBRARY = {".py", ".npz", ".txt"}
+OF_THE_LIBRARY = {".py", ".npz", ".txt", ".js", ".css"}
 FIRST_CELL = '<div class="cell'
 NO_SCRIPT = (  # is seen where there is none
     '<p class="run-note run-no-script" data-search-exclude>'
