@@ -25,8 +25,11 @@ FIGURES = {  # on each page
     "tutorials/06_adam/": ["adam"],
 }
 EACH = [(url, name) for url, names in FIGURES.items() for name in names]
+AGAIN = [("tutorials/05_descent/", "valley")]  # it is tried on Home
 each_figure = pytest.mark.parametrize(
-    ("url", "name"), EACH, ids=lambda text: text.strip("/") or "home"
+    ("url", "name"),
+    [pytest.param(*one, marks=pytest.mark.long if one in AGAIN else []) for one in EACH],
+    ids=lambda text: text.strip("/") or "home",
 )
 PHONE = {"width": 390, "height": 844}
 
