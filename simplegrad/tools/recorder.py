@@ -37,6 +37,8 @@ PYTHON = os.path.dirname(linecache.__file__) + os.sep
 
 # What is kept of a value
 
+new = tuple.__new__  # new(Array, (…)) is Array(…) without a call of Python's, twice as fast
+
 
 class Array(NamedTuple):
     """The numbers of an array: all of a small one, the first of a large one."""
@@ -96,13 +98,13 @@ def _numbers(array: np.ndarray, tensors: dict[int, Tensor]) -> Array | Other:
     if array.dtype.hasobject:  # its bytes are addresses
         return Other(type(array))
     few = array if array.size <= WHOLE else array.flat[:FIRST]
-    return Array(id(array), array.dtype, array.shape, few.tobytes())
+    return new(Array, (id(array), array.dtype, array.shape, few.tobytes()))
 
 
 def _tensor(t: Tensor, tensors: dict[int, Tensor]) -> OfTensor | Other:
     try:
         grad = None if t.grad is None else _numbers(t.grad, tensors)
-        kept = OfTensor(id(t), t.index, t.name, t.rule, _numbers(t.data, tensors), grad)
+        kept = new(OfTensor, (id(t), t.index, t.name, t.rule, _numbers(t.data, tensors), grad))
     except AttributeError:  # it is being made, and does not have all of it yet
         return Other(Tensor)
     if hasattr(t, "params"):  # and so its inputs, which are set before
@@ -114,23 +116,26 @@ def _tensor(t: Tensor, tensors: dict[int, Tensor]) -> OfTensor | Other:
 
 
 def _dict(values: dict[Any, Any], tensors: dict[int, Tensor]) -> Entries:
-    pairs = [*islice(dict.items(values), ENTRIES)]
-    entries = tuple([KEEP_WITHIN[type(x)](x, tensors) for _, x in pairs])
-    size = dict.__len__(values)
-    return Entries(id(values), type(values), size, tuple([key for key, _ in pairs]), entries)
+    keys = tuple(islice(dict.keys(values), ENTRIES))
+    first = islice(dict.values(values), ENTRIES)
+    entries = tuple([KEEP_WITHIN[type(x)](x, tensors) for x in first])
+    return new(Entries, (id(values), type(values), dict.__len__(values), keys, entries))
 
 
 def _entries_of(base: Any) -> Keep:
     def keep(values: Any, tensors: dict[int, Tensor]) -> Entries:
         first = islice(base.__iter__(values), ENTRIES)
         entries = tuple([KEEP_WITHIN[type(x)](x, tensors) for x in first])
-        return Entries(id(values), type(values), base.__len__(values), (), entries)
+        return new(Entries, (id(values), type(values), base.__len__(values), (), entries))
 
     return keep
 
 
 def _size_of(base: Any) -> Keep:
-    return lambda values, tensors: Entries(id(values), type(values), base.__len__(values), (), ())
+    def keep(values: Any, tensors: dict[int, Tensor]) -> Entries:
+        return new(Entries, (id(values), type(values), base.__len__(values), (), ()))
+
+    return keep
 
 
 def error_text(error: BaseException) -> str:
@@ -158,7 +163,7 @@ class Keeping(dict[type, Keep]):
             ((int, float, complex, str, bytes, type(None), type(...), range, slice), _itself),
             ((FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, np.dtype), _itself),
             ((np.ufunc, type(np.sum)), _itself),
-            (object, lambda value, tensors: Other(type(value))),
+            (object, lambda value, tensors: new(Other, (type(value),))),
         ]
 
     def __missing__(self, kind: type) -> Keep:
@@ -284,7 +289,7 @@ class Recorder(Tracer):
             variables = {name: kept_of(x, seen) for name, x in now}
         came = None if event == "line" else kept_of(value, seen)
         gradients = self.remember(seen)
-        self.steps.append(Step(number, frame.f_lineno, event, came, variables, gradients))
+        self.steps.append(new(Step, (number, frame.f_lineno, event, came, variables, gradients)))
 
     def remember(self, seen: dict[int, Tensor]) -> dict[int, Any]:
         """Adds results, and all that they were computed from; the gradients that have changed."""

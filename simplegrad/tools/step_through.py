@@ -113,7 +113,8 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
     over. The first 5,000 steps are kept. A debugger such as pdb does not stop within the call, but
     at a `breakpoint()`, where the steps end.
 
-    An error of the call is not raised: the steps end where it arose.
+    An error of the call is not raised: the steps end where it arose. So they do where Ctrl-C or
+    `sys.exit()` ends it.
 
     Args:
         call: What to call: the function, not its result.
@@ -145,6 +146,6 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
     recorder, result, error = Recorder(), None, ""
     try:
         result = recorder.watch(call, args, kwargs)
-    except Exception as raised:
+    except BaseException as raised:  # Ctrl-C too: one steps through what does not end to see why
         error = error_text(raised)
     return Steps(name_of(call), recorder, result, error)

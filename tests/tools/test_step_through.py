@@ -5,6 +5,7 @@ import gc
 import json
 import pdb
 import re
+import signal
 import sys
 import weakref
 from pathlib import Path
@@ -287,6 +288,30 @@ def test_an_error_may_have_no_text():
 
     steps = sg.step_through(call)
     assert steps.error == steps.storyboard["end"] == "HostileError"
+
+
+def interrupted_after(count):
+    """Ctrl-C in a loop that does not end."""
+    k = 0
+    while True:
+        k += 1
+        if k == count:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("call", "arg", "error"),
+    [
+        (interrupted_after, 10, "KeyboardInterrupt"),
+        (interrupted_after, 9_000, "KeyboardInterrupt"),  # long after the last step
+        (sys.exit, "enough", "SystemExit"),
+    ],
+)
+def test_the_steps_end_where_the_program_would(call, arg, error):
+    steps = sg.step_through(lambda: call(arg))
+    assert steps.error.startswith(error)
+    assert 2 <= len(steps) <= recorder.LIMIT
+    assert error in steps.storyboard["end"]
 
 
 def test_the_end_of_an_iteration_is_no_error():
