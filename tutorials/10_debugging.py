@@ -330,11 +330,18 @@ assert "inf" in answers["p b"]
 # The division made the first NaN, on line 5 of the script: it divides infinity by infinity. The
 # infinity comes from line 4, because $e^{100}$ is larger than any float32. `sg.softmax` does not
 # overflow: it subtracts the logarithm of the sum, and takes the exponential after that.
+#
+# Of a small computation, `sg.draw` shows the same at a glance: the first box that holds `nan`, and the
+# boxes that lead to it.
 
-# %%
-p = sg.softmax(sg.Tensor([1.0, 100.0]))
-print(p)
-assert np.isfinite(p.numpy()).all()
+# %% alt="The graph of the softmax, in which Div is the first box with nan. The leaf a, with values 1 and 100, leads to Exp, with 2.72 and inf; Exp leads to its sum, inf; and both lead to Div, with 0 and nan."
+a = sg.Tensor([1.0, 100.0], requires_grad=True, name="a")
+with np.errstate(over="ignore", invalid="ignore"):  # NumPy would warn
+    e = a.exp()
+    p = e / e.sum()
+
+assert np.isnan(p.numpy()).tolist() == [False, True]
+sg.draw(p)
 
 # %% [markdown]
 # ## The first infinity of `backward()`

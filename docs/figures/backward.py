@@ -71,10 +71,15 @@ def play(made: Figure, root: sg.Tensor) -> None:
             f"graph has {len(tensors)}. Give it the result of a smaller computation."
         )
     steps = [*forward(root, tensors), *backward(root, tensors)]
-    last = len(steps) - 1
+    start = len(steps) - 2  # where the last gradient arrives
     step = made.slider(
-        "step", range(len(steps)), last, lambda i: f"{i + 1} of {len(steps)}", steps=True
+        "step", range(len(steps)), start, lambda i: f"{i + 1} of {len(steps)}", steps=True
     )
+
+    def lit(part: str, kind: str, number: int) -> str:
+        look = made.attribute("class", lambda i: "lit" * (getattr(steps[i], kind) == number), step)
+        return part.replace("<g", f"<g {look}", 1)
+
     edges = itertools.count()
     parts = []
     picture = sg.draw(root).svg
@@ -91,12 +96,9 @@ def play(made: Figure, root: sg.Tensor) -> None:
                 ),
                 part,
             )
-            lit = made.attribute("class", lambda i, n=number: "lit" * (steps[i].node == n), step)
-            part = part.replace("<g", f"<g {lit}", 1)
+            part = lit(part, "node", number)
         elif part.startswith("<g data-edge"):
-            edge = next(edges)
-            lit = made.attribute("class", lambda i, n=edge: "lit" * (steps[i].edge == n), step)
-            part = part.replace("<g", f"<g {lit}", 1)
+            part = lit(part, "edge", next(edges))
         parts.append(part)
     words = made.element(
         "div", lambda i: steps[i].words, step, attributes='class="figure-words" aria-live="polite"'

@@ -40,8 +40,15 @@ def shown(a_shape: tuple[int, ...], b_shape: tuple[int, ...], direction: str) ->
             f"<p>These shapes do not fit: <code>a + b</code> raises</p><p>{escape(str(error))}</p>"
         )
     if direction == "forward":
-        grids = [grid(of(t), copies(t.data, c.shape), solid(t.shape, c.shape)) for t in (a, b)]
-        return "".join([*grids, grid("<i>c</i> = <i>a</i> + <i>b</i>, " + shape(c.shape), c.data)])
+        grids = [
+            grid(
+                f"<i>{t.name}</i>, {shape(t.shape)}, repeated",
+                np.broadcast_to(t.data, c.shape),
+                solid(t.shape, c.shape),
+            )
+            for t in (a, b)
+        ]
+        return "".join([*grids, grid(f"<i>c</i> = <i>a</i> + <i>b</i>, {shape(c.shape)}", c.data)])
     dc = numbered(c.shape)
     c.backward(grad=dc)
     parts = [grid(f"<i>dc</i>, {shape(c.shape)}", dc)]
@@ -59,22 +66,12 @@ def numbered(shape: tuple[int, ...]) -> np.ndarray:
     return np.arange(1.0, np.prod(shape, dtype=int) + 1).reshape(shape)
 
 
-def copies(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The array repeated to a shape."""
-    return np.broadcast_to(array, shape)
-
-
 def solid(given: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Which cells of a shape hold what was given, and no copy of it: the first of each."""
-    numbers = copies(np.arange(np.prod(given, dtype=int)).reshape(given), shape)
+    numbers = np.broadcast_to(numbered(given), shape)
     first = np.zeros(shape, dtype=bool)
     first.flat[np.unique(numbers, return_index=True)[1]] = True
     return first
-
-
-def of(t: sg.Tensor) -> str:
-    """The name of an array that is repeated."""
-    return f"<i>{t.name}</i>, {shape(t.shape)}, repeated"
 
 
 def shape(sizes: tuple[int, ...]) -> str:

@@ -2,10 +2,6 @@
 // that it depends on; this looks it up and puts it there. It computes nothing, and draws nothing.
 // The data come when a figure is near what is seen; until then, and without them, it stands still.
 ;(() => {
-  const MISSING =
-    "What moves this figure cannot be fetched, so it stands still. Look after your connection, and " +
-    "reload the page."
-
   function fetchData(figure) {
     const script = document.createElement("script") // not fetch(): in a folder only this works
     script.onload = () => (script.data ? start(figure, script.data) : fail(figure))
@@ -16,7 +12,7 @@
 
   function fail(figure) {
     for (const one of figure.querySelectorAll("[data-control], .figure-button")) one.remove()
-    figure.querySelector("[role=status]").textContent = MISSING
+    figure.querySelector(".figure-missing").hidden = false
   }
 
   function start(figure, { strings, parts }) {

@@ -26,6 +26,7 @@ KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
 CLONE = "<!-- clone -->"
 CHAPTERS = "<!-- chapters -->"
 FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
+TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
 CODE = re.compile(  # and headings, which are no place for links
     r"^( *)(`{3,})[^`].*?^\1\2$|^#[^\n]*$", re.MULTILINE | re.DOTALL
@@ -128,8 +129,7 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     for image in re.findall(r"<img\b[^>]*>", content):
         if not re.search(r'\balt="[^"]+"', image):
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
-    wide = '<div class="wide" tabindex="0" role="group" aria-label="table">'
-    content = re.sub(r"(<table>.*?</table>)", rf"{wide}\1</div>", content, flags=re.DOTALL)
+    content = TABLE.sub(lambda table: figures.scrolling(table[0], "table"), content)
     for file in re.findall(r'data-steps="([^"]+)"', content):
         url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)
         content = content.replace(f'data-steps="{file}"', f'data-steps="{url}"')

@@ -27,10 +27,16 @@ from run_here import hashed
 FOLDER = ROOT / "docs" / "figures"
 PLACE = "assets/figures/"  # in the site
 PLACEHOLDER = re.compile(r'<div id="figure-(\w+)"></div>')  # what build.py has put into a page
-STILL = re.compile(r'<p>((?:<img [^>]*class="cell-out"[^>]*>\s*)+)</p>')  # what a cell has drawn
+STILL = re.compile(r'<p>((?:<img [^>]*class="(?:cell-out|on-paper)"[^>]*>\s*)+)</p>')
 SHARED = "figure.js", "figure.css"  # of all figures
+MISSING = (
+    "What moves this figure cannot be fetched, so it stands still. Look after your connection, and "
+    "reload the page."
+)
+SAY_SO = "for (const one of document.querySelectorAll('.figure-missing')) one.hidden = false"
 BUTTON = '<button type="button" class="figure-button">{}</button>'
 BACK, NEXT, PLAY = map(BUTTON.format, ("Back", "Next", "Play"))
+WIDE = 1000  # pixels: the letters of a wider picture are too small on a phone, so it scrolls
 
 
 @dataclass
@@ -161,11 +167,22 @@ def with_figures(content: str, paths: Collection[str], url: str) -> str:
 
 
 def still(pictures: str, number: int) -> str:
-    """What a cell has drawn; the first sentence of its text alternative is its caption."""
+    """A picture that stands still; the first sentence of its text alternative is its caption."""
     anchor = f"figure-{number}"
-    words = re.findall(r'\balt="(.*?[.])[ "]', pictures)[0]
-    caption = caption_of(anchor, number, words)
-    return f'<figure class="still" id="{anchor}">{pictures}{caption}</figure>'
+    words = re.findall(r'\balt="([^"]*?[.](?=[ "])|[^"]*)', pictures)[0]
+    # A screen reader has said it with the picture
+    caption = caption_of(anchor, number, f'<span aria-hidden="true">{words}</span>')
+    if max(map(int, re.findall(r'\bwidth="(\d+)"', pictures)), default=0) > WIDE:
+        pictures = scrolling(pictures, "picture")
+    return (
+        f'<figure class="still" id="{anchor}" aria-label="Figure {number}">{pictures}{caption}'
+        "</figure>"
+    )
+
+
+def scrolling(content: str, label: str) -> str:
+    """What scrolls in its place where it is wider than the screen, also by keyboard."""
+    return f'<div class="wide" tabindex="0" role="group" aria-label="{label}">{content}</div>'
 
 
 def caption_of(anchor: str, number: int, words: str) -> str:
@@ -188,14 +205,15 @@ def markup(name: str, number: int, first: bool, paths: Collection[str], url: str
     controls = "".join(f'<div class="figure-control">{one}</div>' for one in made.controls)
     parts = [
         f'<link rel="stylesheet" href="{address("figure.css")}">{MARKERS}' * first,
-        f'<figure class="figure" id="{anchor}" data-src="{address(f"{name}.js")}">',
-        f'<div class="figure-controls" role="group" aria-label="Figure {number}" '
-        f"data-search-exclude>{controls}</div>",
+        f'<figure class="figure" id="{anchor}" aria-label="Figure {number}" '
+        f'data-src="{address(f"{name}.js")}">',
+        '<div class="figure-controls" role="group" aria-label="controls" data-search-exclude>'
+        f"{controls}</div>",
         '<p class="figure-note run-no-script" data-search-exclude>This figure moves: allow '
         "the page JavaScript.</p>",
-        '<p class="figure-note" role="status" data-search-exclude></p>',
+        f'<p class="figure-note figure-missing" role="status" hidden data-search-exclude>{MISSING}</p>',
         f'<div class="figure-picture" data-search-exclude>{made.picture}</div>',
         f"{caption_of(anchor, number, made.caption)}</figure>",
-        f'<script src="{address("figure.js")}" defer></script>' * first,
+        f'<script src="{address("figure.js")}" defer onerror="{SAY_SO}"></script>' * first,
     ]
     return "".join(parts)

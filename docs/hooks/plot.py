@@ -14,8 +14,8 @@ SHAPES = [  # of the markers on curves 1, 2, …
 MARKERS = (  # for the elements of class "dots"; once in a page
     '<svg class="figure-markers" aria-hidden="true">'
     + "".join(
-        f'<marker id="dot-{number}" class="dot-{number}" viewBox="-8 -8 16 16" markerWidth="16" '
-        f'markerHeight="16" markerUnits="userSpaceOnUse">{shape}</marker>'
+        f'<marker id="dot-{number}" style="fill: var(--curve-{number})" viewBox="-8 -8 16 16" '
+        f'markerWidth="16" markerHeight="16" markerUnits="userSpaceOnUse">{shape}</marker>'
         for number, shape in enumerate(SHAPES, 1)
     )
     + "</svg>"

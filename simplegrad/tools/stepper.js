@@ -61,21 +61,17 @@ window.simplegradSteps = (() => {
 
     // The parts
 
-    const bar = make("div", { className: "steps-bar" })
-    bar.setAttribute("role", "group")
-    bar.setAttribute("aria-label", "Steps")
+    const bar = make("div", { className: "steps-bar", role: "group", ariaLabel: "Steps" })
     const buttons = {}
     for (const [move, { text, title }] of Object.entries(MOVES)) {
       buttons[move] = make("button", { type: "button", textContent: text, title })
       buttons[move].addEventListener("click", () => go(target(move)))
       bar.append(buttons[move])
     }
-    const slider = make("input", { type: "range", min: 0, max: steps.length - 1, value: 0 })
-    slider.setAttribute("aria-label", "Step")
+    const slider = make("input", { type: "range", min: 0, max: steps.length - 1, value: 0, ariaLabel: "Step" })
     slider.addEventListener("input", () => go(Number(slider.value)))
     const place = make("span", { className: "steps-place" })
-    const jump = make("select")
-    jump.setAttribute("aria-label", "Jump to")
+    const jump = make("select", { ariaLabel: "Jump to" })
     jump.append(make("option", { value: "", textContent: "Jump to …" }))
     for (const [label, options] of [
       ["Equations", equationStops()],
@@ -92,19 +88,14 @@ window.simplegradSteps = (() => {
     })
     bar.append(slider, place, jump)
 
-    const said = make("p", { className: "steps-said" })
-    said.setAttribute("role", "status")
+    const said = make("p", { className: "steps-said", role: "status" })
     const title = make("p", { className: "steps-file" })
-    const source = make("div", { className: "steps-source", tabIndex: 0 })
-    source.setAttribute("role", "listbox")
+    const source = make("div", { className: "steps-source", role: "listbox", tabIndex: 0 })
     const equation = make("div", { className: "steps-equation" })
     const stack = make("ol", { className: "steps-stack" })
-    const table = make("div", { className: "steps-variables", tabIndex: 0 })
-    table.setAttribute("role", "group")
-    table.setAttribute("aria-label", "Variables")
-    const graph = make("div", { className: "steps-graph", tabIndex: 0 })
-    graph.setAttribute("role", "group")
-    graph.setAttribute("aria-label", "Graph")
+    const group = { role: "group", tabIndex: 0 }
+    const table = make("div", { className: "steps-variables", ariaLabel: "Variables", ...group })
+    const graph = make("div", { className: "steps-graph", ariaLabel: "Graph", ...group })
     const heading = (textContent) => make("p", { className: "steps-heading", textContent })
     const body = make(
       "div",
@@ -117,8 +108,7 @@ window.simplegradSteps = (() => {
     if (board.graph.svg || board.graph.sentence) box.append(heading("Graph"), graph)
     if (board.graph.svg) graph.innerHTML = board.graph.svg
     else graph.textContent = board.graph.sentence ?? ""
-    box.setAttribute("role", "region")
-    box.setAttribute("aria-label", `${board.call}, step by step`)
+    Object.assign(box, { role: "region", ariaLabel: `${board.call}, step by step` })
 
     function equationStops() {
       const stops = new Map() // the first line of each, in each run of its function
@@ -222,15 +212,14 @@ window.simplegradSteps = (() => {
         for (const step of steps)
           if (functionOf(step.activation) === of && step.event === "line") ran.add(step.line)
         title.textContent = `${of.name} in ${of.file}`
-        source.setAttribute("aria-label", `Source of ${of.name}; Enter jumps to a line`)
+        source.ariaLabel = `Source of ${of.name}; Enter jumps to a line`
         source.replaceChildren(
           ...of.source.map((text, index) => {
             const number = of.first + index
-            const one = make("div", { className: "steps-line", id: `${id}-line-${number}` })
+            const one = make("div", { className: "steps-line", id: `${id}-line-${number}`, role: "option" })
             one.dataset.line = number
-            one.setAttribute("role", "option")
             if (ran.has(number)) one.classList.add("steps-ran")
-            else one.setAttribute("aria-disabled", "true")
+            else one.ariaDisabled = "true"
             one.append(make("span", { className: "steps-number", textContent: number }), make("code", { textContent: text || " " }))
             return one
           }),
@@ -241,7 +230,7 @@ window.simplegradSteps = (() => {
         const isHere = Number(one.dataset.line) === line
         one.classList.toggle("steps-here", isHere)
         one.classList.toggle("steps-waits", isHere && !isInnermost)
-        one.setAttribute("aria-selected", isHere)
+        one.ariaSelected = isHere
         if (isHere) scrollTo(one)
       }
     }
@@ -259,7 +248,7 @@ window.simplegradSteps = (() => {
           type: "button",
           textContent: `${functionOf(activation).name}, line ${lineOf(at, activation)}`,
         })
-        if (number === frame) button.setAttribute("aria-current", "true")
+        if (number === frame) button.ariaCurrent = "true"
         button.addEventListener("click", () => {
           frame = number
           render()
@@ -339,14 +328,14 @@ window.simplegradSteps = (() => {
       renderVariables(step)
       if (board.graph.svg) renderGraph(step)
       // Of the slider, its place is spoken: a sentence for each that it passes would be too much
-      said.setAttribute("aria-live", document.activeElement === slider ? "off" : "polite")
+      said.ariaLive = document.activeElement === slider ? "off" : "polite"
       said.textContent = sentence(step)
       said.classList.toggle("steps-exception", step.event === "exception")
       slider.value = at
-      slider.setAttribute("aria-valuetext", `step ${at + 1} of ${steps.length}`)
+      slider.ariaValueText = `step ${at + 1} of ${steps.length}`
       place.textContent = `${at + 1} / ${steps.length}`
       for (const [move, button] of Object.entries(buttons)) // which keeps the focus
-        button.setAttribute("aria-disabled", at === (move === "back" ? 0 : steps.length - 1))
+        button.ariaDisabled = at === (move === "back" ? 0 : steps.length - 1)
     }
 
     go(0)

@@ -154,8 +154,10 @@ class Functions:
     def _entry(self, code: CodeType, names: dict[str, Any], first: type) -> dict[str, Any]:
         owner = owner_of(code, first, names)
         lines = linecache.getlines(code.co_filename, names)
-        start = 1 if code.co_name == "<module>" else code.co_firstlineno
-        block = lines if start == 1 else inspect.getblock(lines[start - 1 :])
+        start, block = 1, lines
+        if code.co_name != "<module>":
+            start = code.co_firstlineno
+            block = inspect.getblock(lines[start - 1 :])
         last = max(line or start for *_, line in code.co_lines())  # a comprehension has no block
         source = lines[start - 1 : max(start - 1 + len(block), last)]
         definition, _ = definition_of(code, names)

@@ -529,15 +529,26 @@ def test_the_figures_of_a_page_are_numbered_in_their_order_and_have_captions():
     content = f'{picture}<p>Text.</p><div id="figure-valley"></div>{picture}'
     paths = [f"assets/figures/{name}" for name in ("figure-1.css", "figure-1.js", "valley-1.js")]
     made = figures.with_figures(content, paths, "")
-    assert re.findall(r'<figure class="\w+" id="([\w-]+)"', made) == [
+    assert re.findall(r'<figure class="\w+" id="([\w-]+)" aria-label="Figure \d"', made) == [
         "figure-1",
         "figure-valley",
         "figure-3",
     ]
     for number in 1, 3:
-        assert f"<strong>Figure {number}.</strong> A line from 1.5.<a" in made
+        caption = '<span aria-hidden="true">A line from 1.5.</span><a'  # heard with the picture
+        assert f"<strong>Figure {number}.</strong> {caption}" in made
     assert "<strong>Figure 2.</strong> Four optimizers" in made
     assert made.count('figure-1.js" defer') == made.count("figure-1.css") == 1
+
+
+@pytest.mark.parametrize("kind", ["cell-out", "on-paper"])
+def test_only_a_picture_that_is_too_wide_for_a_phone_scrolls_in_its_place(kind):
+    for width in 640, 1170:
+        picture = f'<p><img alt="Bars" class="{kind}" src="a.png" width="{width}" /></p>'
+        made = figures.with_figures(picture, [], "")
+        assert made.startswith('<figure class="still" id="figure-1" aria-label="Figure 1">')
+        assert ">Bars</span>" in made
+        assert ('class="wide" tabindex="0"' in made) is (width > 1000)
 
 
 def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
@@ -556,6 +567,12 @@ def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
 
 
 # The index of the tutorials
+
+
+def test_each_chapter_has_a_picture_for_the_index():
+    for script in pair.scripts():
+        cells = pair.notebook_of(script.read_text("utf-8")).cells
+        assert any(cell.metadata.get("alt") for cell in cells), script.name
 
 
 def test_the_index_says_of_each_chapter_what_the_chapter_says():

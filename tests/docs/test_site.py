@@ -156,6 +156,21 @@ def test_signatures_are_whole_on_a_phone(visit, url):
 # Mathematics
 
 
+@pages(["exercises/", "api/optimizers/", "tutorials/10_debugging/"])
+def test_no_name_at_the_start_of_a_row_is_broken_on_a_phone(visit, url):
+    names = visit(url, viewport=PHONE).locator("td:first-child code").all()
+    assert names
+    for name in names:
+        lines = name.evaluate("name => name.getClientRects().length")
+        assert lines <= 1 + name.text_content().count(" "), name.text_content()
+
+
+def test_a_wide_picture_stays_legible_on_a_phone(visit):
+    picture = visit("benchmarks/", viewport=PHONE).locator("figure img")
+    width, of_all = picture.evaluate("picture => [picture.width, picture.naturalWidth]")
+    assert width > of_all / 2  # its letters are 14 pixels high
+
+
 @pages([ADAM, "equations/"])
 def test_mathematics_is_typeset_and_has_mathml(visit, url):
     page = visit(url)

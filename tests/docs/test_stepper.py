@@ -254,9 +254,19 @@ def test_without_javascript_the_lines_are_there(visit):
     assert "θ -= lr m̂ / (√v̂ + ε)" in text
 
 
-def test_steps_that_do_not_come_are_said_and_the_lines_stay(visit):
+BROKEN = {
+    "missing": ("step-through_*.json", lambda route: route.fulfill(status=404)),
+    "cut off": ("step-through_*.json", lambda route: route.fulfill(body='{"call": "prod')),
+    "out of reach": ("step-through_*.json", lambda route: route.abort()),
+    "without its script": ("stepper-*.js", lambda route: route.abort()),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_steps_that_do_not_come_are_said_and_the_lines_stay(visit, how):
+    files, answer = BROKEN[how]
     page = visit("install/")
-    page.context.route("**/step-through_*.json", lambda route: route.fulfill(status=404))
+    page.context.route(f"**/{files}", answer)
     page.goto(page.url.replace("install/", PAGE))
     box = page.locator("[data-steps]").nth(PRODUCT)
     box.locator(".run-note").wait_for()

@@ -3,6 +3,7 @@
 import functools
 import gc
 import json
+import linecache
 import pdb
 import re
 import signal
@@ -363,6 +364,17 @@ def test_a_line_that_runs_is_in_the_source_that_is_shown():
     for activation, line, *_ in board["steps"]:
         function = board["functions"][board["activations"][activation][0]]
         assert 0 <= line - function["first"] < len(function["source"])
+
+
+def test_the_source_of_a_function_ends_with_it_wherever_it_stands(tmp_path):
+    path = tmp_path / "script.py"
+    for before in "", "# a line\n":
+        linecache.clearcache()
+        path.write_text(f"{before}def call():\n    x = 1\n    return x\n\n\ncall()\n")
+        names = {}
+        exec(compile(path.read_text(), str(path), "exec"), names)
+        (function,) = sg.step_through(names["call"]).storyboard["functions"]
+        assert function["source"] == ["def call():", "    x = 1", "    return x"]
 
 
 def test_equal_functions_of_two_files_are_told_apart(tmp_path):
