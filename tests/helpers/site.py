@@ -122,7 +122,8 @@ def on_paper(page, shown):
     from pypdf import PdfReader
 
     shown.evaluate("part => document.querySelector('article').replaceChildren(part)")
-    printed = PdfReader(io.BytesIO(page.pdf(width="21in", height="29in")))
+    pdf = page.pdf(width="21in", height="29in")  # of which Playwright makes centimetres in Firefox
+    printed = PdfReader(io.BytesIO(pdf))
     return "\n".join(sheet.extract_text() for sheet in printed.pages)
 
 
@@ -142,8 +143,8 @@ def described(violation):
 def check_with_axe(page, part=None):
     """Fails where axe finds something serious in the page as it is now, or in a part of it.
 
-    A whole page is tried in Chromium alone: Firefox reaches by Tab what scrolls, without a tabindex,
-    and axe does not know this of it.
+    A whole page is tried in Chromium alone: Firefox lets Tab reach what scrolls, whatever its
+    tabindex, and axe does not know this of it.
     """
     from axe_playwright_python.sync_playwright import Axe
 
