@@ -324,7 +324,7 @@ def test_a_figure_is_moved_by_keyboard_alone(visit, url, name):
 
 def away_from(position):
     """A part of the width of a slider where it is at another position."""
-    return 0.95 if position == "0" else 0.05
+    return 0.95 if position == "0" else 0.25
 
 
 @IN_BOTH
@@ -427,8 +427,8 @@ def test_a_figure_is_on_the_paper_with_its_words_its_values_and_without_buttons(
     buttons = shown.locator("button").all_text_contents()
     paper = on_paper(page, shown)
     for text in texts:
-        assert "".join(text.removesuffix("¶").split()) in "".join(paper.split())
-    assert set(buttons) & set(paper.splitlines()) == set()
+        assert "".join(text.removesuffix("¶").split()) in paper
+    assert not buttons or "".join(buttons) not in paper
 
 
 # Where something is missing

@@ -117,14 +117,18 @@ def listen(context, trouble):
 # Paper
 
 
+PART = """part => document.querySelector("article")
+  .replaceChildren(...document.querySelectorAll("article link"), part)"""
+
+
 def on_paper(page, shown):
-    """The text on the paper when a part of a page is printed, and nothing else of its article."""
+    """What is on the paper, without spaces, when a part of a page is printed, and no other part."""
     from pypdf import PdfReader
 
-    shown.evaluate("part => document.querySelector('article').replaceChildren(part)")
+    shown.evaluate(PART)
     pdf = page.pdf(width="21in", height="29in")  # of which Playwright makes centimetres in Firefox
     printed = PdfReader(io.BytesIO(pdf))
-    return "\n".join(sheet.extract_text() for sheet in printed.pages)
+    return "".join("".join(sheet.extract_text().split()) for sheet in printed.pages)
 
 
 # Accessibility
