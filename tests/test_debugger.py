@@ -14,7 +14,6 @@ import sys
 import threading
 from pathlib import Path
 
-import jupytext
 import numpy as np
 import pytest
 
@@ -25,6 +24,8 @@ from simplegrad.optimizers import Adam
 from tests.helpers import dap
 from tests.helpers.dap import ROOT, place_of
 from tests.helpers.work import traced_by
+
+jupytext = pytest.importorskip("jupytext", reason='pip install -e ".[test]" installs jupytext')
 
 PACKAGE = str(Path(sg.__file__).parent)
 
@@ -427,7 +428,6 @@ loss.backward()
 # Inside Adam
 
 TWO_STEPS = """
-import jupytext
 import numpy as np
 import simplegrad as sg
 import simplegrad.optimizers as optim

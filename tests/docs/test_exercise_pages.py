@@ -15,6 +15,7 @@ from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.sandbox import report_on
 from simplegrad.exercises.words import text
 from tests.exercises.test_diagnosis import WRONG
+from tests.helpers.browsers import IN_BOTH
 from tests.helpers.cells import cell, note, press, run, shown, tab_to, write
 from tests.helpers.limits import HANGING
 from tests.helpers.site import ROOT, check_with_axe
@@ -76,6 +77,7 @@ def test_an_exercise_is_wrong_hinted_and_right_and_nothing_leaves_the_browser(
     assert note(page, 2, CHECKED) == "All right."
 
 
+@IN_BOTH
 def test_by_keyboard_alone(visit):
     page = visit("exercises/mul/")
     tab_to(page, "Edit cell 1")

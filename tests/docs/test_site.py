@@ -16,7 +16,7 @@ import pytest
 
 import simplegrad as sg
 from simplegrad import fast, nn, optimizers
-from tests.helpers.browsers import needed
+from tests.helpers.browsers import IN_BOTH, needed
 from tests.helpers.site import REPOSITORY, ROOT, check_with_axe
 
 pytestmark = pytest.mark.slow
@@ -270,6 +270,15 @@ def test_the_scheme_is_switched_and_remembered(visit, by):
     assert scheme_of(page) == "slate"
     page.get_by_title("Switch to light mode").click()
     page.wait_for_selector("body[data-md-color-scheme=default]")
+
+
+@IN_BOTH
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+@in_both_schemes
+def test_a_browser_prefers_what_a_test_asks_of_it(visit, scheme, motion):
+    page = visit("install/", color_scheme=scheme, reduced_motion=motion)
+    for query in f"(prefers-color-scheme: {scheme})", f"(prefers-reduced-motion: {motion})":
+        assert page.evaluate("query => matchMedia(query).matches", query), query
 
 
 # Without JavaScript

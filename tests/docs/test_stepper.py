@@ -11,7 +11,7 @@ from tests.helpers.browsers import IN_BOTH
 from tests.helpers.cells import cell, note, run, write
 from tests.helpers.cells import press as press_button
 from tests.helpers.limits import MISSING
-from tests.helpers.site import check_with_axe
+from tests.helpers.site import check_with_axe, on_paper
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +85,7 @@ def seen_by_hand(board, last):
     return texts
 
 
+@IN_BOTH
 @pytest.mark.parametrize("number", range(5))
 def test_each_step_shows_the_line_and_the_variables_of_that_moment(visit, trouble, number):
     page = visit(PAGE)
@@ -140,6 +141,7 @@ def test_it_jumps_to_an_equation_to_a_function_and_to_a_line(visit):
     assert variables(box)["lr"] == "-0.01"
 
 
+@IN_BOTH
 def test_the_functions_that_wait_are_looked_into(visit):
     page = visit(PAGE)
     box = stepper(page, ADAM)
@@ -173,6 +175,7 @@ def test_the_graph_grows(visit):
         assert shown == born
 
 
+@IN_BOTH
 def test_the_steps_end_at_an_error(visit):
     page = visit(PAGE)
     box = stepper(page, ERROR)
@@ -236,6 +239,30 @@ def test_all_of_it_works_by_touch(visit):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_all_of_it_works_by_touch_in_firefox(finger, address):
+    def read(selector, what):
+        return finger.evaluate(f"return document.querySelector('[data-steps] {selector}').{what}")
+
+    def step():
+        return int(read(".steps-place", "textContent").split(" / ")[0])
+
+    finger.visit(address + PAGE)
+    finger.tap("[data-steps]")  # into view
+    finger.wait_for("[data-steps] .steps-bar")
+    into, _, _, back = range(4)
+    for button, expected in (into, 2), (into, 3), (back, 2):
+        finger.tap("[data-steps] .steps-bar button", button)
+        assert step() == expected
+    finger.tap("[data-steps] .steps-bar input", part=0.95)
+    assert step() > 10
+    finger.tap("[data-steps] .steps-ran code")
+    assert read(".steps-here", "dataset.line") == read(".steps-ran", "dataset.line")
+    height = "return document.querySelectorAll(arguments[0])[arguments[1]].offsetHeight"
+    assert all(finger.evaluate(height, "[data-steps] .steps-bar button", n) >= 24 for n in range(4))
+    assert finger.evaluate("return document.documentElement.scrollWidth <= innerWidth")
+
+
+@IN_BOTH
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit, scheme):
     page = visit(PAGE, color_scheme=scheme)
@@ -244,9 +271,10 @@ def test_axe_finds_nothing_serious(visit, scheme):
         go_to(box, 12)
     stepper(page, ERROR).get_by_role("button", name="Into").focus()
     page.keyboard.press("End")
-    check_with_axe(page)
+    check_with_axe(page, "[data-steps]")
 
 
+@IN_BOTH
 def test_without_javascript_the_lines_are_there(visit):
     page = visit(PAGE, java_script_enabled=False)
     text = page.locator("[data-steps]").nth(ADAM).text_content()
@@ -351,6 +379,19 @@ def test_printed_the_step_is_on_paper(visit):
     page.emulate_media(media="print")
     assert not box.locator(".steps-bar").is_visible()
     assert box.locator(".steps-here").is_visible()
+
+
+@IN_BOTH
+def test_the_step_is_on_the_paper_without_buttons(visit):
+    page = visit(PAGE)
+    box = stepper(page, ADAM)
+    go_to(box, 14)
+    texts = box.locator(".steps-line code, .steps-variables pre").all_text_contents()
+    buttons = box.locator(".steps-bar button").all_text_contents()
+    paper = on_paper(page, box)
+    for text in texts:
+        assert "".join(text.split()) in paper
+    assert "".join(buttons) not in paper
 
 
 def test_a_recorded_step_of_adam_is_small(site):

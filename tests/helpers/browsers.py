@@ -4,6 +4,8 @@ process.
 Where one is missing, the tests that need it are skipped; with REQUIRE_BROWSER=1 they fail.
 """
 
+import contextlib
+import functools
 import os
 import shutil
 from importlib.util import find_spec
@@ -25,6 +27,12 @@ OPTIONS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
+PREFERENCES = {  # of Firefox; over BiDi, Playwright drops these options without a word
+    "color_scheme": {"dark": ("layout.css.prefers-color-scheme.content-override", 0)},
+    "java_script_enabled": {False: ("javascript.enabled", False)},
+    "reduced_motion": {"reduce": ("ui.prefersReducedMotion", 1)},
+}
+
 
 def needed(thing, how_to_get_it):
     if not thing:
@@ -41,7 +49,7 @@ def found(names):
 
 @pytest.fixture(scope="session")
 def playwright():
-    for package in "playwright", "axe_playwright_python":
+    for package in "playwright", "axe_playwright_python", "pypdf":
         needed(find_spec(package), f'{package} is missing: pip install -e ".[dev]"')
     from playwright.sync_api import sync_playwright
 
@@ -58,14 +66,39 @@ def chromium(playwright):
         yield browser
 
 
+class Firefox:
+    """Firefox as Chromium is used: preferences are the whole browser's, so each set has its own."""
+
+    def __init__(self, launch):
+        self.launch = functools.cache(launch)
+
+    def which_has(self, options):
+        asked = [of[options[name]] for name, of in PREFERENCES.items() if options.get(name) in of]
+        return self.launch(tuple(asked))
+
+    def new_context(self, **options):
+        return self.which_has(options).new_context(**options)
+
+    def new_page(self, **options):
+        return self.which_has(options).new_page(**options)
+
+
 @pytest.fixture(scope="session")
 def firefox(playwright):
     """Mozilla's own Firefox, over WebDriver BiDi: the channel makes Playwright speak it."""
     path = found(FIREFOX)
-    with playwright.firefox.launch(
-        channel="moz-firefox", executable_path=path, timeout=HANGING * 1000
-    ) as browser:
-        yield browser
+    with contextlib.ExitStack() as running:
+
+        def launch(preferences):
+            browser = playwright.firefox.launch(
+                channel="moz-firefox",
+                executable_path=path,
+                firefox_user_prefs=dict(preferences),
+                timeout=HANGING * 1000,
+            )
+            return running.enter_context(browser)
+
+        yield Firefox(launch)
 
 
 @pytest.fixture
