@@ -206,7 +206,7 @@ def cross_entropy(logits: TensorLike, targets: TensorLike, **wrong: NoReturn) ->
 
 def _checked_targets(logits: Tensor, targets: TensorLike) -> Any:
     """The targets of a cross-entropy: an array or a Tensor of integers, each of them a class."""
-    t = np.asarray(targets)
+    t = given.array_of(targets)
     if t.dtype.kind not in "iu":
         raise TypeError(
             f"cross_entropy takes the numbers of the right classes as targets, integers, but got "
@@ -225,7 +225,7 @@ def _checked_targets(logits: Tensor, targets: TensorLike) -> Any:
             f"target for each row of logits, here of shape {logits.shape[:-1]}."
         )
     classes = logits.shape[-1]
-    if t.size and not (t.min() >= 0 and t.max() < classes):
+    if not given.lies_within(t, classes):
         raise given.no_class(t.flat[np.argmax((t < 0) | (t >= classes))], classes)
     return targets if isinstance(targets, Tensor) else t
 

@@ -236,6 +236,17 @@ def index(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def lies_within(i: Any, n: int) -> bool:
+    """Whether all integers of an array are in 0 ... n - 1; what is being recorded looks itself.
+
+    Examples:
+        >>> sg.given.lies_within(np.array([0, 2]), 3), sg.given.lies_within(np.array([-1]), 3)
+        (True, False)
+    """
+    own = getattr(i, "lies_within", None)
+    return own(n) if own else not i.size or bool(i.min() >= 0 and i.max() < n)
+
+
 def float_dtype(data: Any) -> DTypeLike | None:
     """The dtype of `data` as floats: float32 for integers; None, the default, for lists."""
     found = getattr(data, "dtype", None)
@@ -264,6 +275,12 @@ def array(data: Any) -> np.ndarray:
             f"the rows of {data!r} differ in length, but a tensor has one size along each axis. "
             "Write sg.Tensor([[1, 2], [3, 4]]), every row with as many numbers."
         ) from error
+
+
+def array_of(x: Any) -> np.ndarray:
+    """The array of a Tensor, or what NumPy makes of anything else."""
+    x = x if isinstance(x, np.ndarray) else getattr(x, "_data", x)
+    return x if isinstance(x, np.ndarray) else np.asarray(x)
 
 
 def kept(index: Any) -> Any:
@@ -323,7 +340,6 @@ def no_floats(t: Any) -> TypeError:
 
 def first_values(array: np.ndarray) -> str:
     """As much of an array as fits beside other things in a line: integers exactly."""
-    array = np.asarray(array)  # a subclass may refuse to give its values, as in a recording
     spec = ".4g" if array.dtype.kind == "f" else "d"
     values = [format(x, spec) for x in array.flat[:4].tolist()]
     if array.ndim == 0:

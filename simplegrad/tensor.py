@@ -135,13 +135,13 @@ class Tensor(habits.TensorElsewhere):
 
     def _array_like_mine(self, what: str, value: TensorLike) -> np.ndarray:
         """A copy of `value` in this tensor's dtype, which must have this tensor's shape."""
-        array = np.asarray(_array_of(value))
+        array = given.array_of(value)
         if array.shape != self.shape:
             raise given.other_shape(what, self, array)
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise given.other_dtype(what, self, array)
         given.check_range(array, self.dtype)
-        return array.astype(self.dtype)
+        return array.astype(self.dtype, subok=False)
 
     data = property(
         attrgetter("_data"),
@@ -648,7 +648,8 @@ def record(data: Any, rule: Any, *inputs: Tensor, **params: Any) -> Tensor:
     """The result `data` of a rule as a Tensor that remembers the rule and what it was given."""
     c = Tensor.__new__(Tensor)
     c._requires_grad = needs_grad = True in map(requires_grad_of, inputs) and not any(no_grads())
-    c._data, c._grad, c.name, c.index = np.asanyarray(data), None, None, next(_creation_order)
+    c._data = data if isinstance(data, np.ndarray) else np.asanyarray(data)
+    c._grad, c.name, c.index = None, None, next(_creation_order)
     c.rule, c.inputs, c.params = (rule, inputs, params) if needs_grad else (None, (), {})
     is_new = c._data.base is None and c._data is not inputs[0]._data
     c.touched, c.memory = 0, UNCHANGED if is_new else memory_of(c._data, inputs)

@@ -26,6 +26,7 @@ import numpy as np
 
 from simplegrad import given
 from simplegrad.autograd import requires_grad_of
+from simplegrad.fast.recording import Recording, current, plain
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -64,18 +65,27 @@ class SideBySide:
             kept[name] = tuple(own)
             start += theta.size
 
-    def take_in(self) -> None:
+    def take_in(self, with_gradients: bool = True) -> None:
         """Brings data and gradients that were assigned anew to their places."""
         for theta, data, grad in self.places:
             if theta._data is not data:
                 data[...] = theta._data
                 theta._data = data
-            if theta._grad is not grad:
+            if with_gradients and theta._grad is not grad:
                 grad[...] = theta._grad
                 theta._grad = grad
 
-    def zero_grad(self) -> None:
+    def gradient_places(self) -> list[tuple[Tensor, np.ndarray]]:
+        """Where the gradient of each parameter belongs."""
+        return [(theta, grad) for theta, _, grad in self.places]
+
+    def zero_grad(self, recording: Recording | None) -> None:
         """Fills the gradients with zeros."""
+        if recording is not None:
+            recording.given(self.gradients).fill(0)
+            for theta, _, grad in self.places:
+                theta._grad, theta.touched = recording.given(grad), 0  # type: ignore[assignment]
+            return
         self.gradients.fill(0)
         for theta, _, grad in self.places:
             if theta._grad is None:
@@ -102,18 +112,24 @@ class Large:
         self.data = self.grad = np.empty(0)
         self.blocks: list[Arrays] = []
 
-    def take_in(self) -> None:
+    def take_in(self, with_gradients: bool = True) -> None:
         """Cuts the arrays anew if data or gradient were assigned anew."""
         (theta,) = self.tensors
-        if theta._data is self.data and theta._grad is self.grad:
+        if theta._data is self.data and (theta._grad is self.grad or not with_gradients):
             return
         like = self.kept[0]
-        self.data, self.grad = _laid_out(theta.data, like), _laid_out(theta.grad, like)
-        theta._data, theta._grad = self.data, self.grad
+        grad = np.empty_like(like) if theta.grad is None and not with_gradients else theta.grad
+        self.data, self.grad = _laid_out(theta.data, like), _laid_out(grad, like)
+        theta._data = self.data
+        theta._grad = None if theta.grad is None else self.grad
         arrays = [array.ravel(order="K") for array in (self.data, self.grad, *self.kept)]
         self.blocks = _blocks(arrays, self.scratch)
 
-    def zero_grad(self) -> None:
+    def gradient_places(self) -> list[tuple[Tensor, np.ndarray]]:
+        """Where the gradient of the parameter belongs."""
+        return [(self.tensors[0], self.grad)]
+
+    def zero_grad(self, recording: Recording | None) -> None:
         """Fills the gradient with zeros."""
         self.tensors[0].zero_grad()
 
@@ -174,25 +190,56 @@ class InPlace(Optimizer):
     def step(self) -> None:
         """Updates every parameter from its gradient, in place; otherwise as in the reference."""
         self._check_gradients()
-        if not all(map(is_, map(requires_grad_of, self._tensors), self._trainable)):
-            self._lay_out()
+        if (recording := current.get()) is not None:
+            self._record_step(recording)
+        else:
+            self._lay_out_if_frozen()
+            for part in self._parts:
+                part.take_in()
+            self.advance()
         for part in self._parts:
-            part.take_in()
+            for theta in part.tensors:
+                theta.data = theta.data  # which tells that it has changed
+
+    def advance(self) -> None:
+        """The update itself, when data and gradients are in their places."""
         self.step_count += 1
         for part in self._parts:
             if self.workers == 1 or len(part.blocks) == 1:
                 self._run(part.group, part.blocks)
             else:
                 self._share(part.group, part.blocks)
-            for theta in part.tensors:
-                theta.data = theta.data  # which tells that it has changed
+
+    def _record_step(self, recording: Recording) -> None:
+        """Brings recorded gradients to their places, and records the update as one call."""
+        targets = []
+        for part in self._parts:
+            for theta, place in part.gradient_places():
+                if plain(theta._grad) is not place:
+                    own = recording.given(place)
+                    recording.write(np.copyto, "np.copyto", (own, theta._grad), {})
+                    theta._grad = own  # type: ignore[assignment]
+                targets += [theta._data]
+        recording.changes(*targets)
+        self.advance()
+        recording.add(self.advance, "()")
+
+    def take_in_data(self) -> None:
+        """Brings the data to their places, for what is to be recorded."""
+        self._lay_out_if_frozen()
+        for part in self._parts:
+            part.take_in(with_gradients=False)
+
+    def _lay_out_if_frozen(self) -> None:
+        if not all(map(is_, map(requires_grad_of, self._tensors), self._trainable)):
+            self._lay_out()
 
     def zero_grad(self, **wrong: NoReturn) -> None:
         """Fills the gradients of all parameters with zeros, in place."""
         if wrong:
             super().zero_grad(**wrong)
         for part in self._parts:
-            part.zero_grad()
+            part.zero_grad(current.get())
         for theta, trainable in zip(self._tensors, self._trainable, strict=True):
             if not trainable:
                 theta.zero_grad()

@@ -1,295 +1,390 @@
-"""A program: the calls of NumPy that a computation made, to be made again into the same arrays.
-
-`Traced` is an array that writes down what is done with it. While a `Program` records, every call of
-NumPy on a Traced array is carried out and appended to the program, and its result is Traced, too.
-To run the program is to make the same calls in the same order, each with `out=` the array that it
-gave when it was recorded: the same bits, and nothing is allocated but where NumPy has no `out`.
-
-A view of a Traced array shares its memory and needs no call. What would take a value out of the
-arrays, such as `float(x)` or `if x > 0`, raises `NotReplayable`: a program could not see it change.
-"""
+"""A program: the lines of a recording under names, compiled to a function, and as a script."""
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import functools
-import operator
-import sys
-import threading
-from collections.abc import Callable, Iterator
+import inspect
+import math
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from simplegrad.tensor import Tensor
+from simplegrad import creation, rules
+from simplegrad.fast.in_place import InPlace
+from simplegrad.fast.reading import codes_in
+from simplegrad.fast.recording import Line, flattened, mapped, memory_of, place_of
+from simplegrad.tools.equations import as_text, equations_in, left_side
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
+ORIGINS = {
+    code: (name, method)
+    for name in rules.__all__
+    for method, function in vars(getattr(rules, name)).items()
+    if (code := getattr(function, "__code__", None)) is not None
+}
+WHOLE = 64  # numbers of an array that are written as numbers
+CACHED = 100_000  # bytes: writing over an argument pays for arrays that are larger
 
 
-class NotReplayable(TypeError):
-    """Something that a recorded program could not repeat with other values."""
+class Otherwise(Exception):
+    """Indices that were in range when they were recorded are not now."""
 
 
-class Program:
-    """Calls in their order."""
+class Names:
+    """The names of arrays and other values in the lines of one recording.
+
+    Attributes:
+        values: The values by name.
+    """
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.values: dict[str, Any] = {
+            "np": np,
+            "check": check,
+            "generator": creation.generator,
+        }
+        self.made: set[int] = set()  # arrays that lines fill
+        self.shows_numbers = False  # the listing does; arrays of one number are faster
+        self._numbers: dict[int, str] = {}
+        self._names: dict[int, str] = {}
 
-    def run(self) -> None:
-        """Makes the calls again."""
-        for function, args in self.calls:
-            function(*args)
+    def give(self, value: Any, name: str) -> str:
+        """The name of a value: `name`, with a number if there is another of that name."""
+        if id(value) not in self._names:
+            name = re.sub(r"\W+|^(?=\d)", "_", name).rstrip("_")
+            new, number = name, 1
+            while new in self.values:
+                number += 1
+                new = f"{name}_{number}"
+            self._names[id(value)], self.values[new] = new, value
+        return self._names[id(value)]
 
-    def add(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Appends a call, with plain arrays for Traced ones."""
-        if kwargs:
-            function = functools.partial(function, **{k: plain(v) for k, v in kwargs.items()})
-        self.calls.append((function, plain(args)))
+    def give_to_results(self, made: list[Any]) -> None:
+        """Names the results after the rules that made them, as `mul` and `d_mul`."""
+        for array, origin in made:
+            self.made |= {id(array), memory_of(array)}
+            rule, method = ORIGINS.get(origin, ("result", "forward"))
+            self.give(array, rule.lower() if method == "forward" else f"d_{rule.lower()}")
+
+    def text(self, value: Any, is_index: bool = False) -> str:
+        """How a value is written."""
+        if value is None or type(value) in (bool, int, str):
+            return repr(value)
+        if value is ...:
+            return "..."
+        if type(value) in (float, complex) and math.isfinite(abs(value)):
+            return repr(value)
+        if isinstance(value, slice):
+            bounds = [value.start, value.stop, value.step]
+            if not is_index:
+                return f"slice({', '.join(map(self.text, bounds))})"
+            texts = ["" if bound is None else self.text(bound) for bound in bounds]
+            return ":".join(texts if texts[2] else texts[:2])
+        if type(value) in (tuple, list):
+            inner = ", ".join(self.text(item, is_index) for item in value)
+            if type(value) is list:
+                return f"[{inner}]"
+            inner += "," * (len(value) == 1)
+            return inner if is_index and value else f"({inner})"
+        if type(value) is dict:
+            items = (f"{key!r}: {self.text(item)}" for key, item in value.items())
+            return "{" + ", ".join(items) + "}"
+        if isinstance(value, np.dtype):
+            return f"np.dtype({value.str!r})"
+        if isinstance(value, type):
+            return f"np.{np.dtype(value).name}"
+        if self.shows_numbers and id(value) in self._numbers:
+            return self._numbers[id(value)]
+        if isinstance(opt := getattr(value, "__self__", None), InPlace):
+            return self.give(value, f"step_of_{type(opt).__name__}".lower())
+        is_number = isinstance(value, np.ndarray | np.generic) and value.ndim == 0
+        if is_number and id(value) not in self._names and np.isfinite(value):
+            self._numbers[id(value)] = str(value)
+        return self.give(value, "array" if isinstance(value, np.ndarray) else "value")
+
+    def line(self, line: Line) -> str:
+        """A line as Python."""
+        texts, is_index = [], False
+        for part in line.parts:
+            texts.append(part if isinstance(part, str) else self.text(part, is_index))
+            is_index = isinstance(part, str) and part.endswith("[")
+        return "".join(texts)
 
 
-class _Recording(threading.local):
-    """The program that records, in this thread."""
-
-    program: Program | None = None
-
-
-_recording = _Recording()
-
-
-def is_recording() -> bool:
-    """Whether a program records in this thread."""
-    return _recording.program is not None
+def compiled(lines: Iterable[Line], names: Names, name: str) -> Callable[[], None]:
+    """A function that runs the lines."""
+    body = "".join(f"    {names.line(line)}\n" for line in lines) or "    pass\n"
+    values = dict(names.values)
+    exec(compile(f"def {name}():\n{body}", f"<the recording of {name}>", "exec"), values)
+    return values.pop(name)
 
 
-@contextlib.contextmanager
-def recorded() -> Iterator[Program]:
-    """A program that records what this thread does with Traced arrays meanwhile."""
-    _recording.program = program = Program()
-    try:
-        yield program
-    finally:
-        _recording.program = None
+def share_memory(
+    lines: list[Line], again: int, kept: set[int], made: list[Any]
+) -> tuple[list[Line], Any]:
+    """The lines, with results in the memory of those that are not needed any more.
+
+    It stays in the processor's cache then, and there is less of it. A call element by element may
+    write its result over one of its own arguments.
+
+    Args:
+        lines: All lines, in their order.
+        again: Which of them is the first that may run again without those before it.
+        kept: The memory, by id, that is read when the lines have run.
+        made: The arrays that the lines fill, in pairs with what made each.
+
+    Returns:
+        The lines, and a function that gives what stands for an array now.
+    """
+    roots = {memory_of(a): a for a, _ in made if a.base is None and a.nbytes and id(a) not in kept}
+    used = [[a for a in flattened(line.parts) if memory_of(a) in roots] for line in lines]
+    last = {memory_of(a): i for i, arrays in enumerate(used) for a in arrays}
+    before = {memory_of(a) for arrays in used[:again] for a in arrays}
+    last |= {key: len(lines) for key in before if last[key] >= again}
+    free: dict[int, list[np.ndarray]] = {}
+    memory: dict[int, np.ndarray] = {}  # in place of the old one
+    for i, (line, arrays) in enumerate(zip(lines, used, strict=True)):
+        dying = [a for a in arrays if last[memory_of(a)] == i and memory_of(a) in memory]
+        for out in [a for a in arrays if memory_of(a) not in memory]:
+            layout = out.shape, out.strides, out.itemsize
+            same = [a for a in dying if (a.shape, a.strides, a.itemsize) == layout and _is_root(a)]
+            if same and out.nbytes > CACHED and _is_elementwise(line):
+                dying = [a for a in dying if memory_of(a) != memory_of(same[0])]
+                memory[memory_of(out)] = memory[memory_of(same[0])]
+            else:
+                found = free.get(out.nbytes) or [np.empty(roots[memory_of(out)].nbytes, np.uint8)]
+                memory[memory_of(out)] = found.pop()
+        for key in {memory_of(a) for a in dying}:
+            free.setdefault(roots[key].nbytes, []).append(memory[key])
+
+    @functools.cache
+    def array_now(place: tuple[Any, ...], key: int) -> np.ndarray:
+        start, shape, strides, dtype = place
+        start -= place_of(roots[key])[0]
+        return np.ndarray(shape, dtype, memory[key], start, strides)
+
+    def now(x: Any) -> Any:
+        return array_now(place_of(x), memory_of(x)) if memory_of(x) in memory else x
+
+    return [Line(mapped(now, line.parts), line.origin) for line in lines], now
 
 
-def _program() -> Program:
-    return _recording.program or Program()  # where none records, what is written down is lost
+def _is_root(a: np.ndarray) -> bool:
+    return a.base is None
 
 
-def plain(x: Any) -> Any:
-    """`x` with ordinary arrays in place of Traced ones and of Tensors, which share their memory."""
-    if isinstance(x, Tensor):
-        x = x._data
-    if isinstance(x, Traced):
-        return x.view(np.ndarray)
-    if type(x) in (tuple, list):
-        return type(x)(plain(item) for item in x)
-    return x
+def _is_elementwise(line: Line) -> bool:
+    """Whether a line is a call of a function of NumPy that goes element by element."""
+    name = str(line.parts[0]).removeprefix("np.").removesuffix("(")
+    ufunc = getattr(np, name, None)
+    return isinstance(ufunc, np.ufunc) and ufunc.signature is None
 
 
-def traced(x: np.ndarray) -> Traced:
-    """The same memory as a Traced array."""
-    return np.asarray(x).view(Traced)
+def check(holds: Any) -> None:
+    """Ends a call for whose values the lines were not recorded."""
+    if not holds:
+        raise Otherwise
 
 
-def traced_call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Calls `function`; what it returns is Traced, and computed anew when the program runs."""
-    args, kwargs = plain(args), {key: plain(value) for key, value in kwargs.items()}
-    return _traced_result(function(*args, **kwargs), function, args, kwargs)
+# The listing
+
+START = """from __future__ import annotations
+
+import base64
+import math
+import sys
+
+import numpy as np
 
 
-def _traced_result(result: Any, function: Any, args: Any, kwargs: Any) -> Any:
-    if isinstance(result, tuple | list):
-        return type(result)(
-            _traced_result(item, _item_of(function, i), args, kwargs)
-            for i, item in enumerate(result)
+def check(holds):
+    assert holds, "an index is out of range"
+
+
+def numbers(text, dtype, shape):
+    return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
+"""
+
+
+def script_of(title: str, functions: dict[str, list[Line]], names: Names, result: Any) -> str:
+    """The lines as a Python script, with the numbers of now, which needs NumPy alone.
+
+    Args:
+        title: What it is of.
+        functions: The lines by the name of the function that they are to be.
+        names: Their names.
+        result: The array that the first of the functions returns.
+    """
+    names.shows_numbers = True
+    parts = [f'"""{title}"""\n', START]
+    for name, lines in functions.items():
+        body = [
+            *_commented(lines, names),
+            f"return {names.text(result)}" if result is not None else "",
+        ]
+        parts.append(
+            f"\ndef {name}():\n"
+            + textwrap.indent("\n".join(filter(None, body)) or "pass", "    ")
+            + "\n"
         )
-    if not isinstance(result, np.ndarray | np.generic):
-        return result
-    arrays = [x for x in _flattened((args, tuple(kwargs.values()))) if isinstance(x, np.ndarray)]
-    if isinstance(result, np.ndarray) and any(np.may_share_memory(result, x) for x in arrays):
-        return traced(result)  # a view
-    out = np.array(result)
-    _program().add(_store, out, function, args, kwargs)
-    return traced(out)
+    parts += ["", "# What they work with", *_definitions(names), ""]
+    parts.append('if __name__ == "__main__":')
+    parts += [
+        f"    print({name}())" if name != "backward" else "    backward()" for name in functions
+    ]
+    return "\n".join(parts) + "\n"
 
 
-def _item_of(function: Callable[..., Any], i: int) -> Callable[..., Any]:
-    return lambda *args, **kwargs: function(*args, **kwargs)[i]
+OTHERS = {
+    "": "The indices are in range",
+    "chain_rule": "The gradients of a tensor that was used twice add up",
+    "unbroadcast": "The gradients of copies add up",
+    "accumulate_grad": "The gradients are added to .grad",
+    "_record_step": "The optimizer's step",
+    "zero_grad": "The gradients are 0 again",
+}
 
 
-def _flattened(x: Any) -> Iterator[Any]:
-    stack = [x]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, tuple | list):
-            stack.extend(x)
-        else:
-            yield x
+def _commented(lines: list[Line], names: Names) -> Iterator[str]:
+    """The lines, each with the shape of what it writes, under their rules and equations."""
+    last = None
+    for line in lines:
+        if line.origin is not last:
+            yield f"# {_comment(line.origin)}"
+        last = line.origin
+        arrays = [part for part in line.parts if isinstance(part, np.ndarray)]
+        has_out = any(str(part).endswith("out=") for part in line.parts if isinstance(part, str))
+        shape = f"  # {arrays[-has_out].shape}" if arrays else ""
+        yield names.line(line) + shape
 
 
-def _store(out: np.ndarray, function: Any, args: Any, kwargs: Any) -> None:
-    """Calls a function that has no `out`."""
-    result = function(*args, **kwargs)
-    if np.shape(result) != out.shape:
-        raise NotReplayable(
-            f"a result of {getattr(function, '__name__', function)} had shape {out.shape} when it "
-            f"was recorded and has {np.shape(result)} now: shapes may not depend on values. Write "
-            "@fast.replay(eager=True) for this function."
-        )
-    out[...] = result
+def _comment(origin: Any) -> str:
+    """The rule and its equation, or the function that made the call."""
+    if origin not in ORIGINS:
+        name = getattr(origin, "co_name", "")
+        return OTHERS.get(name, name.strip("<>_"))
+    rule, method = ORIGINS[origin]
+    equations = equations_in(getattr(rules, rule).__doc__)
+    left = "c" if method == "forward" else method
+    fitting = [tex for tex in equations if left_side(tex).startswith(left)]
+    return f"{rule}: {as_text(fitting[0])}" if fitting else rule
 
 
-# Functions of NumPy that only call ufuncs and methods of their argument: these get recorded
-TRANSPARENT = {np.all, np.any, np.clip, np.max, np.mean, np.min, np.prod, np.std, np.sum, np.var}
-WITH_OUT = {np.concatenate, np.stack, np.take}
-SHAPED_BY_VALUES = {np.argwhere, np.compress, np.extract, np.flatnonzero, np.nonzero, np.unique}
+def _definitions(names: Names) -> Iterator[str]:
+    """Lines that define all values that have names."""
+    defined: dict[int, str] = {}
+    opts = [
+        opt for v in names.values.values() if isinstance(opt := getattr(v, "__self__", 0), InPlace)
+    ]
+    for opt in opts:
+        labels = ("theta", "g", *opt.slots, "a", "b")
+        for block in [block for part in opt._parts for block in part.blocks]:
+            for label, array in zip(labels, block, strict=True):
+                names.give(array, label)
+            names.made |= {memory_of(scratch) for scratch in block[-2:]}
+    for name, value in sorted(names.values.items(), key=lambda item: callable(item[1])):
+        if value is creation.generator:
+            yield f"random = np.random.Generator(np.random.{_bits()}())"
+            yield f"random.bit_generator.state = {creation.generator().bit_generator.state!r}"
+            yield "generator = lambda: random"
+        elif isinstance(value, np.ndarray):
+            root = value
+            while isinstance(root.base, np.ndarray):
+                root = root.base
+            if id(root) not in defined:
+                defined[id(root)] = names.give(root, f"memory_of_{name}")
+                yield f"{defined[id(root)]} = {_memory(root, names)}"
+            if value is not root:
+                yield f"{name} = {_view(value, root, defined[id(root)])}"
+        elif isinstance(value, np.generic):
+            yield f"{name} = np.{value!r}".replace("np.np.", "np.")
+        elif isinstance(getattr(value, "__self__", None), InPlace):
+            yield from _optimizer(name, value.__self__, names)
+        elif inspect.isfunction(value) and value is not check:
+            yield from _sources(value)
+            yield f"{inspect.getsource(value)}\n\n{name} = {value.__name__}"
+        elif isinstance(value, float | complex):
+            yield f"{name} = {type(value).__name__}({str(value)!r})"
 
 
-class Traced(np.ndarray):
-    """An array that records what NumPy does with it; see the module."""
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        program, inputs = _program(), plain(args)
-        outs = kwargs.pop("out", None)
-        for key, default in ("dtype", None), ("where", True):  # reductions always name them
-            if key in kwargs and kwargs[key] is default:
-                del kwargs[key]
-        call = ufunc if method == "__call__" else getattr(ufunc, method)
-        if method == "at":
-            _check_own(args[0])
-            call(*inputs)
-            program.add(call, *inputs)
-            return None
-        if outs is not None:
-            _check_own(*outs)
-            call(*inputs, out=plain(outs), **kwargs)
-            program.add(call, *inputs, out=outs, **kwargs)
-            return outs[0] if len(outs) == 1 else outs
-        if ufunc.nout != 1:
-            return traced_call(call, *inputs, **kwargs)
-        out = np.asarray(call(*inputs, **kwargs))
-        program.add(call, *inputs, out=out, **kwargs)
-        return traced(out)
-
-    def __repr__(self) -> str:
-        return repr(plain(self))  # a debugger that shows it must add nothing to the recording
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in TRANSPARENT:
-            return super().__array_function__(function, types, args, kwargs)
-        if function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
-            raise NotReplayable(
-                f"np.{function.__name__} gives an array whose shape depends on values, so it "
-                "cannot be replayed. Write sg.where(condition, a, b), or @fast.replay(eager=True)."
-            )
-        program = _program()
-        if function is np.zeros_like:
-            out = np.zeros_like(*plain(args), **kwargs)
-            program.add(out.fill, 0)
-            return traced(out)
-        if function is np.where:
-            condition, a, b = plain(args)
-            out = np.where(condition, a, b)
-            program.add(np.copyto, out, b)
-            program.add(np.copyto, out, a, where=np.asarray(condition))
-            return traced(out)
-        if function is np.copyto:
-            _check_own(args[0])
-            np.copyto(*plain(args), **{key: plain(value) for key, value in kwargs.items()})
-            program.add(np.copyto, *args, **kwargs)
-            return None
-        if function in WITH_OUT and "out" not in kwargs and "mode" not in kwargs:
-            out = np.asarray(function(*plain(args), **kwargs))
-            if function is np.take:  # "raise", the default, would write by way of another array
-                kwargs = {**kwargs, "mode": "clip"}
-            program.add(function, *args, out=out, **kwargs)
-            return traced(out)
-        return traced_call(function, *args, **kwargs)
-
-    # Methods that NumPy does not offer to the two protocols above
-
-    def __getitem__(self, index: Any) -> Any:
-        """Views are views; what an index copies is copied again by the program."""
-        for part in index if isinstance(index, tuple) else (index,):
-            if isinstance(part, Traced) and part.dtype == bool:
-                raise NotReplayable(
-                    "indexing by a condition gives an array whose shape depends on values, so it "
-                    "cannot be replayed. Write sg.where(condition, a, b), or "
-                    "@fast.replay(eager=True)."
-                )
-        return traced_call(operator.getitem, self, index)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        index, value, array = plain(index), plain(value), plain(self)
-        array[index] = value
-        _program().add(operator.setitem, array, index, value)
-
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        """The same values in a new array."""
-        out = plain(self).astype(dtype)
-        _program().add(np.copyto, out, self, casting="unsafe")
-        return traced(out)
-
-    def copy(self, *args: Any, **kwargs: Any) -> Any:
-        """The same values in a new array."""
-        return self.astype(self.dtype)
-
-    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
-        """A view where there is one."""
-        return traced_call(np.ndarray.reshape, self, *shape, **kwargs)
-
-    def __array__(self, *dtype: Any, copy: bool | None = None) -> Any:
-        """For np.asarray(tensor): simplegrad reads the data in checks and as indices, and may."""
-        caller = sys._getframe(2).f_globals.get("__name__", "")
-        if is_recording() and not caller.startswith("simplegrad."):
-            raise _taken_out("np.asarray(tensor)")
-        return plain(self).__array__(*dtype, copy=copy)
+def _bits() -> str:
+    return type(creation.generator().bit_generator).__name__
 
 
-def _check_own(*outs: Any) -> None:
-    """What a program writes into must be its own: others would go on with the values of now."""
-    if is_recording() and not all(isinstance(out, Traced) for out in outs):
-        raise NotReplayable(
-            "this writes a result into an array that is not replayed, which would keep the values "
-            "of the recording for good. Write mask = mask * (t.data > 0) in place of mask *= ..., "
-            "or @fast.replay(eager=True)."
-        )
+def _memory(a: np.ndarray, names: Names) -> str:
+    """An array that owns its memory: empty, if a line fills it, or with its numbers."""
+    dtype = repr(a.dtype.str)
+    order = ', "F"' if a.flags.f_contiguous and not a.flags.c_contiguous else ""
+    if not (a.flags.c_contiguous or a.flags.f_contiguous):
+        empty = f"np.empty({a.size}, {dtype})"
+        return f"np.lib.stride_tricks.as_strided({empty}, {a.shape}, {a.strides})"
+    if id(a) in names.made:
+        return f"np.empty({a.shape}, {dtype}{order})"
+    if a.size <= WHOLE and a.dtype.kind in "biuf" and np.isfinite(a).all():
+        return f"np.array({a.tolist()}, {dtype}{order and ', order=' + order[2:]})"
+    text = base64.b64encode(a.tobytes()).decode()
+    values = f'numbers("{text}", {dtype}, {a.shape})'
+    return f"np.asfortranarray({values})" if order else values
 
 
-def _recorded_method(name: str) -> Callable[..., Any]:
-    method = getattr(np.ndarray, name)
-    return lambda self, *args, **kwargs: traced_call(method, self, *args, **kwargs)
+def _view(a: np.ndarray, root: np.ndarray, name: str) -> str:
+    """A view of memory, in the first way that fits."""
+    flat = root.reshape(-1) if root.flags.c_contiguous else root
+    start = (place_of(a)[0] - place_of(root)[0]) // root.itemsize
+    ways: dict[str, Callable[[], np.ndarray]] = {
+        f"{name}.T": lambda: root.T,
+        f"{name}.mT": lambda: root.mT,
+        f"{name}.reshape({a.shape})": lambda: root.reshape(a.shape),
+        f"{name}[{start}:{start + a.size}].reshape({a.shape})": lambda: flat[
+            start : start + a.size
+        ].reshape(a.shape),
+        f"np.broadcast_to({name}, {a.shape})": lambda: np.broadcast_to(root, a.shape),
+    }
+    for code, way in ways.items():
+        try:
+            if place_of(way()) == place_of(a) and (root.ndim == 1 or "[" not in code):
+                return code
+        except ValueError:
+            continue
+    buffer = name if root.flags.c_contiguous else f"{name}.T"
+    offset = place_of(a)[0] - place_of(root)[0]
+    return f"np.ndarray({a.shape}, {a.dtype.str!r}, {buffer}, {offset}, {a.strides})"
 
 
-def _refused_method(name: str) -> Callable[..., Any]:
-    method = getattr(np.ndarray, name)
-
-    def refuse(self: Traced, *args: Any, **kwargs: Any) -> Any:
-        if is_recording():
-            raise _taken_out("an if, or bool()," if name == "__bool__" else name)
-        return method(plain(self), *args, **kwargs)
-
-    return refuse
+def _sources(function: Any) -> Iterator[str]:
+    """The source of the functions that a function calls."""
+    for name in {name for code in codes_in(function.__code__) for name in code.co_names}:
+        helper = function.__globals__.get(name)
+        if inspect.isfunction(helper):
+            yield from _sources(helper)
+            yield "\n" + inspect.getsource(helper)
 
 
-def _taken_out(how: str) -> NotReplayable:
-    return NotReplayable(
-        f"{how} takes a value out of the arrays, and Python would see the one of the recording for "
-        "good. Compute with tensors, as sg.where(condition, a, b) in place of if, or write "
-        "@fast.replay(eager=True)."
+def _optimizer(name: str, opt: InPlace, names: Names) -> Iterator[str]:
+    """An optimizer's step: the source of its `passes`, its groups and its blocks."""
+    kinds: list[Any] = [
+        cls for cls in type(opt).__mro__ if "passes" in vars(cls) and cls is not InPlace
+    ]
+    for cls in kinds:
+        yield from _sources(cls.passes)
+    for cls, base in zip(kinds[::-1], [None, *kinds[::-1]], strict=False):
+        yield f"\nclass {cls.__name__}{f'({base.__name__})' if base else ''}:"
+        yield inspect.getsource(cls.passes)
+    yield f"{name}_of = {kinds[0].__name__}()"
+    yield f"{name}_of.step_count = {opt.step_count}"
+    yield f"{name}_groups = ["
+    for part in opt._parts:
+        group = {key: part.group[key] for key in opt.hyperparameters}
+        arrays = part.blocks
+        yield f"    ({group!r}, ["
+        for block in arrays:
+            yield f"        ({', '.join(names.give(a, 'block') for a in block)}),"
+        yield "    ]),"
+    yield "]"
+    yield (
+        f"\ndef {name}():\n    {name}_of.step_count += 1\n    for group, blocks in {name}_groups:\n"
+        f"        for block in blocks:\n            {name}_of.passes(group, *block)\n"
     )
-
-
-for _name in (
-    *("argmax", "argmin", "argsort", "choose", "cumprod", "cumsum", "diagonal", "dot"),
-    *("flatten", "ravel", "repeat", "round", "searchsorted", "take", "trace"),
-):
-    setattr(Traced, _name, _recorded_method(_name))
-
-for _name in (
-    *("__bool__", "__complex__", "__contains__", "__float__", "__index__", "__int__"),
-    *("byteswap", "compress", "fill", "item", "nonzero", "partition", "put", "resize", "sort"),
-    *("tobytes", "tofile", "tolist"),
-):
-    setattr(Traced, _name, _refused_method(_name))

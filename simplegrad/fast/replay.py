@@ -1,34 +1,45 @@
-"""replay: a function's NumPy calls, recorded once and made again, forward and backward.
+"""replay: a function's NumPy calls, recorded once and made again: of a loss, or of a whole step.
 
 What costs time in a small training step is Python: a Tensor for each result, a dict for the
-gradients on the way, new arrays. None of it changes from step to step. `replay` runs the function
-once, with arrays that write down each call of NumPy, then lets the engine's own chain rule run
-over the tape in the same way, and from then on makes just these calls, into the same arrays.
+gradients on the way, new arrays. None of it changes from step to step. `replay` reads the function,
+runs it once with what writes down each call of NumPy in place of its arrays, and from then on makes
+just these calls, into the same arrays. It is closed by default: what a function may see besides its
+arguments is known (`reading`), and its numbers cannot be looked at (`recording`).
+
+Two designs were tried. To replay the rules of the tape, one by one, would need less than
+`recording`, but each rule makes new arrays within, and there is no listing. To write down the calls
+of NumPy as lines of Python and to compile them is what is here: the recording is its own listing.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from simplegrad import autograd, creation, tensor
-from simplegrad.fast.program import (
+from simplegrad import autograd, creation, tensor, trained
+from simplegrad.fast.program import Names, Otherwise, compiled, script_of, share_memory
+from simplegrad.fast.reading import Reading
+from simplegrad.fast.recording import (
     NotReplayable,
-    Program,
-    Traced,
+    Recorded,
+    Recording,
+    current,
+    flattened,
     is_recording,
-    recorded,
-    traced,
-    traced_call,
+    listed,
+    memory_of,
+    plain,
 )
-from simplegrad.fast.watch import Watch
 from simplegrad.given import SIZE, checked_number, flag
-from simplegrad.optimizers.optimizer import Arrays
+from simplegrad.mistakes import own_memory
 from simplegrad.tensor import Tensor
+from simplegrad.tools.trace import Tracer
 
 _lock = threading.RLock()  # one recording or replay at a time: they share tensors
 
@@ -38,20 +49,21 @@ def replay(
 ) -> Any:
     """Makes a function of tensors fast: later calls repeat the NumPy calls of the first.
 
-    The function gets arrays as Tensors and returns a loss, one number. `backward()` on that loss
-    adds to `.grad` what it would add without replay, to the last bit; it must come before the next
-    call, which uses the same arrays again. An array stays allocated for each result of the function
-    and of its partials.
+    The function gets arrays as Tensors. It returns a loss, one number, whose `backward()` adds to
+    `.grad` what it would add without replay, to the last bit; it must come before the next call,
+    which uses the same arrays again. Or it is a whole step: it calls `backward()` itself, and
+    `nn.clip_grad_norm` and the `step()` and `zero_grad()` of optimizers of `simplegrad.fast` as it
+    likes, and returns Tensors. An array stays allocated for each result.
 
-    What is fixed when the function is recorded is Python: its branches and loops, what it prints,
-    and what it computes from other things than tensors. The second call, and the first with other
-    data, run the function again beside its recording and refuse it if the losses differ, as with
-    numbers of `np.random`. An `if` that looks at a value is refused at once. What is seen:
+    What is fixed when the function is recorded is Python: its branches, its loops. A function may
+    refer to Tensors, Modules, numbers and texts, to lists, tuples and dicts of such, to functions
+    that do likewise, to simplegrad and to the functions of NumPy that only compute. If one of
+    these is replaced, or an argument has another shape or dtype, it is recorded again. Everything
+    else is refused, and so is what looks at numbers, as an `if` does. Random numbers come from
+    `sg.generator()`, and are drawn anew. The function runs as it is while `sg.explain` or
+    `sg.step_through` looks on.
 
-    - other data in the arguments, new values in parameters, and the random numbers of Dropout and
-      of `sg.generator()`, which are drawn anew;
-    - an argument of a new shape or dtype, another Python number as an argument, and a module, list,
-      parameter or variable that the function uses and that was replaced: it is recorded again.
+    `listing()` of what is returned is the last recording as a Python script of NumPy's calls.
 
     Args:
         function: What to replay. Without it, `replay` returns a decorator.
@@ -60,8 +72,8 @@ def replay(
             calls the function has its own.
 
     Raises:
-        TypeError: In the call: an argument is no Tensor, array or number; the function returns
-            something other than one number as a Tensor; or it does what cannot be replayed.
+        TypeError: In the call: an argument is no Tensor, array, number or text; the function
+            returns what it may not; or it does what cannot be replayed. Nothing has changed then.
         RuntimeError: In the call: more shapes of arguments than `max_tapes`. In `backward()`: the
             function was called again since.
 
@@ -76,6 +88,8 @@ def replay(
         ...     loss.backward()
         >>> model.bias.grad.shape
         (2,)
+        >>> loss_of.listing()[3:28]
+        'The calls of NumPy that l'
     """
     write = "Write @fast.replay(max_tapes=8)."
     max_tapes = checked_number(SIZE, max_tapes, "max_tapes is", write, wrong_type=ValueError)
@@ -87,162 +101,139 @@ def replay(
             f"replay takes a function, but got a {type(function).__name__}. Write @fast.replay "
             "above def loss_of(x, y): ..., and call loss_of(x, y)."
         )
-    tapes: list[Tape] = []
+    tapes: list[Tape] = []  # the one that was used last comes first
+    code = getattr(function, "__code__", None)
+    labels = code.co_varnames[: code.co_argcount] if code is not None else ()
 
     @functools.wraps(function)
-    def replayed(*args: Any, **kwargs: Any) -> Tensor:
+    def replayed(*args: Any, **kwargs: Any) -> Any:
         given = (*args, *kwargs.values())
-        # a thread has its own arrays: another one could call before backward() has read them
-        key = (threading.get_ident(), len(args), *kwargs, *[_kind_of(a) for a in given])
 
-        def call(inputs: Sequence[Any]) -> Tensor:
+        def call(inputs: Sequence[Any]) -> Any:
             named = zip(kwargs, inputs[len(args) :], strict=True)
             return function(*inputs[: len(args)], **dict(named))
 
-        if eager or not autograd.is_grad_enabled() or is_recording():
+        is_watched = isinstance(sys.gettrace(), Tracer)  # by those who want to see it run
+        if eager or is_watched or not autograd.is_grad_enabled() or is_recording():
             return call(_as_inputs(given))
+        # a thread has its own arrays: another one could call before backward() has read them
+        key = (threading.get_ident(), len(args), *kwargs, *map(_kind_of, given))
         with _lock:
             for tape in tapes:
                 if tape.key == key and tape.fits():
+                    if tape is not tapes[0]:
+                        tapes.remove(tape)
+                        tapes.insert(0, tape)
                     try:
-                        return tape.replay(given, call)
-                    except IndexError:
+                        return tape.replay(given)
+                    except Otherwise:
                         return call(_as_inputs(given))  # says what is wrong with the index
-            _make_room(tapes, key, max_tapes)
-            new_tape = _record(function, call, key, given)
-            if new_tape is None:  # nothing requires gradients
-                return call(_as_inputs(given))
-            tapes.append(new_tape)
-            return new_tape.new_loss(given)
+            _check_room(tapes, key, max_tapes)
+            more = [f"argument_{i}" for i in range(len(labels), len(args))]
+            names = (*labels[: len(args)], *more, *kwargs)
+            new, result = _recorded(function, call, key, dict(zip(names, given, strict=True)))
+            tapes[:0] = [new] if new is not None else []
+            return result
 
+    def listing() -> str:
+        """The last recording, as a Python script of NumPy's calls."""
+        if not tapes:
+            raise RuntimeError(
+                "listing() shows the calls of NumPy that were recorded, and none were yet. Call "
+                "the function first."
+            )
+        return tapes[0].script(getattr(function, "__name__", "a function"))
+
+    vars(replayed)["listing"] = listing
     return replayed
 
 
 class Tape:
-    """What was recorded for one set of shapes.
+    """What was recorded for one kind of arguments.
 
     It is also the rule of the losses that it returns: their inputs are the leaves that the
-    function used, and the partials are the gradients that the program of backward computes.
+    function used, and the partials are the gradients that the lines of backward compute.
     """
 
     __name__ = "Replay"
 
-    def __init__(self, key: tuple[Any, ...], watch: Watch) -> None:
-        self.key, self.watch = key, watch
-        self.forward_program, self.backward_program = Program(), Program()
+    def __init__(self, key: tuple[Any, ...]) -> None:
+        self.key, self.run = key, 0
+        self.fits: Callable[[], bool] = lambda: True
+        self.run_forward: Callable[[], None] = lambda: None
         self.buffers: list[tuple[int, np.ndarray]] = []  # which argument, and where it goes
-        self.loss = self.d_loss = np.empty(())
+        self.effects: list[Callable[[], None]] = []  # besides those of the lines
+        self.returned: Callable[[Sequence[Any]], Any] = list  # of the arguments
+        self.script: Callable[[str], str] = str
+        # of a loss, and not of a whole step
+        self.result: Any = None
+        self.run_backward: Callable[[], None] = lambda: None
+        self.d_loss: np.ndarray = np.empty(())
         self.leaves: list[Tensor | int] = []  # a tensor, or which argument
         self.gradients: list[np.ndarray] = []
-        self.data: list[tuple[Tensor, np.ndarray, bool]] = []
-        self.run = 1
-        self.recorded_arguments: dict[int, Arrays] | None = {}  # and room to compare with them
-        self.last_dc: Any = None
 
-    def fits(self) -> bool:
-        """Whether all that the function uses is what it was."""
-        return self.has_its_arrays() and self.watch.is_unchanged()
-
-    def has_its_arrays(self) -> bool:
-        """Whether the tensors that the function uses hold the arrays that the programs read."""
-        return all(t._data is data and t._requires_grad is wanted for t, data, wanted in self.data)
-
-    def replay(self, given: Sequence[Any], call: Callable[..., Tensor]) -> Tensor:
-        """The loss for other values of the arguments."""
+    def replay(self, given: Sequence[Any]) -> Any:
+        """The result for other values of the arguments."""
         self.run += 1  # the losses before are told so, even if this call fails
-        expected = self.called_anew(given, call) if self.must_be_checked(given) else None
         for number, buffer in self.buffers:
             a = given[number]
             np.copyto(buffer, a._data if isinstance(a, Tensor) else a)
-            if buffer.dtype.kind == "i" and buffer.size and buffer.min() < 0:
-                raise IndexError  # as an index it would count from the end: the function decides
-        self.forward_program.run()
-        if expected is not None:
-            self.check(expected)
-        return self.new_loss(given)
+        self.run_forward()
+        for change in self.effects:
+            change()
+        return self.returned(given) if self.result is None else self.loss(given)
 
-    def called_anew(
-        self, given: Sequence[Any], call: Callable[..., Tensor]
-    ) -> list[np.ndarray | None]:
-        """The loss and the gradients of the function itself, with the same random numbers."""
-        before = Before([t for t, _, _ in self.data])
-        inputs = _as_inputs(given)
-        loss = call(inputs)
-        grads = autograd.chain_rule(autograd.tape_of(loss), np.ones_like(loss.data), True)
-        before.restore()
-        leaves = [inputs[leaf] if isinstance(leaf, int) else leaf for leaf in self.leaves]
-        if len({leaf.index for leaf in leaves}) < len(leaves):
-            return [loss.data]  # an argument is used from outside, too: two parts of one gradient
-        return [loss.data, *(grads.get(leaf.index) for leaf in leaves)]
-
-    def check(self, expected: list[np.ndarray | None]) -> None:
-        """Raises an error if the programs give other numbers than the function itself."""
-        np.copyto(self.d_loss, 1)
-        self.backward_program.run()
-        pairs = zip(expected, [self.loss, *self.gradients], strict=False)
-        if not all(a is not None and np.array_equal(a, b, equal_nan=True) for a, b in pairs):
-            raise NotReplayable(
-                f"the function gives the loss {expected[0]}, and its recording {self.loss}, or "
-                "their gradients differ: it depends on something that replay cannot see, as "
-                "numbers of np.random or an array that it takes out of a tensor. Draw from "
-                "sg.generator(), compute with tensors, or write @fast.replay(eager=True)."
-            )
-
-    def must_be_checked(self, given: Sequence[Any]) -> bool:
-        """In the second call, and in the first whose arguments are not those of the recording."""
-        if self.recorded_arguments is None:
-            return False
-        for number, (array, is_equal) in self.recorded_arguments.items():
-            a = given[number]
-            a = a._data if isinstance(a, Tensor) else a
-            if not np.equal(array, a, out=is_equal).all():
-                self.recorded_arguments = None
-                return True
-        return self.run == 2
-
-    def new_loss(self, given: Sequence[Any]) -> Tensor:
+    def loss(self, given: Sequence[Any]) -> Tensor:
         """A Tensor that holds the loss and can be differentiated until the next call."""
         inputs = [given[leaf] if isinstance(leaf, int) else leaf for leaf in self.leaves]
-        return tensor.record(self.loss.copy(), self, *inputs, run=self.run)
+        return tensor.record(self.result.copy(), self, *inputs, run=self.run)
 
     @property
     def partials(self) -> list[Callable[..., np.ndarray]]:
-        """One function for each leaf; the first that is called runs the program."""
-        return [functools.partial(self._partial, i) for i in range(len(self.leaves))]
+        """One function for each leaf; the first that is called computes all gradients."""
+        found: list[np.ndarray] = []
 
-    def _partial(self, i: int, dc: Any, c: Any, *arrays: Any, run: int) -> np.ndarray:
-        if self.last_dc is not dc or run != self.run:  # backward() gives all partials the same dc
-            with _lock:
-                self.run_backward(dc, run)
-        return self.gradients[i]
+        def partial(i: int, dc: Any, c: Any, *arrays: Any, run: int) -> np.ndarray:
+            if not found:
+                with _lock:
+                    found.extend(self.computed(dc, run))
+            return found[i]
 
-    def run_backward(self, dc: Any, run: int) -> None:
-        """Computes the gradients for a loss that counts `dc` times."""
+        return [functools.partial(partial, i) for i in range(len(self.leaves))]
+
+    def computed(self, dc: Any, run: int) -> list[np.ndarray]:
+        """The gradients for a loss that counts `dc` times."""
         if run != self.run:
             raise RuntimeError(
                 "this loss is older than the last call of its replayed function, which has "
                 "used the same arrays again. Call loss.backward() before the next call."
             )
         np.copyto(self.d_loss, dc)
-        self.backward_program.run()
-        self.last_dc = dc
+        self.run_backward()
+        is_own = self.key[0] == threading.get_ident()  # or else its thread may overwrite them
+        return self.gradients if is_own else [g.copy() for g in self.gradients]
 
 
-def _is_array(a: Any) -> bool:
-    return isinstance(a, Tensor | np.ndarray | np.generic)
+# Arguments
+
+
+ARRAYS = np.ndarray, np.generic
+PLAIN = int, float, bool, str, type(None)
 
 
 def _kind_of(a: Any) -> tuple[Any, ...]:
     """What must be the same in a later call for a recording to serve it."""
-    if _is_array(a):
-        array = a._data if isinstance(a, Tensor) else a
-        layout = None if array.flags.c_contiguous else array.strides  # it decides how BLAS adds up
-        return array.shape, array.dtype, isinstance(a, Tensor) and a.requires_grad, layout
-    if isinstance(a, int | float):
+    if isinstance(a, Tensor):
+        data = a._data  # its strides decide how BLAS adds up
+        return data.shape, data.dtype, a._requires_grad, data.strides, a._grad is None, a.name
+    if isinstance(a, ARRAYS):
+        return a.shape, a.dtype, False, a.strides
+    if type(a) in PLAIN:
         return type(a), repr(a)  # 0.0 and -0.0 are two
     raise TypeError(
-        f"a replayed function takes Tensors, arrays and numbers, but got a {type(a).__name__}. "
-        "Write f(np.array(...)), and keep other things outside of the function."
+        "a replayed function takes Tensors, arrays, numbers and texts, but got a "
+        f"{type(a).__name__}. Write f(np.array(...)), and keep other things outside of the "
+        "function."
     )
 
 
@@ -251,161 +242,327 @@ def _as_inputs(given: Sequence[Any]) -> list[Any]:
     return [tensor.as_tensor(a) if isinstance(a, np.ndarray | np.generic) else a for a in given]
 
 
-def _make_room(tapes: list[Tape], key: Any, max_tapes: int) -> None:
-    """Drops tapes that cannot be used again, and, of too many, one that does not fit now."""
-    tapes[:] = [tape for tape in tapes if tape.has_its_arrays()]
+def _check_room(tapes: list[Tape], key: Any, max_tapes: int) -> None:
+    """Of too many recordings, drops one that does not fit now or differs only in numbers."""
     if len(tapes) < max_tapes:
         return
     shapes = _without_numbers(key)
-    old = [t for t in tapes if _without_numbers(t.key) == shapes or not t.fits()]
+    old = [t for t in tapes[::-1] if _without_numbers(t.key) == shapes or not t.fits()]
     if not old:
-        new = [kind[0] for kind in shapes]
         raise RuntimeError(
             f"a replayed function keeps at most {max_tapes} recordings, one for each set of "
-            f"shapes, and this call has new shapes: {new}. Give batches of the same shape, or "
-            "write @fast.replay(max_tapes=...)."
+            f"shapes, and this call has new shapes: {[kind[0] for kind in shapes]}. Give batches "
+            "of the same shape, or write @fast.replay(max_tapes=...)."
         )
     tapes.remove(old[0])
 
 
 def _without_numbers(key: Any) -> list[Any]:
-    return [kind for kind in key if isinstance(kind, tuple) and len(kind) == 4]
+    return [kind[:4] for kind in key if isinstance(kind, tuple) and len(kind) > 2]
 
 
-def _record(
-    function: Callable[..., Tensor], call: Callable[..., Tensor], key: Any, given: Sequence[Any]
-) -> Tape | None:
-    """Runs the function on Traced arrays; None if its loss requires no gradient."""
-    newest = next(tensor._creation_order)
-    missed: list[Tensor] = []  # tensors that the function reaches in a way that Watch does not know
-    while True:
-        watch = Watch(function)
-        outside = [*watch.tensors, *missed]
-        before, tape = Before(outside), Tape(key, watch)
-        inputs = [
-            Tensor(a, isinstance(a, Tensor) and a.requires_grad) if _is_array(a) else a
-            for a in given
-        ]
-        arguments = {number: t for number, t in enumerate(inputs) if isinstance(t, Tensor)}
-        with _traced_data([*arguments.values(), *outside]):
-            with recorded() as tape.forward_program:
-                loss = _checked_loss(call(inputs))
-            found = autograd.tape_of(loss)
-            used = {id(t): t for c in found for t in (c, *c.inputs) if t.rule is None}
-            plain = [t for t in used.values() if not isinstance(t._data, Traced)]
-            new = [t for t in plain if t.index < newest]
-            if loss.requires_grad and not new:
-                tape.d_loss = np.ones(loss.shape, loss.dtype)
-                with recorded() as tape.backward_program:
-                    grads = autograd.chain_rule(found, traced(tape.d_loss))
-        if not loss.requires_grad:
-            before.restore()
-            return None
-        if new:
-            before.restore()
-            missed += new
-            continue
-        if before.has_new_gradients():
-            before.restore()
+# Recording
+
+
+def _recorded(
+    function: Any, call: Callable[..., Any], key: Any, given: dict[str, Any]
+) -> tuple[Tape | None, Any]:
+    """Runs the function while its calls are recorded; if that is refused, nothing has changed."""
+    reading = Reading(function)
+    for opt in reading.optimizers:
+        opt.take_in_data()
+    stage, is_unchanged = Stage(reading, given), reading.compiled()
+    try:
+        with stage:
+            result = call(stage.inputs)
+            stage.differentiate(result)
+    except Exception as error:
+        stage.recording.refusal = None  # or else it and its traceback were a cycle
+        stage.restore()
+        call(_as_inputs([*given.values()]))  # an error of its own is raised as it is
+        stage.restore()
+        if isinstance(error, NotReplayable):
+            raise
+        raise NotReplayable(
+            f"while it was recorded, the function ended with {error!r}, which it does not do "
+            "otherwise. Write @fast.replay(eager=True)."
+        ) from error
+    try:
+        if not is_unchanged():
             raise NotReplayable(
-                "the function calls backward() itself, which cannot be replayed. Return the loss, "
-                "and call loss.backward() on what the replayed function returns."
+                f"the function changes {reading.changed()}, which a replay would not. Return what "
+                "it computes, or write @fast.replay(eager=True)."
             )
-        tape.loss = loss._data.view(np.ndarray)
-        for c in found:
-            if c.rule is not None:  # for those whom the function has given it to
-                c._data = c._data.view(np.ndarray)
-        numbers = {t.index: number for number, t in arguments.items()}
-        for t in found:
-            if t.rule is None:
-                tape.leaves.append(numbers.get(t.index, t))
-                tape.gradients.append(np.asarray(grads[t.index].view(np.ndarray)))
-        tape.buffers = [(number, t._data) for number, t in arguments.items()]
-        tape.recorded_arguments = {
-            number: (t._data.copy(), np.empty(t.shape, bool)) for number, t in arguments.items()
-        }
-        tape.data = [(t, t._data, t._requires_grad) for t in outside]
-        tape.watch.leave_out_what_changed()
-        return tape
+        return _finished(Tape(key), stage, reading, result, [*given.values()])
+    except BaseException:
+        stage.restore()
+        raise
 
 
-class Before:
-    """The random numbers to come and the data and gradients of tensors, as they are now."""
+class Stage:
+    """Within it, tensors hold what stands for their arrays, and random numbers are recorded.
 
-    def __init__(self, tensors: list[Tensor]) -> None:
-        self.random = creation.generator().bit_generator.state
-        self.tensors = [(t, t._data, np.array(t._data)) for t in tensors]
-        self.grads = [(t, None if t.grad is None else t.grad.copy()) for t in tensors]
+    Attributes:
+        recording: What is recorded.
+        inputs: The arguments for the function; `arguments` says which of them are Tensors.
+        forward, computed: How many lines, and how many arrays, the function itself has made.
+        d_loss: Of a loss, what `backward()` begins with, and `grads` the gradients.
+        has_called_backward: Whether the function has done so itself.
+    """
+
+    def __init__(self, reading: Reading, given: dict[str, Any]) -> None:
+        self.reading, self.recording = reading, Recording(reading.codes)
+        self.labels, self.outside = list(given), list(reading.tensors)
+        self.inputs = [
+            Tensor(a, getattr(a, "requires_grad", False), name=getattr(a, "name", None))
+            if isinstance(a, (Tensor, *ARRAYS))
+            else a
+            for a in given.values()
+        ]
+        self.arguments = {t: i for i, t in enumerate(self.inputs) if isinstance(t, Tensor)}
+        self.generator = creation.generator()
+        self.random = self.generator.bit_generator.state
+        self.containers = [(x, x.copy()) for x in reading.containers]
+        tensors = [a for a in given.values() if isinstance(a, Tensor) and a not in reading.tensors]
+        if reading.uses_gradients() and any(t._grad is not None for t in tensors):
+            raise NotReplayable(
+                "an argument has a .grad, and the function gets a copy, which has none. Make it a "
+                "variable of the function: w = sg.Tensor(...)."
+            )
+        self.tensors = [*self.outside, *tensors]
+        self.state = [(t._data, t._grad, t.touched, t.memory.changed) for t in self.tensors]
+        self.counts = [(opt, opt.step_count, opt._last) for opt in reading.optimizers]
+        arrays = [a for data, grad, *_ in self.state for a in (data, grad) if a is not None]
+        arrays += flattened([opt._kept for opt in reading.optimizers])
+        self.d_loss: np.ndarray | None = None  # of a loss
+        self.grads: dict[int, np.ndarray] = {}
+        self.copies = [(a, a.copy()) for a in arrays if isinstance(a, np.ndarray)]
+
+    def __enter__(self) -> None:
+        given: Any = self.recording.given
+        for t in self.outside:
+            t._data, t._grad = given(t._data), None if t._grad is None else given(t._grad)
+        for t in self.arguments:
+            t._data = given(t._data, is_argument=True)
+        self.stand_ins = [t._data for t in self.outside]
+        self.own = [t._data for t in self.arguments]
+        self.token = current.set(self.recording)
+        generator: Any = RecordedGenerator(self.recording, self.generator)
+        creation.set_generator(generator)
+        self.went_to = [*trained.reached.last]
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        current.reset(self.token)
+        self.recording.close()
+        creation.set_generator(self.generator)
+        assigned = [
+            t for t, x in zip(self.outside, self.stand_ins, strict=True) if t._data is not x
+        ]
+        for t, (data, *_) in zip(self.outside, self.state, strict=False):
+            t._data, t._grad = data, plain(t._grad)
+        given = zip(self.arguments, self.own, strict=True)
+        changed = [t for t, x in given if t._grad is not None or t._data is not x]
+        if changed and error is None:
+            raise NotReplayable(
+                "the function assigns .data or .grad of an argument, which is a copy. Make it a "
+                "variable of the function: w = sg.Tensor(...)."
+            )
+        if assigned and error is None:
+            raise NotReplayable(
+                f"the function assigns .data of {self.reading.tensors[assigned[0]]}, which cannot "
+                "be replayed. Write t.data[...] = values, which changes the array in place, or "
+                "@fast.replay(eager=True)."
+            )
+        if self.recording.refusal is not None and not isinstance(error, NotReplayable):
+            raise self.recording.refusal  # the function has gone on after it
+
+    def differentiate(self, result: Any) -> None:
+        """Records the chain rule, too, if the function returns a loss and has not done so."""
+        self.forward, self.computed = len(self.recording.lines), len(self.recording.made)
+        self.has_called_backward = [*trained.reached.last] != self.went_to
+        if self.has_called_backward or not (isinstance(result, Tensor) and result.requires_grad):
+            return
+        if result.size == 1:
+            self.d_loss = np.ones(result.shape, result.dtype)
+            d_loss: Any = self.recording.given(self.d_loss)
+            self.grads = autograd.chain_rule(autograd.tape_of(result), d_loss)
 
     def restore(self) -> None:
-        """Takes back what a call of the function has drawn and changed."""
-        creation.generator().bit_generator.state = self.random
-        for t, data, values in self.tensors:
-            np.copyto(data, values)
-            t._data = data
-        if self.has_new_gradients():
-            for t, grad in self.grads:
-                t.grad = grad
+        """Takes back what the call has drawn and changed."""
+        self.generator.bit_generator.state = self.random
+        for t, (data, grad, touched, changed) in zip(self.tensors, self.state, strict=True):
+            t._data, t._grad, t.touched = data, grad, touched
+            if t.memory.changed != changed:
+                own_memory(t).changed = changed
+        for opt, step_count, last in self.counts:
+            opt.step_count, opt._last = step_count, last
+        for array, values in self.copies:
+            array[...] = values
+        for container, items in self.containers:
+            container.clear()
+            (container.update if isinstance(container, dict) else container.extend)(items)
 
-    def has_new_gradients(self) -> bool:
-        """Whether the function has called backward() itself."""
-        return any(
-            (t.grad is None) != (grad is None)
-            or (grad is not None and not np.array_equal(t.grad, grad, equal_nan=True))
-            for t, grad in self.grads
+
+class RecordedGenerator:
+    """A generator whose numbers are drawn anew by the lines."""
+
+    def __init__(self, recording: Recording, generator: np.random.Generator) -> None:
+        self._recording, self._generator = recording, generator
+
+    def __getattr__(self, name: str) -> Any:
+        own, recording = getattr(self._generator, name), self._recording
+        if current.get() is not recording:
+            return own
+
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            numbers = own(*args, **kwargs)
+            if "out" in kwargs or not isinstance(numbers, np.ndarray):
+                raise recording.taken_out(f"sg.generator().{name}, which gives no array,")
+            out, recording.has_effects = recording.new(numbers), True
+            recording.add(out, f"[...] = generator().{name}(", *listed(args, kwargs), ")")
+            return out
+
+        return draw
+
+
+def _finished(
+    tape: Tape, stage: Stage, reading: Reading, result: Any, given: list[Any]
+) -> tuple[Tape | None, Any]:
+    """A tape of what was recorded, and what the call that was recorded returns."""
+    recording, names, arguments = stage.recording, Names(), stage.arguments
+    is_loss = stage.d_loss is not None
+    if not (is_loss or stage.has_called_backward or recording.has_effects):
+        _check_loss(result)
+        result._data = plain(result._data)
+        return None, result  # nothing requires gradients
+    if not is_loss and any(t.requires_grad for t in arguments):
+        raise NotReplayable(
+            "the function calls backward() itself, and an argument requires gradients, which "
+            "would go to a copy of it. Make it a variable of the function: w = sg.Tensor(...)."
         )
+    # lines, and the memory of what they fill
+    returned = [_array_of(x) for x in (result if type(result) in (tuple, list) else [result])]
+    kept = [*returned, *map(_array_of, stage.grads.values())]
+    kept += [a for t in stage.outside for a in (t._data, t._grad)]
+    start = len(recording.checks) + stage.forward
+    lines, now = share_memory(
+        recording.checks + recording.lines, start, set(map(memory_of, kept)), recording.made
+    )
+    for array, _ in recording.made[: stage.computed]:  # for backward() after this call
+        np.copyto(now(array), array)
+    for t, where in reading.tensors.items():
+        label = where.partition(".")[2] or where  # without the name of the model
+        names.give(t._data, label)
+        if t._grad is not None:
+            names.give(t._grad, f"{label}_grad")
+    tape.buffers = [(number, plain(t._data)) for t, number in arguments.items()]
+    for number, buffer in tape.buffers:
+        names.give(buffer, stage.labels[number])
+    names.give_to_results([(now(array), origin) for array, origin in recording.made])
+    functions = {"step": lines}
+    if is_loss:
+        functions = {"forward": lines[:start], "backward": lines[start:]}
+    programs = [compiled(part, names, name) for name, part in functions.items()]
+    tape.run_forward = programs[0]
+    # the rest
+    _note_effects(tape, stage, lines)
+    if stage.d_loss is not None:
+        tape.d_loss, tape.run_backward = stage.d_loss, programs[1]
+        leaves = {t.index: t for t in (*arguments, *reading.tensors)}
+        for index in stage.grads.keys() & leaves:
+            tape.leaves.append(arguments.get(leaves[index], leaves[index]))
+            tape.gradients.append(_array_of(stage.grads[index]))
+        tape.result = returned[0]
+    else:
+        tape.returned = _together(result, lambda x: _output(x, stage))
+    tape.script = lambda name: script_of(
+        f"The calls of NumPy that {name} makes, as they were recorded.",
+        functions,
+        names,
+        returned[0] if isinstance(returned[0], np.ndarray) else None,
+    )
+    tape.fits = reading.compiled()
+    return tape, tape.loss(given) if is_loss else tape.returned(given)
 
 
-def _checked_loss(loss: Any) -> Tensor:
+def _array_of(x: Any) -> Any:
+    return plain(x._data if isinstance(x, Tensor) else x)
+
+
+def _note_effects(tape: Tape, stage: Stage, lines: list[Any]) -> None:
+    """What a call changes besides what its lines write, and the gradients that it relies on."""
+    made = {memory_of(array) for array, _ in stage.recording.made}
+    read = {id(x) for line in lines for x in flattened(line.parts)}
+    tensors = stage.reading.tensors.items()
+    for (t, where), (_, grad, *_) in zip(tensors, stage.state, strict=False):
+        if t._grad is not grad:
+            is_new = memory_of(t._grad) in made  # which the caller may keep
+            tape.effects.append(functools.partial(_assign, t, t._grad, is_new))
+            tape.effects[-1]()
+        if stage.reading.uses_gradients():
+            code = "({0}._grad is None) is {1}"
+            stage.reading.must_be(f"{where}.grad", code, t, grad is None)
+        if t._grad is not grad if grad is None else id(grad) in read:
+            stage.reading.must_be(f"{where}.grad", "{0}._grad is {1}", t, grad)
+    pairs = list(zip(stage.outside, stage.state, strict=False))
+    in_lines = {memory_of(x) for line in lines for x in flattened(line.parts)}
+    cleared = [t for t, _ in pairs if t.touched == 0 and memory_of(t._grad) in in_lines]
+    changed = [t.memory for t, (*_, before) in pairs if t.memory.changed != before]
+    # when gradients came, and when optimizers stepped, in their order
+    times: list[Any] = [
+        (t.touched, t, "touched") for t, (*_, before, _) in pairs if t.touched > before
+    ]
+    times += [(opt._last, opt, "_last") for opt, _, last in stage.counts if opt._last > last]
+    times.sort(key=itemgetter(0))
+
+    def mark() -> None:
+        for t in cleared:
+            t.touched = 0
+        for _, x, name in times:
+            setattr(x, name, trained.now())
+        for memory in changed:
+            memory.changed = next(tensor._creation_order)
+
+    if cleared or changed or times:
+        tape.effects.append(mark)
+
+
+def _assign(t: Tensor, grad: Any, is_new: bool) -> None:
+    t._grad = grad.copy() if is_new else grad
+
+
+def _check_loss(loss: Any) -> None:
     if not isinstance(loss, Tensor) or loss.size != 1:
         got = loss if isinstance(loss, Tensor) else type(loss).__name__
         raise TypeError(
             f"a replayed function returns one Tensor of one element, but got {got}. Write "
             "return loss.mean(), and compute other results in another function."
         )
-    return loss
 
 
-class _traced_data:
-    """Within it, tensors hold Traced arrays, and random numbers are Traced."""
-
-    def __init__(self, tensors: list[Tensor]) -> None:
-        self.tensors = tensors
-
-    def __enter__(self) -> None:
-        self.arrays = [t._data for t in self.tensors]
-        self.traced = [traced(array) for array in self.arrays]
-        self.generator = creation.generator()
-        for t, array in zip(self.tensors, self.traced, strict=True):
-            t._data = array
-        creation.set_generator(_TracedGenerator(self.generator))  # type: ignore[arg-type]
-
-    def __exit__(self, *exception: object) -> None:
-        assigned = [
-            t for t, array in zip(self.tensors, self.traced, strict=True) if t._data is not array
-        ]
-        for t, array in zip(self.tensors, self.arrays, strict=True):
-            t._data = array
-        creation.set_generator(self.generator)
-        if assigned and exception[0] is None:
-            raise NotReplayable(
-                f"the function assigns .data of {assigned[0]!r}, which cannot be replayed. Write "
-                "t.data += ..., which changes the array in place, or @fast.replay(eager=True)."
-            )
+def _together(result: Any, output: Any) -> Callable[[Sequence[Any]], Any]:
+    """What a whole step returns, as a function of the arguments."""
+    if type(result) not in (tuple, list):
+        return output(result)
+    outputs = [output(x) for x in result]
+    return lambda given: type(result)(one(given) for one in outputs)
 
 
-class _TracedGenerator:
-    """A generator whose numbers are drawn anew when the program runs."""
-
-    def __init__(self, generator: np.random.Generator) -> None:
-        self._generator = generator
-
-    def __getattr__(self, name: str) -> Any:
-        # looked up when it is called: manual_seed makes another generator
-        return functools.partial(traced_call, _draw, name)
-
-
-def _draw(name: str, *args: Any, **kwargs: Any) -> Any:
-    generator = creation.generator()
-    generator = getattr(generator, "_generator", generator)
-    return np.asarray(getattr(generator, name)(*args, **kwargs))
+def _output(x: Any, stage: Stage) -> Callable[[Sequence[Any]], Any]:
+    """One thing that a whole step returns, as a function of the arguments."""
+    array = _array_of(x)
+    if isinstance(x, Tensor):
+        if x in stage.reading.tensors:
+            return lambda given: x
+        if x in stage.arguments:
+            number = stage.arguments[x]
+            return lambda given: tensor.as_tensor(given[number])
+        return lambda given: Tensor(array)
+    if type(x) is Recorded and x.ndim == 0:  # as the norm before clipping
+        return lambda given: array[()]
+    if type(x) is Recorded or not isinstance(x, int | float | str | None):
+        raise NotReplayable(
+            f"a replayed step returns Tensors, numbers or texts, but got {type(x).__name__}. Write "
+            "return loss, and loss.item() outside."
+        )
+    return lambda given: x

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from simplegrad import creation, given
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
@@ -144,7 +142,7 @@ class Embedding(Module):
         self.weight = creation.normal(shape, requires_grad=True, name="weight")
 
     def forward(self, indices: TensorLike) -> Tensor:
-        i = np.asarray(indices)
+        i = given.array_of(indices)
         i = i if i.size else i.astype(int)  # an empty list is of floats to NumPy
         rows = len(self.weight)
         if i.dtype.kind not in "iu":
@@ -152,7 +150,7 @@ class Embedding(Module):
                 f"Embedding takes the numbers of rows, integers, but got {i.dtype}. Write "
                 "embedding(np.array([0, 2])), or embedding(np.array(indices).astype(int))."
             )
-        if i.size and not (i.min() >= 0 and i.max() < rows):
+        if not given.lies_within(i, rows):
             write = f"nn.Embedding({i.max() + 1}, {self.weight.shape[1]}) for them"
             if i.min() < 0:
                 write = f"np.array(indices) % {rows} to count from the last row"

@@ -19,9 +19,8 @@ WHERE = 24  # columns of the table that say where
 NOTHING = """\
 no line of the mathematical parts of simplegrad ran, or none about the tensor that was chosen: no
 rule, no chain rule, no update of an optimizer, no forward of a module. What simplegrad.fast runs
-has no such lines: explain the same call with simplegrad.optimizers, and without @fast.replay,
-which gives the same bits. Functions that were typed where Python keeps no source, as in
-python -c, cannot be shown either."""
+has no such lines: explain the same call with simplegrad.optimizers, which gives the same bits.
+Functions that were typed where Python keeps no source, as in python -c, cannot be shown either."""
 
 
 class Explanation:

