@@ -1,4 +1,4 @@
-"""simplegrad.fast beside others, in one process: a step of Adam, and a whole training step.
+"""simplegrad.fast beside others, in one process: a step of Adam, and whole training steps.
 
 Run it as `python tests/benchmarks/fast.py [--threads N] [--only NAME] [--out FOLDER] [--check]`.
 It prints Markdown, and writes it with a plot to the folder. The others are PyTorch, JAX with
@@ -7,6 +7,7 @@ names those that are missing.
 """
 
 import argparse
+import ast
 import collections
 import gc
 import importlib
@@ -31,6 +32,9 @@ from simplegrad import fast, nn, optimizers
 
 LR = 1e-3
 BATCHES = 4  # are made beforehand, and gone through again and again
+# of each, by turns, so that none is learned by heart: with gradients of nearly 0 the moments become
+# denormal numbers, with which processors are many times slower
+ANSWERS = 16
 STEPS = 2 * BATCHES  # in which all contestants must do the same, and get warm
 LIMIT = 20  # seconds for the turns of one workload
 KB, MB = 2**10, 2**20
@@ -52,6 +56,10 @@ TRAINING = {
     "training 784-1024-1024-10 b256": ((784, 1024, 1024, 10), 256, 1),
 }
 
+# The places of a name, the names of a batch, and the calls of a turn
+GPT = {"tiny GPT b64": (12, 64, 2)}
+TUTORIAL = Path(__file__).parents[2] / "tutorials" / "11_tiny_gpt.py"
+
 # The work, the contestant, and how many times as fast as that simplegrad.fast is to be
 TARGETS = (
     ("Adam 1 x 1k", "torch", 1.5),
@@ -59,19 +67,26 @@ TARGETS = (
     ("Adam 1 x 1k", "torch fused", 1.5),
     ("Adam 1 x 1M", "simplegrad", 3.5),
     ("Adam 1 x 1M", "torch", 1.3),
-    ("Adam 1 x 1M", "torch foreach", 1.3),
+    ("Adam 1 x 1M", "torch foreach", 1.2),
     ("Adam 1 x 1M", "torch fused", 0.4),
     ("Adam 1 x 20M", "torch", 1.3),
     ("Adam 1 x 20M", "torch foreach", 1.3),
     ("Adam 200 x 500", "torch", 10),
     ("Adam 200 x 500", "torch foreach", 10),
     ("Adam 200 x 500", "torch fused", 3),
+    ("training 64-64-10 b32", "by hand", 0.75),
+    ("training 64-64-10 b32", "listing", 0.95),
     ("training 64-64-10 b32", "torch", 4),
-    ("training 64-64-10 b32", "jax", 1.8),
+    ("training 64-64-10 b32", "jax", 0.8),
+    ("training 64-128-128-10 b64", "by hand", 0.8),
+    ("training 64-128-128-10 b64", "listing", 0.97),
     ("training 64-128-128-10 b64", "torch", 2.5),
-    ("training 64-128-128-10 b64", "jax", 1.1),
+    ("training 64-128-128-10 b64", "jax", 0.8),
     ("training 784-256-128-10 b128", "torch", 1.2),
+    ("training 784-256-128-10 b128", "jax", 0.75),
     ("training 784-1024-1024-10 b256", "torch", 0.95),
+    ("tiny GPT b64", "simplegrad", 1.5),
+    ("tiny GPT b64", "torch", 1.0),
 )
 
 
@@ -170,6 +185,12 @@ def check_adam(contestants):
 # the right classes: a function that takes a step and returns the loss.
 
 
+def forever(batches, x_of, y_of):
+    """The batches again and again, as a library's arrays; each input is made into one once."""
+    inputs = {id(x): x_of(x) for x, _ in batches}
+    return itertools.cycle([(inputs[id(x)], y_of(y)) for x, y in batches])
+
+
 def simplegrad_model(weights):
     layers = []
     for w in weights[::2]:
@@ -183,7 +204,7 @@ def simplegrad_model(weights):
 def simplegrad_training(weights, batches):
     model = simplegrad_model(weights)
     opt = optimizers.Adam(model=model, lr=LR)
-    batches = itertools.cycle([(sg.Tensor(x), y) for x, y in batches])
+    batches = forever(batches, sg.Tensor, np.array)
 
     def loss_of_next():
         x, y = next(batches)
@@ -192,17 +213,146 @@ def simplegrad_training(weights, batches):
     return timing.training_step(loss_of_next, opt)
 
 
-def fast_training(weights, batches):
+def fast_step(weights):
+    """A function of x and y that takes a whole step, to be recorded in its first call."""
     model = simplegrad_model(weights)
     opt = fast.Adam(model=model, lr=LR, workers=timing.THREADS)
-    batches = itertools.cycle([(sg.Tensor(x), y) for x, y in batches])
-    loss_of = fast.replay(lambda x, y: sg.cross_entropy(model(x), y))
 
-    def loss_of_next():
-        x, y = next(batches)
-        return loss_of(x, y)
+    @fast.replay
+    def step(x, y):
+        loss = sg.cross_entropy(model(x), y)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        return loss
 
-    return timing.training_step(loss_of_next, opt)
+    return step
+
+
+def fast_training(weights, batches):
+    return with_batches(fast_step(weights), batches)
+
+
+def with_batches(step, batches):
+    """A function that takes the step with the next batch."""
+    batches = itertools.cycle(batches)
+    return lambda: step(*next(batches))
+
+
+def listing_training(weights, batches):
+    """The listing of the step as a script of its own, into which the batches are copied."""
+    step, inputs, script = fast_step(weights), (), {}
+
+    def next_step(x, y):
+        nonlocal step, inputs
+        if not inputs:  # the first step is the one that is recorded
+            loss = step(x, y)
+            script.update(run_listing(step.listing()))
+            step, inputs = script.get("step") or script["forward"], (script["x"], script["y"])
+            return loss
+        np.copyto(inputs[0], x)
+        np.copyto(inputs[1], y)
+        return step()
+
+    return with_batches(next_step, batches)
+
+
+def run_listing(text):
+    """What a listing defines: all but its last lines, which take the first step."""
+    script = {}
+    exec(compile(text.rsplit("\nprint(", 1)[0], "<listing>", "exec"), script)
+    return script
+
+
+def training_by_hand(weights, batches):
+    """The floor: each call of NumPy written by hand, in a row, into arrays made beforehand.
+
+    The gradient of the cross-entropy by the logits is softmax - one-hot, in one piece; gradients
+    are not added to zeros but written. Weights, gradients and moments lie side by side. Adam's two
+    corrections are numbers of Python, which stand before all of an array.
+    """
+    ends = np.cumsum([w.size for w in weights])
+    theta, g, m, v = np.zeros((4, ends[-1]), np.float32)
+    theta[:] = np.concatenate([w.ravel() for w in weights])
+    scratch = np.empty(2**16, np.float32)  # fits into a cache, with the same part of the others
+    blocks = [
+        (*(array[i : i + scratch.size] for array in (theta, g, m, v)), scratch[: ends[-1] - i])
+        for i in range(0, ends[-1], scratch.size)
+    ]
+    theta, g = [
+        [part.reshape(w.shape) for part, w in zip(np.split(flat, ends[:-1]), weights, strict=True)]
+        for flat in (theta, g)
+    ]
+    n, classes = len(batches[0][1]), len(theta[-1])
+    results = [np.empty((n, b.size), np.float32) for b in theta[1::2]]
+    layers = list(zip(theta[::2], theta[1::2], results, strict=True))
+    *hidden, (w_last, b_last, p) = layers
+    d_results = [np.empty_like(a) for a in results[:-1]]
+    masks = [np.empty(a.shape, bool) for a in d_results]
+    back = list(zip(theta[2::2], g[2::2], g[3::2], results, d_results, masks, strict=False))[::-1]
+    highest, total, start = (
+        np.empty((n, 1), np.float32),
+        np.empty((n, 1), np.float32),
+        classes * np.arange(n),
+    )
+    picked, total_row, p_flat = np.empty(n, np.float32), total[:, 0], p.reshape(-1)
+    right = np.empty(n, np.int64)
+    t = 0
+
+    def step(x, y):
+        nonlocal t
+        a = x
+        for w, b, c in hidden:
+            np.matmul(a, w, out=c)
+            np.add(c, b, out=c)
+            np.maximum(c, 0, out=c)
+            a = c
+        np.matmul(a, w_last, out=p)
+        np.add(p, b_last, out=p)
+        # loss = log(sum(exp(a))) - a_y, and its derivative (softmax(a) - one_hot) / n
+        np.maximum.reduce(p, axis=1, keepdims=True, out=highest)
+        np.subtract(p, highest, out=p)
+        np.add(start, y, out=right)
+        np.take(p_flat, right, out=picked, mode="clip")
+        np.exp(p, out=p)
+        np.add.reduce(p, axis=1, keepdims=True, out=total)
+        np.multiply(total, n, out=highest)
+        np.divide(p, highest, out=p)
+        p_flat[right] -= 1 / n
+        np.log(total, out=total)
+        np.subtract(total_row, picked, out=picked)
+        loss = np.add.reduce(picked) / n
+        # The layers backward
+        d = p
+        for w, dw, db, a, da, mask in back:
+            np.matmul(a.T, d, out=dw)
+            np.add.reduce(d, axis=0, out=db)
+            np.matmul(d, w.T, out=da)
+            np.greater(a, 0, out=mask)
+            np.multiply(da, mask, out=da)
+            d = da
+        np.matmul(x.T, d, out=g[0])
+        np.add.reduce(d, axis=0, out=g[1])
+        # Adam
+        t += 1
+        correction = (1 - 0.999**t) ** 0.5
+        rate, eps = LR * correction / (1 - 0.9**t), 1e-8 * correction
+        for theta, dt, m, v, s in blocks:
+            np.multiply(m, 0.9, out=m)
+            np.multiply(dt, 1 - 0.9, out=s)
+            np.add(m, s, out=m)
+            np.multiply(v, 0.999, out=v)
+            np.multiply(dt, dt, out=s)
+            np.multiply(s, 1 - 0.999, out=s)
+            np.add(v, s, out=v)
+            np.sqrt(v, out=s)
+            np.add(s, eps, out=s)
+            np.divide(m, s, out=s)
+            np.multiply(s, rate, out=s)
+            np.subtract(theta, s, out=theta)
+        return loss
+
+    return with_batches(step, batches)
 
 
 def torch_training(weights, batches, **kwargs):
@@ -215,7 +365,7 @@ def torch_training(weights, batches, **kwargs):
         for theta, value in zip(model.parameters(), weights, strict=True):
             theta.copy_(torch.from_numpy(value.T))  # torch stores the transpose
     opt = torch.optim.Adam(model.parameters(), lr=LR, **kwargs)
-    batches = itertools.cycle([(torch.tensor(x), torch.tensor(y)) for x, y in batches])
+    batches = forever(batches, torch.tensor, torch.tensor)
 
     def loss_of_next():
         x, y = next(batches)
@@ -233,7 +383,7 @@ def jax_training(weights, batches):
     opt = optax.adam(LR)
     weights = [jax.numpy.array(w) for w in weights]
     state = opt.init(weights)
-    batches = itertools.cycle([(jax.numpy.array(x), jax.numpy.array(y)) for x, y in batches])
+    batches = forever(batches, jax.numpy.array, jax.numpy.array)
 
     def loss_of(weights, x, y):
         *hidden, last = zip(weights[::2], weights[1::2], strict=True)
@@ -329,6 +479,8 @@ def mygrad_training(weights, batches):
 TRAINING_CONTESTANTS = {
     "simplegrad": simplegrad_training,
     "simplegrad.fast": fast_training,
+    "by hand": training_by_hand,
+    "listing": listing_training,
     "torch": torch_training,
     "torch fused": torch_training_fused,
     "jax": jax_training,
@@ -338,16 +490,20 @@ TRAINING_CONTESTANTS = {
 
 
 def training_case(workload):
+    widths, batch, _ = TRAINING[workload]
+    return case_of(widths, batch)
+
+
+def case_of(widths, batch):
     """The weights, and the batches."""
     rng = np.random.default_rng(0)
-    widths, batch, _ = TRAINING[workload]
     weights = []
     for n_in, n_out in itertools.pairwise(widths):
         for shape in (n_in, n_out), (n_out,):
             weights.append(rng.uniform(-(n_in**-0.5), n_in**-0.5, shape).astype(np.float32))
-    x = rng.standard_normal((BATCHES, batch, widths[0]), np.float32)
-    y = rng.integers(0, widths[-1], (BATCHES, batch))
-    return weights, list(zip(x, y, strict=True))
+    x = list(rng.standard_normal((BATCHES, batch, widths[0]), np.float32))
+    y = rng.integers(0, widths[-1], (ANSWERS, BATCHES, batch))
+    return weights, [pair for answers in y for pair in zip(x, answers, strict=True)]
 
 
 def check_training(contestants):
@@ -356,6 +512,138 @@ def check_training(contestants):
     (name, expected), *others = losses.items()
     for other, values in others:
         np.testing.assert_allclose(values, expected, rtol=1e-3, err_msg=f"{other} and {name}")
+
+
+# A step of the tiny GPT. Each function makes a contestant of values by the names of the tutorial's
+# parameters, and batches of x, y and m.
+
+WEIGHT_DECAY = 0.1
+
+
+def tutorial_of(places):
+    """The classes and functions of the tutorial's model, for names of so many places."""
+    wanted = ("Embed", "Head", "MultiHead", "MLP", "Block", "GPT", "weights_of", "loss_of")
+    nodes = [
+        node
+        for node in ast.parse(TUTORIAL.read_text(encoding="utf-8")).body
+        if getattr(node, "name", None) in wanted
+    ]
+    names = {"np": np, "sg": sg, "nn": nn, "T": places}
+    exec(compile(ast.Module(nodes, []), TUTORIAL, "exec"), names)
+    return names
+
+
+def simplegrad_gpt(values, batches):
+    """A function of x, y and m that takes a step, with the in-place optimizer, but not recorded."""
+    names = tutorial_of(batches[0][0].shape[1])
+    model, loss_of = names["GPT"](C=48, H=4, blocks=2), names["loss_of"]
+    for name, theta in model.parameters().items():
+        theta.data = values[name].copy()
+    opt = fast.AdamW(model, lr=LR, weight_decay=WEIGHT_DECAY, workers=timing.THREADS)
+
+    def step(x, y, m):
+        loss = loss_of(sg.log_softmax(model(x)), y, m)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        return loss
+
+    return step
+
+
+def eager_gpt(values, batches):
+    return with_batches(simplegrad_gpt(values, batches), batches)
+
+
+def fast_gpt(values, batches):
+    return with_batches(fast.replay(simplegrad_gpt(values, batches)), batches)
+
+
+def torch_gpt(values, batches, **kwargs):
+    """The same net: Linear, layer norm, GELU and softmax are PyTorch's, which has one call each."""
+    torch = torch_with_threads()
+    F = torch.nn.functional
+    p = {}
+    for name, value in values.items():  # torch stores the transpose of the matrix of a layer
+        is_matrix = value.ndim == 2 and "embed" not in name
+        p[name] = torch.nn.Parameter(torch.tensor(value.T.copy() if is_matrix else value))
+    opt = torch.optim.AdamW(p.values(), lr=LR, weight_decay=WEIGHT_DECAY, **kwargs)
+    places = batches[0][0].shape[1]
+    future = torch.ones(places, places, dtype=torch.bool).triu(1)
+    C = values["norm.weight"].size
+
+    def norm(h, at):
+        return F.layer_norm(h, (C,), p[f"{at}.weight"], p[f"{at}.bias"])
+
+    def linear(h, at):
+        return F.linear(h, p[f"{at}.weight"], p.get(f"{at}.bias"))
+
+    def head(h, at):
+        q, k, v = [linear(h, f"{at}.{name}") for name in ("query", "key", "value")]
+        S = (q @ k.mT / q.shape[-1] ** 0.5).masked_fill(future, -torch.inf)
+        return torch.softmax(S, -1) @ v
+
+    def block(h, at):
+        normed = norm(h, f"{at}.norm_1")
+        heads = [head(normed, f"{at}.attention.heads.{i}") for i in range(4)]
+        u = h + linear(torch.cat(heads, -1), f"{at}.attention.mix")
+        wide = linear(norm(u, f"{at}.norm_2"), f"{at}.mlp.widen")
+        return u + linear(F.gelu(wide, approximate="tanh"), f"{at}.mlp.narrow")
+
+    batches = itertools.cycle([[torch.tensor(a) for a in batch] for batch in batches])
+
+    def loss_of_next():
+        x, y, m = next(batches)
+        h = F.embedding(x, p["embed.token.weight"]) + p["embed.place.weight"]
+        for i in range(2):
+            h = block(h, f"blocks.{i}")
+        log_P = torch.log_softmax(linear(norm(h, "norm"), "logits"), -1)
+        log_p = log_P.gather(-1, y[..., None])[..., 0]
+        return -(m * log_p).sum() / m.sum()
+
+    return timing.training_step(loss_of_next, opt)
+
+
+def torch_gpt_fused(values, batches):
+    return torch_gpt(values, batches, fused=True)
+
+
+GPT_CONTESTANTS = {
+    "simplegrad": eager_gpt,
+    "simplegrad.fast": fast_gpt,
+    "torch": torch_gpt,
+    "torch fused": torch_gpt_fused,
+}
+
+
+def gpt_case(workload):
+    places, batch, _ = GPT[workload]
+    return gpt_case_of(places, batch)
+
+
+def gpt_case_of(places, batch):
+    """The values by name, and the batches: random letters for names of random lengths."""
+    sg.manual_seed(0)
+    model = tutorial_of(places)["GPT"](C=48, H=4, blocks=2)
+    rng = np.random.default_rng(0)
+    x = list(rng.integers(0, 27, (BATCHES, batch, places)))
+    y = rng.integers(0, 27, (ANSWERS, BATCHES, batch, places))
+    m = (np.arange(places) <= rng.integers(2, places, (BATCHES, batch, 1))).astype(np.float32)
+    values = {name: theta.numpy().copy() for name, theta in model.parameters().items()}
+    return values, [three for answers in y for three in zip(x, answers, m, strict=True)]
+
+
+# All work: the kinds of it, what makes a case of each, who takes part, and what checks them
+KINDS = (
+    (ADAM, adam_case, ADAM_CONTESTANTS, check_adam),
+    (TRAINING, training_case, TRAINING_CONTESTANTS, check_training),
+    (GPT, gpt_case, GPT_CONTESTANTS, check_training),
+)
+WORK = {
+    workload: (calls[-1], *kind)
+    for calls_of, *kind in KINDS
+    for workload, calls in calls_of.items()
+}
 
 
 # Time
@@ -374,19 +662,13 @@ def made(makers, case):
 
 def times_of(workload, repeats):
     """The median time of each contestant by name, and what is missing for the others."""
-    if workload in ADAM:
-        contestants, missing = made(ADAM_CONTESTANTS, adam_case(workload))
-        check_adam(contestants)
-        steps = [step for step, _ in contestants.values()]
-        calls = ADAM[workload][-1]
-    else:
-        contestants, missing = made(TRAINING_CONTESTANTS, training_case(workload))
-        check_training(contestants)
-        steps = contestants.values()
-        calls = TRAINING[workload][-1]
+    calls, case, makers, check = WORK[workload]
+    contestants, missing = made(makers, case(workload))
+    check(contestants)
+    steps = [step_of(contestant) for contestant in contestants.values()]
     gc.collect()
     gc.freeze()  # or who collects garbage goes through the objects of all
-    medians = timing.interleaved(list(steps), repeats, calls, LIMIT)
+    medians = timing.interleaved(steps, repeats, calls, LIMIT)
     gc.unfreeze()
     return dict(zip(contestants, medians, strict=True)), missing
 
@@ -447,12 +729,10 @@ def allocations(step):
 
 def memory_of(workload):
     """What is needed; of the reference and of fast, the peaks of memory and the allocations."""
-    if workload in ADAM:
-        makers, case = ADAM_CONTESTANTS, adam_case(workload)
-        needed = 2 * sum(a.nbytes for arrays in case for a in arrays)
-    else:
-        makers, case = TRAINING_CONTESTANTS, training_case(workload)
-        needed = 4 * sum(w.nbytes for w in case[0])
+    _, case, makers, _ = WORK[workload]
+    case = case(workload)
+    values = case[0].values() if workload in GPT else case[0]
+    needed = 4 * sum(a.nbytes for a in values)  # values, gradients and two moments
     peaks, places = [], []
     for name in "simplegrad", "simplegrad.fast":
         peaks.append(peak_memory(makers[name], case))
@@ -559,6 +839,7 @@ def missed(times, memory):
 def report(times, memory, missing):
     adam = {workload: row for workload, row in times.items() if workload in ADAM}
     training = {workload: row for workload, row in times.items() if workload in TRAINING}
+    gpt = {workload: row for workload, row in times.items() if workload in GPT}
     parts = [facts()]
     if missing:
         parts.append(f"Not installed: {', '.join(sorted(set(missing.values())))}.")
@@ -577,9 +858,19 @@ def report(times, memory, missing):
     if training:
         parts += ["## A training step", time_table(training, TRAINING_CONTESTANTS)]
         parts.append(
-            "Forward through a ReLU network, cross-entropy, backward, Adam, zero_grad. `torch` is "
+            "Forward through a ReLU network, cross-entropy, backward, Adam, zero_grad, which "
+            "simplegrad.fast records as one. `by hand` is the floor: the calls of NumPy that a "
+            "person writes, in a row and into arrays made beforehand. `listing` is the listing of "
+            "the recorded step, run as a script. `torch` is "
             "PyTorch eager with its Adam as it comes. `jax` is one jax.jit over all of it, with "
             "optax.adam, its buffers donated. autograd and mygrad have an Adam in plain NumPy."
+        )
+    if gpt:
+        parts += ["## A step of the tiny GPT", time_table(gpt, GPT_CONTESTANTS)]
+        parts.append(
+            "The model of [the tutorial](../tutorials/11_tiny_gpt.ipynb) with AdamW. `simplegrad` "
+            "is the step with fast.AdamW and without replay. `torch` has one call for each Linear, "
+            "layer norm, GELU and softmax, and as many heads."
         )
     parts += ["## Memory", memory_table(memory)]
     parts.append(
@@ -596,6 +887,8 @@ def report(times, memory, missing):
 COLOURS = {
     "simplegrad.fast": "#0057b8",
     "simplegrad": "#8fb8e8",
+    "by hand": "#495057",
+    "listing": "#5f3dc4",
     "torch": "#d9480f",
     "torch foreach": "#f08c4a",
     "torch fused": "#f7c59f",
@@ -648,7 +941,7 @@ def draw(times, path):
     panels = []
     for title, workloads, unit, baseline, what in (
         ("A step of Adam", ADAM, "tensors x elements of each", "simplegrad", "optimizers.Adam"),
-        ("A training step", TRAINING, "widths of the layers, batch", "torch", "PyTorch eager"),
+        ("A training step", TRAINING | GPT, "the network, batch", "torch", "PyTorch eager"),
     ):
         chosen = {name: row for name, row in times.items() if name in workloads and baseline in row}
         if chosen:
@@ -679,9 +972,9 @@ def main():
     parser.add_argument("--out", type=Path, help="a folder for fast.md and fast.png")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a figure is missed")
     args = parser.parse_args()
-    workloads = [name for name in (*ADAM, *TRAINING) if args.only in name]
+    workloads = [name for name in WORK if args.only in name]
     if not workloads:
-        parser.error(f"no workload has {args.only!r} in its name: {', '.join((*ADAM, *TRAINING))}")
+        parser.error(f"no workload has {args.only!r} in its name: {', '.join(WORK)}")
 
     times, memory, missing = {}, {}, {}
     for workload in workloads:
