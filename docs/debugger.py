@@ -158,8 +158,9 @@ print(c)
 #
 # ## Where no debugger stops
 #
-# A function under `fast.replay` repeats its NumPy calls without a line of yours. While you debug, let it
-# run as it is written, and take `optimizers.Adam` for `fast.Adam`: both give the same bits.
+# A function under `fast.replay` runs once, to be recorded. Then its NumPy calls are repeated without a
+# line of yours. While you debug, let it run as it is written, and take `optimizers.Adam` for `fast.Adam`:
+# both give the same bits.
 
 # %%
 from simplegrad import fast
@@ -173,4 +174,5 @@ def loss_of(a, b):
 print(loss_of(a, b).item() == loss.item())
 
 # %% [markdown]
-# `sg.explain` traces the lines of a call itself, so breakpoints within that call are passed over.
+# `sg.explain` traces the lines of a call itself, so breakpoints within that call are passed over. A
+# replayed function runs as it is while `sg.explain` or `sg.step_through` look on.

@@ -100,7 +100,8 @@ plt.show()
 # | `tools/draw.py` | the graph of a result; `folding.py` and `layout.py` say what is shown, and where |
 # | `tools/checkpoint.py` | saving and loading |
 # | `exercises/` | the check of the exercises: references and mistakes as data |
-# | `fast/` | the same equations in place, and the recorder of NumPy calls |
+# | `fast/adam.py` | the same equations in place, as in `sgd.py` and `rmsprop.py`; `in_place.py` cuts the arrays into blocks |
+# | `fast/replay.py` | NumPy calls made again: `reading.py` looks at what a function refers to, `recording.py` writes its calls down, `program.py` makes a function and a script of them |
 #
 # ## A rule is two or three equations
 #
@@ -172,8 +173,10 @@ print(inspect.getsource(optim.Adam.update))
 #
 # `fast.Adam` makes the operations of these lines in the same order, but into arrays that exist, for a
 # block at a time that fits the processor's cache. `fast.replay` records which NumPy calls a loss and
-# its gradients make, and repeats them into the same arrays. As the operations and their order are the
-# same, so are the bits, and the tests compare them. [The fast path](tutorials/09_fast.md) shows how.
+# its gradients make, or a whole step, and repeats them into the same arrays. While it records, what
+# stands for an array is an object that has only the operations that can be written down; any other way
+# to its numbers is an error. As the operations and their order are the same, so are the bits, and the
+# tests compare them. [The fast path](tutorials/09_fast.md) shows how.
 #
 # ## What the engine keeps true
 #

@@ -183,9 +183,10 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # The goal is the order of work: measure, change one thing, compare the bits, measure again.
 #
 # **Live**: in `simplegrad/nn/layers.py`, break in `Linear.forward`, and run a training loop whose loss is
-# under `fast.replay`. It stops in the first calls of the loss, and then never again: ask why. With
+# under `fast.replay`. It stops in the first call of the loss, and then never again: ask why. With
 # `@fast.replay(eager=True)` it stops in each. Then break in `Adam.passes` in `simplegrad/fast/adam.py`,
-# and step through the fourteen passes. Which equation is it now? Which array is written to?
+# and step through the fourteen passes. Which equation is it now? Which array is written to? Last, put the
+# whole step under `fast.replay`, print its `listing()`, and let the group name the equation of each call.
 #
 # **Assignment**: `InPlaceHeavyBall`, made of `InPlace` in `simplegrad.fast.in_place` and of the
 # `HeavyBall` of session 5, by a method `passes`. Report its times and those of `HeavyBall` for a thousand

@@ -555,6 +555,7 @@ for place, (_, answer) in zip(places, session[2:], strict=False):
 # %% [markdown]
 # A function under [`fast.replay`](09_fast.ipynb) repeats the NumPy calls of its first run, and no
 # Python of yours is left to step through. Write `@fast.replay(eager=True)` while you debug.
+# `sg.explain` and `sg.step_through` do not need it: the function runs as it is while they look on.
 
 # %% [markdown]
 # ## Without a debugger
