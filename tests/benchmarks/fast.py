@@ -296,7 +296,7 @@ def training_by_hand(weights, batches):
         classes * np.arange(n),
     )
     picked, total_row, p_flat = np.empty(n, np.float32), total[:, 0], p.reshape(-1)
-    right = np.empty(n, np.int64)
+    right = np.empty(n, np.intp)
     t = 0
 
     def step(x, y):
