@@ -53,7 +53,8 @@ def replay(
     `.grad` what it would add without replay, to the last bit; it must come before the next call,
     which uses the same arrays again. Or it is a whole step: it calls `backward()` itself, and
     `nn.clip_grad_norm` and the `step()` and `zero_grad()` of optimizers of `simplegrad.fast` as it
-    likes, and returns Tensors. An array stays allocated for each result.
+    likes, and returns Tensors. The gradients of a tensor that is used outside of a replayed loss,
+    too, or is an argument of it, are added in another order than in one graph.
 
     What is fixed when the function is recorded is Python: its branches, its loops. A function may
     refer to Tensors, Modules, numbers and texts, to lists, tuples and dicts of such, to functions
@@ -287,6 +288,9 @@ def _recorded(
             f"while it was recorded, the function ended with {error!r}, which it does not do "
             "otherwise. Write @fast.replay(eager=True)."
         ) from error
+    except BaseException:  # Ctrl-C
+        stage.restore()
+        raise
     try:
         if not is_unchanged():
             raise NotReplayable(

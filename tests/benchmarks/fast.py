@@ -790,7 +790,7 @@ def memory_table(memory):
         row = [workload, f"{needed / MB:.2f}"]
         row += [f"{first / MB:.2f}, {later / MB:.2f}" for first, later in peaks]
         row += [str(sum(found.values())) for found in places]
-        rows.append([*row, ", ".join(f"{place} ({n})" for place, n in places[1].most_common(4))])
+        rows.append([*row, ", ".join(f"`{place}` ({n})" for place, n in places[1].most_common(4))])
     header = ["work", "needed, MB", "simplegrad: peaks, MB", "simplegrad.fast: peaks, MB"]
     header += ["simplegrad: allocations", "simplegrad.fast: allocations", "most of fast's are in"]
     return timing.table(header, *rows)
