@@ -8,6 +8,7 @@ import inspect
 import math
 import re
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ ORIGINS = {
     if (code := getattr(function, "__code__", None)) is not None
 }
 WHOLE = 64  # numbers of an array that are written as numbers
+TURNS = 30  # in which lines are measured
 CACHED = 100_000  # bytes: writing over an argument pays for arrays that are larger
 
 
@@ -209,33 +211,56 @@ def numbers(text, dtype, shape):
 """
 
 
-def script_of(title: str, functions: dict[str, list[Line]], names: Names, result: Any) -> str:
+def script_of(
+    title: str, functions: dict[str, list[Line]], names: Names, result: Any, measured: bool
+) -> str:
     """The lines as a Python script, with the numbers of now, which needs NumPy alone.
 
     Args:
         title: What it is of.
         functions: The lines by the name of the function that they are to be.
         names: Their names.
-        result: The array that the first of the functions returns.
+        result: The array that the functions return, or None.
+        measured: Whether each line says what it moves and how long it takes.
     """
     names.shows_numbers = True
+    ends = [f"return {names.text(result)}"] * (result is not None) or ["pass"]
+    bodies = {name: [*_commented(lines, names), *ends] for name, lines in functions.items()}
+    script = _script(title, bodies, names)
+    if not measured:
+        return script
+    times = _times_of(functions, names, script)
+    bodies = {name: [*_commented(functions[name], names, t), *ends] for name, t in times.items()}
+    return _script(title, bodies, names)
+
+
+def _script(title: str, bodies: dict[str, list[str]], names: Names) -> str:
     parts = [f'"""{title}"""\n', START]
-    for name, lines in functions.items():
-        body = [
-            *_commented(lines, names),
-            f"return {names.text(result)}" if result is not None else "",
-        ]
-        parts.append(
-            f"\ndef {name}():\n"
-            + textwrap.indent("\n".join(filter(None, body)) or "pass", "    ")
-            + "\n"
-        )
-    parts += ["", "# What they work with", *_definitions(names), ""]
-    parts.append('if __name__ == "__main__":')
-    parts += [
-        f"    print({name}())" if name != "backward" else "    backward()" for name in functions
-    ]
+    for name, body in bodies.items():
+        parts.append(f"\ndef {name}():\n{textwrap.indent(chr(10).join(body), '    ')}\n")
+    parts += ["", "# What they work with", *_definitions(names), "", 'if __name__ == "__main__":']
+    parts += [f"    print({name}())" for name in bodies]
     return "\n".join(parts) + "\n"
+
+
+def _times_of(functions: dict[str, Any], names: Names, script: str) -> dict[str, list[float]]:
+    """The microseconds of each line, medians of some turns, in arrays of their own."""
+    values: dict[str, Any] = {}
+    exec(compile(script, "<listing>", "exec"), values)
+    times = {}
+    for function, lines in functions.items():
+        codes = [compile(names.line(line), "<line>", "exec") for line in lines]
+        codes = [code for line in codes for code in (compile("pass", "<line>", "exec"), line)]
+        turns = []
+        for _ in range(TURNS):
+            starts = []
+            for code in codes:
+                starts.append(time.perf_counter())
+                exec(code, values)
+            turns.append(np.diff([*starts, time.perf_counter()]))
+        empty, full = (np.median(turns, axis=0) * 1e6).reshape(-1, 2).T
+        times[function] = np.maximum(full - empty, 0).tolist()
+    return times
 
 
 OTHERS = {
@@ -248,17 +273,27 @@ OTHERS = {
 }
 
 
-def _commented(lines: list[Line], names: Names) -> Iterator[str]:
+def _commented(lines: list[Line], names: Names, times: list[float] | None = None) -> Iterator[str]:
     """The lines, each with the shape of what it writes, under their rules and equations."""
-    last = None
-    for line in lines:
+    last, moved = None, 0
+    for number, line in enumerate(lines):
         if line.origin is not last:
             yield f"# {_comment(line.origin)}"
         last = line.origin
-        arrays = [part for part in line.parts if isinstance(part, np.ndarray)]
+        arrays = [part for part in flattened(line.parts) if isinstance(part, np.ndarray)]
+        own = [part for part in line.parts if isinstance(part, np.ndarray)]
         has_out = any(str(part).endswith("out=") for part in line.parts if isinstance(part, str))
-        shape = f"  # {arrays[-has_out].shape}" if arrays else ""
-        yield names.line(line) + shape
+        facts = [str(own[-has_out].shape)] if own else []
+        if times is not None:
+            moved += sum(a.nbytes for a in arrays)
+            facts += [_size(sum(a.nbytes for a in arrays)), f"{times[number]:.1f} µs"]
+        yield names.line(line) + (f"  # {', '.join(facts)}" if facts else "")
+    if times is not None:
+        yield f"# {len(lines)} calls, {_size(moved)} read and written, {sum(times):.0f} µs"
+
+
+def _size(n: int) -> str:
+    return f"{n} B" if n < 1000 else f"{n / 1000:.1f} KB" if n < 1e6 else f"{n / 1e6:.1f} MB"
 
 
 def _comment(origin: Any) -> str:

@@ -64,7 +64,8 @@ def replay(
     `sg.generator()`, and are drawn anew. The function runs as it is while `sg.explain` or
     `sg.step_through` looks on.
 
-    `listing()` of what is returned is the last recording as a Python script of NumPy's calls.
+    `listing()` of what is returned is the last recording as a Python script of NumPy's calls;
+    `listing(measured=True)` says of each line how much memory it moves and how long it takes.
 
     Args:
         function: What to replay. Without it, `replay` returns a decorator.
@@ -136,14 +137,14 @@ def replay(
             tapes[:0] = [new] if new is not None else []
             return result
 
-    def listing() -> str:
+    def listing(measured: bool = False) -> str:
         """The last recording, as a Python script of NumPy's calls."""
         if not tapes:
             raise RuntimeError(
                 "listing() shows the calls of NumPy that were recorded, and none were yet. Call "
                 "the function first."
             )
-        return tapes[0].script(getattr(function, "__name__", "a function"))
+        return tapes[0].script(getattr(function, "__name__", "a function"), measured)
 
     vars(replayed)["listing"] = listing
     return replayed
@@ -165,7 +166,7 @@ class Tape:
         self.buffers: list[tuple[int, np.ndarray]] = []  # which argument, and where it goes
         self.effects: list[Callable[[], None]] = []  # besides those of the lines
         self.returned: Callable[[Sequence[Any]], Any] = list  # of the arguments
-        self.script: Callable[[str], str] = str
+        self.script: Callable[[str, bool], str] = lambda name, measured: ""
         # of a loss, and not of a whole step
         self.result: Any = None
         self.run_backward: Callable[[], None] = lambda: None
@@ -479,11 +480,12 @@ def _finished(
         tape.result = returned[0]
     else:
         tape.returned = _together(result, lambda x: _output(x, stage))
-    tape.script = lambda name: script_of(
+    tape.script = lambda name, measured: script_of(
         f"The calls of NumPy that {name} makes, as they were recorded.",
         functions,
         names,
         returned[0] if isinstance(returned[0], np.ndarray) else None,
+        measured,
     )
     tape.fits = reading.compiled()
     return tape, tape.loss(given) if is_loss else tape.returned(given)

@@ -1,5 +1,6 @@
 """The listing of a recording: a script of NumPy calls that runs on its own, to the same bits."""
 
+import re
 import subprocess
 import sys
 
@@ -106,6 +107,23 @@ def test_it_says_the_rule_and_its_equation_above_its_calls():
     assert "    # MatMul: db = aᵀ dc" in lines
     assert "    # LogSumExp: daᵢ = dc e^(aᵢ - c)" in lines
     assert "        # m_t = beta_1 * m + (1 - beta_1) * g" in lines
+
+
+def test_measured_it_says_what_each_call_moves_and_takes():
+    model = perceptron()
+    step = fast.replay(step_of(model, fast.Adam(model)))
+    for _ in range(3):
+        step(numbers((5, 6), 0), np.arange(5) % 4)
+    before, plain = model[0].weight.numpy(), step.listing()
+    script = step.listing(measured=True)
+    assert_same_bits(model[0].weight.data, before, "nothing has been trained")
+    calls = [line for line in script.splitlines() if line.startswith("    np.matmul(")]
+    assert len(calls) == 5
+    for line in calls:  # x of (5, 6), W of (6, 8) and their product, in float32
+        assert re.search(r"  # \(\d, \d\), \d+ B, \d+\.\d µs$", line)
+    assert "(5, 8), 472 B," in calls[0]
+    assert re.search(r"    # \d+ calls, \d+\.\d KB read and written, \d+ µs\n", script)
+    assert run(script)["step"]() == run(plain)["step"]()
 
 
 def test_nothing_of_what_was_in_memory_before_is_in_it():
