@@ -106,7 +106,7 @@ def test_the_pane_shows_each_thing_so_that_its_first_line_says_what_it_is(tmp_pa
 def test_the_pane_shows_tensors_while_one_is_being_made(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import simplegrad as sg\na = sg.ones(2, name='a')\nb = a * a\n")
-    with Debugger(chosen("Current file", script), place_of(tensor.record, "c._data,")) as debugger:
+    with Debugger(chosen("Current file", script), place_of(tensor.record, "c._grad,")) as debugger:
         shown = debugger.pane()
         unfolded = debugger.pane("inputs", "0")  # it computes .T, which comes here again
         debugger.pane("c")

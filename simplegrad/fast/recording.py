@@ -559,23 +559,28 @@ def _reduction(ufunc: Any, **fixed: Any) -> Any:
 SUM: Any = np.add.reduce
 
 
+def _has_own_way(a: Any) -> bool:
+    """Whether NumPy computes the mean of such numbers in another way than by its steps."""
+    return a.dtype.char not in "fd" or a.size >= 2**24
+
+
 def _mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """In the two steps of np.mean."""
-    c = SUM(a, axis=axis, keepdims=keepdims)
-    _check_floats(a, "mean")
+    args = {"axis": axis, "keepdims": keepdims}
+    if _has_own_way(a):
+        return a._recording.store(np.mean, (a,), args, "np.mean(", *listed((a,), args), ")")
+    c = SUM(a, **args)
     return np.true_divide(c, a.size // max(c.size, 1))
 
 
 def _var(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """In the steps of np.var."""
+    args = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
+    if _has_own_way(a):
+        return a._recording.store(np.var, (a,), args, "np.var(", *listed((a,), args), ")")
     x = a - _mean(a, axis, keepdims=True)
     c = SUM(x * x, axis=axis, keepdims=keepdims)
     return np.true_divide(c, max(a.size // max(c.size, 1) - ddof, 0))
-
-
-def _check_floats(a: Any, name: str) -> None:
-    if a.dtype.char not in "fd" or a.size >= 2**24:  # NumPy computes with others of its own
-        raise a._recording.taken_out(f"{name} of {a.dtype}")
 
 
 def _take(a: Any, indices: Any, axis: int | None = None) -> Any:

@@ -868,7 +868,7 @@ def report(times, memory, missing):
     if gpt:
         parts += ["## A step of the tiny GPT", time_table(gpt, GPT_CONTESTANTS)]
         parts.append(
-            "The model of [the tutorial](../tutorials/11_tiny_gpt.ipynb) with AdamW. `simplegrad` "
+            "The model of [the tutorial](tutorials/11_tiny_gpt.ipynb) with AdamW. `simplegrad` "
             "is the step with fast.AdamW and without replay. `torch` has one call for each Linear, "
             "layer norm, GELU and softmax, and as many heads."
         )

@@ -232,6 +232,28 @@ def test_a_whole_step_is_replayed():
     assert work.opt.step_count == 5
 
 
+def test_how_many_are_right_is_returned_beside_the_loss():
+    def run(wrap):
+        sg.manual_seed(0)
+        model = net()
+        opt = fast.Adam(model)
+
+        @wrap
+        def step(x, y):
+            logits = model(x)
+            loss = sg.cross_entropy(logits, y)
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            is_right = logits.data.argmax(axis=1) == y.data
+            return loss, is_right.mean(), is_right.sum()
+
+        steps = [step(*map(sg.tensor.as_tensor, batch(call))) for call in range(4)]
+        return [(loss.item(), float(share), int(count)) for loss, share, count in steps]
+
+    assert run(fast.replay) == run(lambda step: step)
+
+
 def test_dropout_draws_anew():
     assert_right(stepping(fast.Adam, p=0.4), calls=10)
 
