@@ -278,7 +278,13 @@ def array(data: Any) -> np.ndarray:
 
 
 def array_of(x: Any) -> np.ndarray:
-    """The array of a Tensor, or what NumPy makes of anything else."""
+    """The array of a Tensor, or what NumPy makes of anything else.
+
+    Examples:
+        >>> t = sg.ones(2)
+        >>> sg.given.array_of(t) is t.data, sg.given.array_of([1, 2])
+        (True, array([1, 2]))
+    """
     x = x if isinstance(x, np.ndarray) else getattr(x, "_data", x)
     return x if isinstance(x, np.ndarray) else np.asarray(x)
 

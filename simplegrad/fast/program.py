@@ -152,12 +152,15 @@ def share_memory(
         dying = [a for a in arrays if last[memory_of(a)] == i and memory_of(a) in memory]
         for out in [a for a in arrays if memory_of(a) not in memory]:
             layout = out.shape, out.strides, out.itemsize
-            same = [a for a in dying if (a.shape, a.strides, a.itemsize) == layout and _is_root(a)]
+            same = [
+                a for a in dying if (a.shape, a.strides, a.itemsize) == layout and a.base is None
+            ]
             if same and out.nbytes > CACHED and _is_elementwise(line):
                 dying = [a for a in dying if memory_of(a) != memory_of(same[0])]
                 memory[memory_of(out)] = memory[memory_of(same[0])]
             else:
-                found = free.get(out.nbytes) or [np.empty(roots[memory_of(out)].nbytes, np.uint8)]
+                nbytes = roots[memory_of(out)].nbytes
+                found = free.get(nbytes) or [np.empty(nbytes, np.uint8)]
                 memory[memory_of(out)] = found.pop()
         for key in {memory_of(a) for a in dying}:
             free.setdefault(roots[key].nbytes, []).append(memory[key])
@@ -172,10 +175,6 @@ def share_memory(
         return array_now(place_of(x), memory_of(x)) if memory_of(x) in memory else x
 
     return [Line(mapped(now, line.parts), line.origin) for line in lines], now
-
-
-def _is_root(a: np.ndarray) -> bool:
-    return a.base is None
 
 
 def _is_elementwise(line: Line) -> bool:

@@ -122,8 +122,8 @@ class Reading:
         """Adds a condition for a recording to be right."""
         self._facts.append(Fact(code, values, where))
 
-    def compiled(self) -> Callable[[], bool]:
-        """A function that tells whether everything is as it is now."""
+    def hold(self) -> None:
+        """Adds that tensors and optimizers are to have the arrays that they have now."""
         for t, where in self.tensors.items():
             self.must_be(where, "{0}._data is {1}", t, t._data)
             self.must_be(where, "{0}._requires_grad is {1}", t, t._requires_grad)
@@ -133,6 +133,9 @@ class Reading:
             self.must_be(where, "{0}._parts is {1}", opt, opt._parts)
             for part in opt._parts:
                 self.must_be(where, "{0}.blocks is {1}", part, part.blocks)
+
+    def compiled(self) -> Callable[[], bool]:
+        """A function that tells whether everything is as it is now."""
         names: dict[int, str] = {}
         values: dict[str, Any] = {}
         for value in (value for fact in self._facts for value in fact.values):
@@ -148,7 +151,7 @@ class Reading:
         return values.pop("is_unchanged")  # or else it and its globals were a cycle
 
     def changed(self) -> str:
-        """What is not as it was, by name."""
+        """The name of something that is not as it was; none if all is."""
         for fact in self._facts:
             names = {f"v{i}": value for i, value in enumerate(fact.values)}
             try:
@@ -156,7 +159,7 @@ class Reading:
                     return fact.where
             except (LookupError, ValueError, AttributeError):
                 return fact.where
-        return "something"
+        return ""
 
     # What is on the list
 

@@ -6,9 +6,9 @@ runs it once with what writes down each call of NumPy in place of its arrays, an
 just these calls, into the same arrays. It is closed by default: what a function may see besides its
 arguments is known (`reading`), and its numbers cannot be looked at (`recording`).
 
-Two designs were tried. To replay the rules of the tape, one by one, would need less than
-`recording`, but each rule makes new arrays within, and there is no listing. To write down the calls
-of NumPy as lines of Python and to compile them is what is here: the recording is its own listing.
+The other design would replay the rules of the tape one by one. It would need less than
+`recording`, but each rule makes new arrays within, and there would be no listing. Calls of NumPy
+that are written down as lines of Python, and compiled, are their own listing.
 """
 
 from __future__ import annotations
@@ -273,7 +273,8 @@ def _recorded(
     reading = Reading(function)
     for opt in reading.optimizers:
         opt.take_in_data()
-    stage, is_unchanged = Stage(reading, given), reading.compiled()
+    reading.hold()
+    stage = Stage(reading, given)
     try:
         with stage:
             result = call(stage.inputs)
@@ -293,9 +294,9 @@ def _recorded(
         stage.restore()
         raise
     try:
-        if not is_unchanged():
+        if changed := reading.changed():
             raise NotReplayable(
-                f"the function changes {reading.changed()}, which a replay would not. Return what "
+                f"the function changes {changed}, which a replay would not. Return what "
                 "it computes, or write @fast.replay(eager=True)."
             )
         return _finished(Tape(key), stage, reading, result, [*given.values()])
