@@ -49,9 +49,10 @@ class Adam(InPlace, optimizers.Adam):
         >>> opt.zero_grad()
     """
 
-    def passes(self, group: dict[str, Any], theta: Any, g: Any, *kept_and_scratch: Any) -> None:
+    def passes(
+        self, group: dict[str, Any], theta: Any, g: Any, m: Any, v: Any, a: Any, b: Any
+    ) -> None:
         """The five equations on one block: see the module."""
-        m, v, a, b = kept_and_scratch
         beta_1, beta_2, eps, t = group["beta_1"], group["beta_2"], group["eps"], self.step_count
         lr = -group["lr"] if group["maximize"] else group["lr"]
         # m_t = beta_1 * m + (1 - beta_1) * g
@@ -76,8 +77,11 @@ class Adam(InPlace, optimizers.Adam):
 
 
 def _divided(moment: np.ndarray, correction: float, out: np.ndarray) -> np.ndarray:
-    """`moment` / `correction`; `moment` itself once the correction is rounded to 1."""
-    if moment.dtype.type(correction) == 1:
+    """`moment` / `correction`; `moment` itself once the correction is rounded to 1.
+
+    While it is recorded, the correction is no float but stands for those of later steps.
+    """
+    if isinstance(correction, float) and moment.dtype.type(correction) == 1:
         return moment
     return np.divide(moment, correction, out=out)
 
@@ -91,10 +95,11 @@ class AdamW(Adam, optimizers.AdamW):
         0.1
     """
 
-    def passes(self, group: dict[str, Any], theta: Any, g: Any, *kept_and_scratch: Any) -> None:
+    def passes(
+        self, group: dict[str, Any], theta: Any, g: Any, m: Any, v: Any, a: Any, b: Any
+    ) -> None:
         """Two passes that decay, and those of `Adam`."""
-        a = kept_and_scratch[-1]
         # theta -= lr * weight_decay * theta
         np.multiply(group["lr"] * group["weight_decay"], theta, out=a)
         np.subtract(theta, a, out=theta)
-        super().passes(group, theta, g, *kept_and_scratch)
+        super().passes(group, theta, g, m, v, a, b)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from operator import is_
 from typing import Any, NoReturn
@@ -26,7 +26,7 @@ import numpy as np
 
 from simplegrad import given
 from simplegrad.autograd import requires_grad_of
-from simplegrad.fast.recording import Recording, current, plain
+from simplegrad.fast.recording import Rate, Recording, current, plain
 from simplegrad.optimizers.optimizer import Arrays, Optimizer
 from simplegrad.tensor import Tensor
 
@@ -164,8 +164,16 @@ def _laid_out(array: np.ndarray, like: np.ndarray) -> np.ndarray:
 class InPlace(Optimizer):
     """What an in-place optimizer does in place of the `update` of its reference.
 
-    It is mixed in before the reference, and defines `passes`. `workers` says how many threads share
-    the blocks of a step; the other arguments are those of the reference.
+    It is mixed in before the reference. `workers` says how many threads share the blocks of a step;
+    the other arguments are those of the reference.
+    """
+
+    passes: Callable[..., None]
+    """The equations of the reference, on one block and in place: a method for subclasses to define.
+
+    It gets the group, with the hyperparameters; the blocks of the parameters and of the gradients,
+    which are to be read only; the blocks of what is kept, one for each of `slots`; and two more of
+    the same size to write into.
     """
 
     def __init__(self, *args: Any, workers: int = 1, **kwargs: Any) -> None:
@@ -174,18 +182,6 @@ class InPlace(Optimizer):
         super().__init__(*args, **kwargs)
         self.workers = workers
         self._lay_out()
-
-    def passes(self, group: dict[str, Any], theta: Any, g: Any, *kept_and_scratch: Any) -> None:
-        """The equations of the reference, on one block and in place; subclasses define it.
-
-        Args:
-            group: The group, with the hyperparameters.
-            theta: The block of the parameters.
-            g: The block of the gradients: to be read only.
-            kept_and_scratch: The blocks of what is kept, one for each of `slots`, and two more of
-                the same size to write into.
-        """
-        raise NotImplementedError(f"{type(self).__name__} defines no passes(group, theta, g, ...).")
 
     def step(self) -> None:
         """Updates every parameter from its gradient, in place; otherwise as in the reference."""
@@ -211,18 +207,27 @@ class InPlace(Optimizer):
                 self._share(part.group, part.blocks)
 
     def _record_step(self, recording: Recording) -> None:
-        """Brings recorded gradients to their places, and records the update as one call."""
-        targets = []
+        """Brings recorded gradients to their places, and records the update."""
         for part in self._parts:
             for theta, place in part.gradient_places():
                 if plain(theta._grad) is not place:
                     own = recording.given(place)
                     recording.write(np.copyto, "np.copyto", (own, theta._grad), {})
                     theta._grad = own  # type: ignore[assignment]
-                targets += [theta._data]
-        recording.changes(*targets)
-        self.advance()
-        recording.add(self.advance, "()")
+        if self.workers > 1:
+            recording.changes(*(t._data for part in self._parts for t in part.tensors))
+            self.advance()
+            return recording.add(self.advance, "()")
+        recording.add(self, ".step_count += 1")
+        t = self.step_count + 1
+        self.step_count = Rate(t, self, ".step_count")  # type: ignore[assignment]
+        try:
+            for part in self._parts:
+                lr = Rate(part.group["lr"], part.group, '["lr"]')
+                run = functools.partial(self.passes, {**part.group, "lr": lr})
+                recording.loop(part.blocks, run)
+        finally:
+            self.step_count = t
 
     def take_in_data(self) -> None:
         """Brings the data to their places, for what is to be recorded."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import inspect
 import math
 import re
 import textwrap
-import time
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from timeit import Timer
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,8 @@ import numpy as np
 from simplegrad import creation, rules
 from simplegrad.fast.in_place import InPlace
 from simplegrad.fast.reading import codes_in
-from simplegrad.fast.recording import Line, flattened, mapped, memory_of, place_of
+from simplegrad.fast.recording import STEP, Blocks, Line, flattened, mapped, memory_of, place_of
+from simplegrad.optimizers.param_groups import ParamGroup
 from simplegrad.tools.equations import as_text, equations_in, left_side
 
 ORIGINS = {
@@ -47,6 +50,7 @@ class Names:
             "np": np,
             "check": check,
             "generator": creation.generator,
+            **dict.fromkeys(("tape", "given")),  # what the functions are given
         }
         self.made: set[int] = set()  # arrays that lines fill
         self.shows_numbers = False  # the listing does; arrays of one number are faster
@@ -100,8 +104,12 @@ class Names:
             return f"np.{np.dtype(value).name}"
         if self.shows_numbers and id(value) in self._numbers:
             return self._numbers[id(value)]
-        if isinstance(opt := getattr(value, "__self__", None), InPlace):
-            return self.give(value, f"step_of_{type(opt).__name__}".lower())
+        if isinstance(value, Blocks):
+            return self.give(value, "blocks")
+        if isinstance(value, ParamGroup):
+            return self.give(value, value["label"])
+        if isinstance(value, InPlace):
+            return self.give(value, type(value).__name__.lower())
         is_number = isinstance(value, np.ndarray | np.generic) and value.ndim == 0
         if is_number and id(value) not in self._names and np.isfinite(value):
             self._numbers[id(value)] = str(value)
@@ -116,12 +124,25 @@ class Names:
         return "".join(texts)
 
 
-def compiled(lines: Iterable[Line], names: Names, name: str) -> Callable[[], None]:
+def compiled(lines: Iterable[Line], names: Names, head: str = "run()") -> Callable[..., Any]:
     """A function that runs the lines."""
-    body = "".join(f"    {names.line(line)}\n" for line in lines) or "    pass\n"
     values = dict(names.values)
-    exec(compile(f"def {name}():\n{body}", f"<the recording of {name}>", "exec"), values)
-    return values.pop(name)
+    texts = [_found_soon(names.line(line), values) for line in lines] or ["pass"]
+    values |= names.values
+    body = textwrap.indent("\n".join(texts), "    ")
+    exec(compile(f"def {head}:\n{body}\n", f"<the recording: {head}>", "exec"), values)
+    return values.pop(head.partition("(")[0])
+
+
+def _found_soon(text: str, values: dict[str, Any]) -> str:
+    """A line with names of its own for the functions of NumPy, which Python finds sooner."""
+
+    def named(match: re.Match[str]) -> str:
+        name = match[0].replace(".", "_") + "_"
+        values[name] = attrgetter(match[1])(np)
+        return name
+
+    return re.sub(r"\bnp\.(\w+(?:\.\w+)?)", named, text)
 
 
 def share_memory(
@@ -195,8 +216,10 @@ def check(holds: Any) -> None:
 START = """from __future__ import annotations
 
 import base64
+import contextlib
 import math
 import sys
+import types
 
 import numpy as np
 
@@ -237,7 +260,8 @@ def _script(title: str, bodies: dict[str, list[str]], names: Names) -> str:
     parts = [f'"""{title}"""\n', START]
     for name, body in bodies.items():
         parts.append(f"\ndef {name}():\n{textwrap.indent(chr(10).join(body), '    ')}\n")
-    parts += ["", "# What they work with", *_definitions(names), "", 'if __name__ == "__main__":']
+    known = _definitions("\n".join(parts), names)
+    parts += ["", "# What they work with", *known, "", 'if __name__ == "__main__":']
     parts += [f"    print({name}())" for name in bodies]
     return "\n".join(parts) + "\n"
 
@@ -248,17 +272,10 @@ def _times_of(functions: dict[str, Any], names: Names, script: str) -> dict[str,
     exec(compile(script, "<listing>", "exec"), values)
     times = {}
     for function, lines in functions.items():
-        codes = [compile(names.line(line), "<line>", "exec") for line in lines]
-        codes = [code for line in codes for code in (compile("pass", "<line>", "exec"), line)]
-        turns = []
-        for _ in range(TURNS):
-            starts = []
-            for code in codes:
-                starts.append(time.perf_counter())
-                exec(code, values)
-            turns.append(np.diff([*starts, time.perf_counter()]))
-        empty, full = (np.median(turns, axis=0) * 1e6).reshape(-1, 2).T
-        times[function] = np.maximum(full - empty, 0).tolist()
+        timers = [Timer(names.line(line), globals=values) for line in lines]
+        turns = [[timer.timeit(1) for timer in timers] for _ in range(TURNS)]
+        nothing = np.median([Timer("pass").timeit(1) for _ in range(TURNS)])
+        times[function] = (np.maximum(np.median(turns, axis=0) - nothing, 0) * 1e6).tolist()
     return times
 
 
@@ -267,7 +284,7 @@ OTHERS = {
     "chain_rule": "The gradients of a tensor that was used twice add up",
     "unbroadcast": "The gradients of copies add up",
     "accumulate_grad": "The gradients are added to .grad",
-    "_record_step": "The optimizer's step",
+    "_record_step": STEP,
     "zero_grad": "The gradients are 0 again",
 }
 
@@ -276,17 +293,21 @@ def _commented(lines: list[Line], names: Names, times: list[float] | None = None
     """The lines, each with the shape of what it writes, under their rules and equations."""
     last, moved = None, 0
     for number, line in enumerate(lines):
-        if line.origin is not last:
-            yield f"# {_comment(line.origin)}"
-        last = line.origin
+        if (comment := _comment(line.origin)) != last:
+            yield f"# {comment}"
+        last = comment
         arrays = [part for part in flattened(line.parts) if isinstance(part, np.ndarray)]
         own = [part for part in line.parts if isinstance(part, np.ndarray)]
-        has_out = any(str(part).endswith("out=") for part in line.parts if isinstance(part, str))
-        facts = [str(own[-has_out].shape)] if own else []
+        blocks = next((part for part in line.parts if type(part) is Blocks), None)
+        if blocks is not None:  # whose names come first in the line
+            arrays = own[len(blocks[0]) :] * len(blocks)
+        has_out = any(part.endswith("out=") for part in line.parts if isinstance(part, str))
+        facts = [str(own[-has_out if blocks is None else 0].shape)] if own else []
         if times is not None:
             moved += sum(a.nbytes for a in arrays)
             facts += [_size(sum(a.nbytes for a in arrays)), f"{times[number]:.1f} µs"]
-        yield names.line(line) + (f"  # {', '.join(facts)}" if facts else "")
+        text, *others = names.line(line).split("\n")  # of a loop
+        yield "\n".join([text + (f"  # {', '.join(facts)}" if facts else ""), *others])
     if times is not None:
         yield f"# {len(lines)} calls, {_size(moved)} read and written, {sum(times):.0f} µs"
 
@@ -298,7 +319,7 @@ def _size(n: int) -> str:
 def _comment(origin: Any) -> str:
     """The rule and its equation, or the function that made the call."""
     if origin not in ORIGINS:
-        name = getattr(origin, "co_name", "")
+        name = getattr(origin, "co_name", origin or "")
         return OTHERS.get(name, name.strip("<>_"))
     rule, method = ORIGINS[origin]
     equations = equations_in(getattr(rules, rule).__doc__)
@@ -307,19 +328,15 @@ def _comment(origin: Any) -> str:
     return f"{rule}: {as_text(fitting[0])}" if fitting else rule
 
 
-def _definitions(names: Names) -> Iterator[str]:
-    """Lines that define all values that have names."""
+def _definitions(text: str, names: Names) -> Iterator[str]:
+    """Lines that define what has a name in the text."""
     defined: dict[int, str] = {}
-    opts = [
-        opt for v in names.values.values() if isinstance(opt := getattr(v, "__self__", 0), InPlace)
-    ]
-    for opt in opts:
-        labels = ("theta", "g", *opt.slots, "a", "b")
-        for block in [block for part in opt._parts for block in part.blocks]:
-            for label, array in zip(labels, block, strict=True):
-                names.give(array, label)
-            names.made |= {memory_of(scratch) for scratch in block[-2:]}
-    for name, value in sorted(names.values.items(), key=lambda item: callable(item[1])):
+    known = [*names.values.items()]
+    blocks = {name: names.text([*x]) for name, x in known if type(x) is Blocks}
+    used = {*re.findall(r"\w+", " ".join([text, *blocks.values()]))}
+    for name, value in sorted(names.values.items(), key=lambda item: item[0] in blocks):
+        if name not in used:
+            continue
         if value is creation.generator:
             yield f"random = np.random.Generator(np.random.{_bits()}())"
             yield f"random.bit_generator.state = {creation.generator().bit_generator.state!r}"
@@ -335,8 +352,17 @@ def _definitions(names: Names) -> Iterator[str]:
                 yield f"{name} = {_view(value, root, defined[id(root)])}"
         elif isinstance(value, np.generic):
             yield f"{name} = np.{value!r}".replace("np.np.", "np.")
+        elif isinstance(value, InPlace):
+            yield f"{name} = types.SimpleNamespace(step_count={value.step_count})"
+        elif isinstance(value, ParamGroup):
+            yield f"{name} = {{'lr': {value['lr']!r}}}"
+        elif name in blocks:
+            yield f"{name} = {blocks[name]}"
         elif isinstance(getattr(value, "__self__", None), InPlace):
-            yield from _optimizer(name, value.__self__, names)
+            raise RuntimeError(
+                f"a step that is shared by {value.__self__.workers} workers has no listing. Write "
+                "workers=1."
+            )
         elif inspect.isfunction(value) and value is not check:
             yield from _sources(value)
             yield f"{inspect.getsource(value)}\n\n{name} = {value.__name__}"
@@ -365,26 +391,19 @@ def _memory(a: np.ndarray, names: Names) -> str:
 
 
 def _view(a: np.ndarray, root: np.ndarray, name: str) -> str:
-    """A view of memory, in the first way that fits."""
-    flat = root.reshape(-1) if root.flags.c_contiguous else root
-    start = (place_of(a)[0] - place_of(root)[0]) // root.itemsize
-    ways: dict[str, Callable[[], np.ndarray]] = {
-        f"{name}.T": lambda: root.T,
-        f"{name}.mT": lambda: root.mT,
-        f"{name}.reshape({a.shape})": lambda: root.reshape(a.shape),
-        f"{name}[{start}:{start + a.size}].reshape({a.shape})": lambda: flat[
-            start : start + a.size
-        ].reshape(a.shape),
-        f"np.broadcast_to({name}, {a.shape})": lambda: np.broadcast_to(root, a.shape),
-    }
-    for code, way in ways.items():
-        try:
-            if place_of(way()) == place_of(a) and (root.ndim == 1 or "[" not in code):
-                return code
-        except ValueError:
-            continue
-    buffer = name if root.flags.c_contiguous else f"{name}.T"
+    """A view of memory, in the first way that gives it."""
     offset = place_of(a)[0] - place_of(root)[0]
+    start = offset // root.itemsize
+    ways = (
+        *(f"{name}.T", f"{name}.mT", f"{name}.reshape({a.shape})"),
+        *(f"{name}[{start}:{start + a.size}]{end}" for end in ("", f".reshape({a.shape})")),
+        f"np.broadcast_to({name}, {a.shape})",
+    )
+    for way in ways:
+        with contextlib.suppress(ValueError, IndexError):
+            if place_of(eval(way, {"np": np, name: root})) == place_of(a):
+                return way
+    buffer = name if root.flags.c_contiguous else f"{name}.T"
     return f"np.ndarray({a.shape}, {a.dtype.str!r}, {buffer}, {offset}, {a.strides})"
 
 
@@ -395,30 +414,3 @@ def _sources(function: Any) -> Iterator[str]:
         if inspect.isfunction(helper):
             yield from _sources(helper)
             yield "\n" + inspect.getsource(helper)
-
-
-def _optimizer(name: str, opt: InPlace, names: Names) -> Iterator[str]:
-    """An optimizer's step: the source of its `passes`, its groups and its blocks."""
-    kinds: list[Any] = [
-        cls for cls in type(opt).__mro__ if "passes" in vars(cls) and cls is not InPlace
-    ]
-    for cls in kinds:
-        yield from _sources(cls.passes)
-    for cls, base in zip(kinds[::-1], [None, *kinds[::-1]], strict=False):
-        yield f"\nclass {cls.__name__}{f'({base.__name__})' if base else ''}:"
-        yield inspect.getsource(cls.passes)
-    yield f"{name}_of = {kinds[0].__name__}()"
-    yield f"{name}_of.step_count = {opt.step_count}"
-    yield f"{name}_groups = ["
-    for part in opt._parts:
-        group = {key: part.group[key] for key in opt.hyperparameters}
-        arrays = part.blocks
-        yield f"    ({group!r}, ["
-        for block in arrays:
-            yield f"        ({', '.join(names.give(a, 'block') for a in block)}),"
-        yield "    ]),"
-    yield "]"
-    yield (
-        f"\ndef {name}():\n    {name}_of.step_count += 1\n    for group, blocks in {name}_groups:\n"
-        f"        for block in blocks:\n            {name}_of.passes(group, *block)\n"
-    )

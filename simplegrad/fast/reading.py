@@ -18,6 +18,7 @@ import builtins
 import dis
 import functools
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
@@ -54,7 +55,12 @@ OF_SIMPLEGRAD = tuple(
     )
 )
 NOT_PURE = {creation.manual_seed, creation.set_generator}
-NAMED_BY_NOBODY = {"forward", "partials", "extra_repr"}  # but asked for, as methods like __call__
+NAMED_BY_NOBODY = {
+    "forward",
+    "partials",
+    "extra_repr",
+    "passes",
+}  # but asked for, as methods like __call__
 UNSEEN = {  # what code may not do
     "IMPORT_NAME": "imports {}. Import it at the top of the file.",
     "STORE_GLOBAL": "assigns the global {}. Return the value.",
@@ -76,6 +82,28 @@ class Fact(NamedTuple):
     where: str
 
 
+def condition(facts: list[Fact], first: str = "pass") -> Callable[..., bool]:
+    """A function of args and kwargs that tells whether all of this holds."""
+    names: dict[int, str] = {}
+    values: dict[str, Any] = {"get_ident": threading.get_ident}
+    for value in (value for fact in facts for value in fact.values):
+        values[names.setdefault(id(value), f"v{len(names)}")] = value
+    codes = (fact.code.format(*[names[id(value)] for value in fact.values]) for fact in facts)
+    source = f"""def holds(args=(), kwargs=None):
+    try:
+        {first}
+        return {" and ".join(dict.fromkeys(["True", *codes]))}
+    except (LookupError, ValueError, AttributeError):
+        return False"""
+    exec(compile(source, "<what a recording relies on>", "exec"), values)
+    return values.pop("holds")  # or else it and its globals were a cycle
+
+
+def changed(facts: list[Fact]) -> str:
+    """The name of something that is not as it was; none if all is."""
+    return next((fact.where for fact in facts if not condition([fact])()), "")
+
+
 class Reading:
     """What a function refers to, and whether it is still the same.
 
@@ -83,6 +111,7 @@ class Reading:
         tensors: The Tensors, each with a name.
         optimizers: The optimizers.
         codes: The code of the functions that were read.
+        facts: What must be as it is for a recording to be right.
         containers: The lists and dicts.
     """
 
@@ -90,7 +119,7 @@ class Reading:
         self.tensors: dict[Tensor, str] = {}
         self.optimizers: dict[InPlace, str] = {}
         self.codes: set[types.CodeType] = set()
-        self._facts: list[Fact] = []
+        self.facts: list[Fact] = []
         self._seen: dict[Any, Any] = {}  # by id; it keeps the values, so that no other gets theirs
         self._names: set[str] = set()  # of attributes that the code asks for
         self._classes: dict[type, set[str]] = {}  # and what of each has been looked at
@@ -108,6 +137,10 @@ class Reading:
                 for key, value in vars(module).items():
                     if key in self._names or _is_searched(value):
                         self._stack.append((value, f"{where}.{key}", ""))
+            for opt, where in self.optimizers.items():  # what a subclass adds
+                for key in vars(opt).keys() & self._names - {"step_count"}:
+                    self.must_be(f"{where}.{key}", f"{{0}}.{key} is {{1}}", opt, vars(opt)[key])
+                    self._stack.append((vars(opt)[key], f"{where}.{key}", ""))
             self._stack = [one for one in self._stack if id(one[0]) not in self._seen]
         for opt in self.optimizers:
             for group in opt.param_groups:
@@ -120,7 +153,7 @@ class Reading:
 
     def must_be(self, where: str, code: str, *values: Any) -> None:
         """Adds a condition for a recording to be right."""
-        self._facts.append(Fact(code, values, where))
+        self.facts.append(Fact(code, values, where))
 
     def hold(self) -> None:
         """Adds that tensors and optimizers are to have the arrays that they have now."""
@@ -133,33 +166,9 @@ class Reading:
             self.must_be(where, "{0}._parts is {1}", opt, opt._parts)
             for part in opt._parts:
                 self.must_be(where, "{0}.blocks is {1}", part, part.blocks)
-
-    def compiled(self) -> Callable[[], bool]:
-        """A function that tells whether everything is as it is now."""
-        names: dict[int, str] = {}
-        values: dict[str, Any] = {}
-        for value in (value for fact in self._facts for value in fact.values):
-            values[names.setdefault(id(value), f"v{len(names)}")] = value
-        code = [f.code.format(*[names[id(value)] for value in f.values]) for f in self._facts]
-        source = (
-            "def is_unchanged():\n    try:\n        return (\n            "
-            + "\n            and ".join(dict.fromkeys(["True", *code]))
-            + "\n        )\n    except (LookupError, ValueError, AttributeError):\n"
-            "        return False\n"
-        )
-        exec(compile(source, "<what a recording relies on>", "exec"), values)
-        return values.pop("is_unchanged")  # or else it and its globals were a cycle
-
-    def changed(self) -> str:
-        """The name of something that is not as it was; none if all is."""
-        for fact in self._facts:
-            names = {f"v{i}": value for i, value in enumerate(fact.values)}
-            try:
-                if not eval(fact.code.format(*names), names):
-                    return fact.where
-            except (LookupError, ValueError, AttributeError):
-                return fact.where
-        return ""
+            for group in opt.param_groups:
+                for key in opt.hyperparameters.keys() - {"lr"}:
+                    self.must_be(where, f"{{0}}[{key!r}] is {{1}}", group, group[key])
 
     # What is on the list
 
@@ -218,11 +227,14 @@ class Reading:
     def _must_hold(self, container: Any, where: str) -> None:
         """A list, a tuple or a dict is to hold just what it holds."""
         self.containers += [container] if type(container) in (list, dict) else []
-        is_dict = type(container) is dict  # whose order counts, and whether a key is 1 or 1.0
-        size = len(container)
-        self.must_be(where, f"len({{0}}) == {size}", container)
-        if is_dict:
-            self.must_be(where, "[*map(repr, {0})] == {1}", container, [*map(repr, container)])
+        if hasattr(container, "items"):  # whose order counts, and whether a key is 1 or 1.0
+            is_text = all(type(key) is str for key in container)
+            code = "[*{0}] == {1}" if is_text else "[*map(repr, {0})] == {1}"
+            self.must_be(
+                where, code, container, [*(container if is_text else map(repr, container))]
+            )
+        else:
+            self.must_be(where, f"len({{0}}) == {len(container)}", container)
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
             if not isinstance(key, str | int | tuple):
@@ -277,7 +289,7 @@ class Reading:
             return
         self.must_be(where, "{0}.__defaults__ is {1}", function, function.__defaults__)
         self.must_be(where, "{0}.__kwdefaults__ is {1}", function, function.__kwdefaults__)
-        defaults = (function.__defaults__ or (), function.__kwdefaults__ or {})
+        defaults = filter(None, (function.__defaults__, function.__kwdefaults__))
         self._stack += [(x, f"a default of {where}", place) for x in defaults]
         for one in codes_in(code):
             self.codes.add(one)

@@ -36,7 +36,7 @@ class Line(NamedTuple):
     """A line of Python: texts, and values that stand between them by name."""
 
     parts: tuple[Any, ...]
-    origin: CodeType | None  # the code that made the call
+    origin: Any  # the code that made the call, or the comment above it
 
 
 class Recording:
@@ -57,6 +57,8 @@ class Recording:
         self.lines: list[Line] = []
         self.made: list[tuple[np.ndarray, CodeType | None]] = []
         self.refusal: NotReplayable | None = None
+        self.is_in_loop = False
+        self.rates: dict[Any, tuple[np.ndarray, Line]] = {}  # of an optimizer, and what sets them
         self._results: dict[Any, Recorded] = {}  # of calls that need not be made again
         self._constants: dict[Any, Any] = {}
         # of memory, by the id of the array that owns it
@@ -77,7 +79,8 @@ class Recording:
 
     def add(self, *parts: Any) -> None:
         """Writes down a line."""
-        self.lines.append(Line(mapped(self._lasting, parts), _origin()))
+        origin = _equation() if self.is_in_loop else _origin()
+        self.lines.append(Line(mapped(self._lasting, parts), origin))
 
     def call(self, function: Any, name: str, args: Any, kwargs: Any) -> Recorded:
         """Calls a function of NumPy that takes `out`, once for the same arrays."""
@@ -117,6 +120,46 @@ class Recording:
         self.changes(args[0])
         function(*plain(args), **plain(kwargs))
         self.add(f"{name}(", *listed(args, kwargs), ")")
+
+    def loop(self, blocks: list[tuple[np.ndarray, ...]], run: Callable[..., None]) -> None:
+        """Records what is done with the first block as a loop over all of them, in one line."""
+        start, known, ends = len(self.lines), len(self.rates), []
+        self.is_in_loop = True
+        for block in blocks:
+            run(*map(self.given, block))
+            ends.append(len(self.lines))
+        self.is_in_loop = False
+        parts, last = ["for ", *listed(blocks[0], {}), " in ", Blocks(blocks), ":"], None
+        for line in self.lines[start : ends[0]]:
+            if line.origin != last:
+                parts += [f"\n    {line.origin}"]
+            last = line.origin
+            parts += ["\n    ", *line.parts]
+        rates = [line for _, line in self.rates.values()]
+        self.lines[start:] = [*rates[known:], Line(tuple(parts), _origin())]
+
+    def of_one_dtype(self, args: Any) -> Any:
+        """Numbers beside floats of one dtype as arrays of it, which cost NumPy less."""
+        dtypes = {x.dtype for x in args if isinstance(x, np.ndarray | np.generic)}
+        if len(dtypes) != 1 or next(iter(dtypes)).kind != "f":
+            return args
+        return tuple(
+            self._rate(x, *dtypes)
+            if type(x) is Rate
+            else np.array(x, *dtypes)
+            if type(x) in (int, float)
+            else x
+            for x in args
+        )
+
+    def _rate(self, rate: Rate, dtype: Any) -> Recorded:
+        """An array that is filled with a rate in each step."""
+        key = (dtype, rate.value, *(x if isinstance(x, str) else id(x) for x in rate.parts))
+        if key not in self.rates:
+            array = np.array(rate.value, dtype)
+            parts = rate.parts[1:-1] if rate.parts[0] == "(" else rate.parts
+            self.rates[key] = array, Line((array, ".fill(", *parts, ")"), STEP)
+        return Recorded(self, self.rates[key][0])
 
     def changes(self, *targets: Any) -> None:
         """Notes that arrays are written into."""
@@ -351,9 +394,66 @@ def _origin() -> Any:
     return next(f.f_code for f in _frames() if f.f_globals.get("__name__") not in here)
 
 
+STEP = "The optimizer's step"
+
+
+def _equation() -> str:
+    """The comment above the line of an optimizer's passes that makes a call now."""
+    frame = next(f for f in _frames() if f.f_code.co_name == "passes")
+    above = linecache.getlines(frame.f_code.co_filename, frame.f_globals)[: frame.f_lineno]
+    lines = [line.strip() for line in above[frame.f_code.co_firstlineno :]]
+    return next((line for line in reversed(lines) if line.startswith("#")), f"# {STEP}")
+
+
 def _is_numpys(function: Any) -> bool:
     """Whether np.name is this function."""
     return getattr(np, function.__name__, None) is function
+
+
+class Blocks(list[Any]):
+    """Arrays that a loop goes through, which has a name."""
+
+
+class Rate:
+    """A number that may be another in the next step, and the parts of the code that computes it."""
+
+    def __init__(self, value: float, *parts: Any) -> None:
+        self.value, self.parts = value, parts
+
+    def __neg__(self) -> Rate:
+        return Rate(-self.value, "-", *self.parts)
+
+    def __gt__(self, other: Any) -> bool:
+        if self.parts[1:] == (".step_count",) and other == 1:  # which each recording is made for
+            return self.value > 1
+        return self._is_looked_at(other)
+
+    def _is_looked_at(self, *others: Any) -> Any:
+        recording: Any = current.get()
+        raise recording.refuse(
+            "passes() looks at lr or step_count, which may be another in the next step. Compute "
+            "with it, or write @fast.replay(eager=True)."
+        )
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __ge__ = __float__ = __int__ = _is_looked_at
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _arithmetic(name: str, sign: str) -> None:
+    """Gives rates an operator."""
+    function = getattr(operator, name)
+
+    def computed(a: Any, b: Any) -> Rate:
+        values = [x.value if type(x) is Rate else x for x in (a, b)]
+        a, b = (x.parts if type(x) is Rate else (x,) for x in (a, b))
+        return Rate(function(*values), "(", *a, f" {sign} ", *b, ")")
+
+    setattr(Rate, f"__{name}__", computed)
+    setattr(Rate, f"__r{name}__", lambda b, a: computed(a, b))
+
+
+for _name, _sign in ("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/"), ("pow", "**"):
+    _arithmetic(_name, _sign)
 
 
 POWERS: dict[Any, Any] = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
@@ -365,14 +465,6 @@ def _number(x: Any) -> Any:
     """A constant that ** looks at: a number of Python or, in some versions, an array of one."""
     is_one = OF_ARRAYS_TOO and type(x) is np.ndarray and x.ndim == 0 and x.dtype.kind == "f"
     return x.item() if is_one else x if type(x) in (int, float) else None
-
-
-def _of_one_dtype(args: Any) -> Any:
-    """Numbers beside floats of one dtype as arrays of it, which costs NumPy less in each call."""
-    dtypes = {x.dtype for x in args if isinstance(x, np.ndarray | np.generic)}
-    if len(dtypes) != 1 or next(iter(dtypes)).kind != "f":
-        return args
-    return tuple(np.array(x, *dtypes) if type(x) in (int, float) else x for x in args)
 
 
 def _is_mask(x: Any) -> bool:
@@ -446,6 +538,7 @@ class Recorded(NDArrayOperatorsMixin):
             return recording.write(call, name, args, kwargs)
         if outs is not None and not (type(outs[0]) is Recorded and outs[0]._is_scalar):
             recording.changes(*outs)
+            args = recording.of_one_dtype(args)
             out = outs[0] if len(outs) == 1 else outs
             call(*plain(args), **plain({**kwargs, "out": out}))
             recording.add(f"{name}(", *listed(args, {**kwargs, "out": out}), ")")
@@ -453,7 +546,7 @@ class Recorded(NDArrayOperatorsMixin):
         if method == "__call__" and ufunc.signature is None:
             if name == "np.power" and _number(args[1]) in POWERS and args[0].dtype.kind == "f":
                 return POWERS[_number(args[1])](args[0])  # as the operator ** does
-            args = _of_one_dtype(args)
+            args = recording.of_one_dtype(args)
         if ufunc.nout != 1:
             return recording.store(call, args, kwargs, f"{name}(", *listed(args, kwargs), ")")
         return recording.call(call, name, args, kwargs)

@@ -23,15 +23,16 @@ from typing import Any
 import numpy as np
 
 from simplegrad import autograd, creation, tensor, trained
+from simplegrad.autograd import no_grads
 from simplegrad.fast.program import Names, Otherwise, compiled, script_of, share_memory
-from simplegrad.fast.reading import Reading
+from simplegrad.fast.reading import Fact, Reading, changed, condition
 from simplegrad.fast.recording import (
+    Line,
     NotReplayable,
     Recorded,
     Recording,
     current,
     flattened,
-    is_recording,
     listed,
     memory_of,
     plain,
@@ -42,6 +43,7 @@ from simplegrad.tensor import Tensor
 from simplegrad.tools.trace import Tracer
 
 _lock = threading.RLock()  # one recording or replay at a time: they share tensors
+CONSTANT = Tensor(0.0)  # the input of what is returned without a graph
 
 
 def replay(
@@ -109,32 +111,24 @@ def replay(
 
     @functools.wraps(function)
     def replayed(*args: Any, **kwargs: Any) -> Any:
-        given = (*args, *kwargs.values())
-
-        def call(inputs: Sequence[Any]) -> Any:
-            named = zip(kwargs, inputs[len(args) :], strict=True)
-            return function(*inputs[: len(args)], **dict(named))
-
         is_watched = isinstance(sys.gettrace(), Tracer)  # by those who want to see it run
-        if eager or is_watched or not autograd.is_grad_enabled() or is_recording():
-            return call(_as_inputs(given))
-        # a thread has its own arrays: another one could call before backward() has read them
-        key = (threading.get_ident(), len(args), *kwargs, *map(_kind_of, given))
+        if eager or is_watched or any(no_grads()) or current.get() is not None:
+            return _as_it_is(function, args, kwargs)
         with _lock:
             for tape in tapes:
-                if tape.key == key and tape.fits():
+                if tape.fits(args, kwargs):
                     if tape is not tapes[0]:
                         tapes.remove(tape)
                         tapes.insert(0, tape)
                     try:
-                        return tape.replay(given)
+                        return tape.replay(tape, (*args, *kwargs.values()))
                     except Otherwise:
-                        return call(_as_inputs(given))  # says what is wrong with the index
-            _check_room(tapes, key, max_tapes)
+                        return _as_it_is(function, args, kwargs)  # says what is wrong
+            new = Tape(_facts_of(args, kwargs))
+            _make_room(tapes, new, max_tapes)
             more = [f"argument_{i}" for i in range(len(labels), len(args))]
-            names = (*labels[: len(args)], *more, *kwargs)
-            new, result = _recorded(function, call, key, dict(zip(names, given, strict=True)))
-            tapes[:0] = [new] if new is not None else []
+            result = _recorded(new, function, args, kwargs, [*labels[: len(args)], *more, *kwargs])
+            tapes[:0] = [new] if new.fits is not None else []
             return result
 
     def listing(measured: bool = False) -> str:
@@ -159,13 +153,11 @@ class Tape:
 
     __name__ = "Replay"
 
-    def __init__(self, key: tuple[Any, ...]) -> None:
-        self.key, self.run = key, 0
-        self.fits: Callable[[], bool] = lambda: True
-        self.run_forward: Callable[[], None] = lambda: None
-        self.buffers: list[tuple[int, np.ndarray]] = []  # which argument, and where it goes
-        self.effects: list[Callable[[], None]] = []  # besides those of the lines
-        self.returned: Callable[[Sequence[Any]], Any] = list  # of the arguments
+    def __init__(self, known: list[Fact]) -> None:
+        self.known, self.facts, self.run = known, list[Fact](), 0  # of arguments, and of the rest
+        self.kinds = [values[1] for _, values, _ in known[1:] if values[0] is not PLAIN]
+        self.fits: Any = None  # whether it is right for a call
+        self.replay: Any = None  # the call itself
         self.script: Callable[[str, bool], str] = lambda name, measured: ""
         # of a loss, and not of a whole step
         self.result: Any = None
@@ -173,17 +165,6 @@ class Tape:
         self.d_loss: np.ndarray = np.empty(())
         self.leaves: list[Tensor | int] = []  # a tensor, or which argument
         self.gradients: list[np.ndarray] = []
-
-    def replay(self, given: Sequence[Any]) -> Any:
-        """The result for other values of the arguments."""
-        self.run += 1  # the losses before are told so, even if this call fails
-        for number, buffer in self.buffers:
-            a = given[number]
-            np.copyto(buffer, a._data if isinstance(a, Tensor) else a)
-        self.run_forward()
-        for change in self.effects:
-            change()
-        return self.returned(given) if self.result is None else self.loss(given)
 
     def loss(self, given: Sequence[Any]) -> Tensor:
         """A Tensor that holds the loss and can be differentiated until the next call."""
@@ -212,7 +193,7 @@ class Tape:
             )
         np.copyto(self.d_loss, dc)
         self.run_backward()
-        is_own = self.key[0] == threading.get_ident()  # or else its thread may overwrite them
+        is_own = self.known[0].values[0] == threading.get_ident()
         return self.gradients if is_own else [g.copy() for g in self.gradients]
 
 
@@ -221,68 +202,78 @@ class Tape:
 
 ARRAYS = np.ndarray, np.generic
 PLAIN = int, float, bool, str, type(None)
+KINDS = {  # strides decide how BLAS adds up; 0.0 and -0.0 are two
+    (Tensor,): "({0}._data.shape, {0}._data.dtype, {0}._data.strides, {0}._requires_grad, "
+    "{0}._grad is None, {0}.name)",
+    ARRAYS: "({0}.shape, {0}.dtype, {0}.strides)",
+    PLAIN: "(type({0}), repr({0}))",
+}
 
 
-def _kind_of(a: Any) -> tuple[Any, ...]:
-    """What must be the same in a later call for a recording to serve it."""
-    if isinstance(a, Tensor):
-        data = a._data  # its strides decide how BLAS adds up
-        return data.shape, data.dtype, a._requires_grad, data.strides, a._grad is None, a.name
-    if isinstance(a, ARRAYS):
-        return a.shape, a.dtype, False, a.strides
-    if type(a) in PLAIN:
-        return type(a), repr(a)  # 0.0 and -0.0 are two
-    raise TypeError(
-        "a replayed function takes Tensors, arrays, numbers and texts, but got a "
-        f"{type(a).__name__}. Write f(np.array(...)), and keep other things outside of the "
-        "function."
-    )
+def _facts_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Fact]:
+    """What must be the same in a later call for a recording to serve it.
+
+    A thread has its own recordings: another one could call before backward() has read its arrays.
+    """
+    key = threading.get_ident(), (len(args), *kwargs)
+    facts = [Fact("get_ident() == {0} and (len(args), *kwargs) == {1}", key, "")]
+    for i, a in enumerate((*args, *kwargs.values())):
+        for types, code in KINDS.items():
+            if isinstance(a, types) and (types is not PLAIN or type(a) in PLAIN):
+                values = types, eval(code.format("a"), {"a": a})
+                same = f"{code.format(f'given[{i}]')} == {{1}}"
+                facts.append(Fact(f"isinstance(given[{i}], {{0}}) and {same}", values, ""))
+                break
+        else:
+            raise TypeError(
+                "a replayed function takes Tensors, arrays, numbers and texts, but got a "
+                f"{type(a).__name__}. Write f(np.array(...)), and keep other things outside of the "
+                "function."
+            )
+    return facts
 
 
-def _as_inputs(given: Sequence[Any]) -> list[Any]:
-    """The arguments as the function gets them: arrays as Tensors, Python's numbers as they are."""
-    return [tensor.as_tensor(a) if isinstance(a, np.ndarray | np.generic) else a for a in given]
+def _as_it_is(function: Any, args: Any, kwargs: Any) -> Any:
+    """Calls the function with arrays as Tensors."""
+
+    def of(a: Any) -> Any:
+        return tensor.as_tensor(a) if isinstance(a, ARRAYS) else a
+
+    return function(*map(of, args), **{key: of(a) for key, a in kwargs.items()})
 
 
-def _check_room(tapes: list[Tape], key: Any, max_tapes: int) -> None:
+def _make_room(tapes: list[Tape], new: Tape, max_tapes: int) -> None:
     """Of too many recordings, drops one that does not fit now or differs only in numbers."""
     if len(tapes) < max_tapes:
         return
-    shapes = _without_numbers(key)
-    old = [t for t in tapes[::-1] if _without_numbers(t.key) == shapes or not t.fits()]
+    old = [t for t in tapes[::-1] if t.kinds == new.kinds or changed(t.facts)]
     if not old:
         raise RuntimeError(
             f"a replayed function keeps at most {max_tapes} recordings, one for each set of "
-            f"shapes, and this call has new shapes: {[kind[0] for kind in shapes]}. Give batches "
-            "of the same shape, or write @fast.replay(max_tapes=...)."
+            f"shapes, and this call has new shapes: {[kind[0] for kind in new.kinds]}. Give "
+            "batches of the same shape, or write @fast.replay(max_tapes=...)."
         )
     tapes.remove(old[0])
-
-
-def _without_numbers(key: Any) -> list[Any]:
-    return [kind[:4] for kind in key if isinstance(kind, tuple) and len(kind) > 2]
 
 
 # Recording
 
 
-def _recorded(
-    function: Any, call: Callable[..., Any], key: Any, given: dict[str, Any]
-) -> tuple[Tape | None, Any]:
+def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any, labels: list[str]) -> Any:
     """Runs the function while its calls are recorded; if that is refused, nothing has changed."""
     reading = Reading(function)
     for opt in reading.optimizers:
         opt.take_in_data()
     reading.hold()
-    stage = Stage(reading, given)
+    stage = Stage(reading, args, kwargs, labels)
     try:
         with stage:
-            result = call(stage.inputs)
+            result = function(*stage.args, **stage.kwargs)
             stage.differentiate(result)
     except Exception as error:
         stage.recording.refusal = None  # or else it and its traceback were a cycle
         stage.restore()
-        call(_as_inputs([*given.values()]))  # an error of its own is raised as it is
+        _as_it_is(function, args, kwargs)  # an error of its own is raised as it is
         stage.restore()
         if isinstance(error, NotReplayable):
             raise
@@ -294,12 +285,12 @@ def _recorded(
         stage.restore()
         raise
     try:
-        if changed := reading.changed():
+        if what := changed(reading.facts):
             raise NotReplayable(
-                f"the function changes {changed}, which a replay would not. Return what "
+                f"the function changes {what}, which a replay would not. Return what "
                 "it computes, or write @fast.replay(eager=True)."
             )
-        return _finished(Tape(key), stage, reading, result, [*given.values()])
+        return _finished(tape, stage, result, (*args, *kwargs.values()))
     except BaseException:
         stage.restore()
         raise
@@ -310,26 +301,31 @@ class Stage:
 
     Attributes:
         recording: What is recorded.
-        inputs: The arguments for the function; `arguments` says which of them are Tensors.
+        args, kwargs: For the function; `arguments` says which of all arguments are Tensors.
         forward, computed: How many lines, and how many arrays, the function itself has made.
         d_loss: Of a loss, what `backward()` begins with, and `grads` the gradients.
         has_called_backward: Whether the function has done so itself.
     """
 
-    def __init__(self, reading: Reading, given: dict[str, Any]) -> None:
+    def __init__(self, reading: Reading, args: Any, kwargs: Any, labels: list[str]) -> None:
         self.reading, self.recording = reading, Recording(reading.codes)
-        self.labels, self.outside = list(given), list(reading.tensors)
-        self.inputs = [
+        self.labels, self.outside = labels, list(reading.tensors)
+        given = (*args, *kwargs.values())
+        inputs = [
             Tensor(a, getattr(a, "requires_grad", False), name=getattr(a, "name", None))
             if isinstance(a, (Tensor, *ARRAYS))
             else a
-            for a in given.values()
+            for a in given
         ]
-        self.arguments = {t: i for i, t in enumerate(self.inputs) if isinstance(t, Tensor)}
+        self.args, self.kwargs = (
+            inputs[: len(args)],
+            dict(zip(kwargs, inputs[len(args) :], strict=True)),
+        )
+        self.arguments = {t: i for i, t in enumerate(inputs) if isinstance(t, Tensor)}
         self.generator = creation.generator()
         self.random = self.generator.bit_generator.state
         self.containers = [(x, x.copy()) for x in reading.containers]
-        tensors = [a for a in given.values() if isinstance(a, Tensor) and a not in reading.tensors]
+        tensors = [a for a in given if isinstance(a, Tensor) and a not in reading.tensors]
         if reading.uses_gradients() and any(t._grad is not None for t in tensors):
             raise NotReplayable(
                 "an argument has a .grad, and the function gets a copy, which has none. Make it a "
@@ -396,10 +392,10 @@ class Stage:
     def restore(self) -> None:
         """Takes back what the call has drawn and changed."""
         self.generator.bit_generator.state = self.random
-        for t, (data, grad, touched, changed) in zip(self.tensors, self.state, strict=True):
+        for t, (data, grad, touched, time) in zip(self.tensors, self.state, strict=True):
             t._data, t._grad, t.touched = data, grad, touched
-            if t.memory.changed != changed:
-                own_memory(t).changed = changed
+            if t.memory.changed != time:
+                own_memory(t).changed = time
         for opt, step_count, last in self.counts:
             opt.step_count, opt._last = step_count, last
         for array, values in self.copies:
@@ -431,16 +427,14 @@ class RecordedGenerator:
         return draw
 
 
-def _finished(
-    tape: Tape, stage: Stage, reading: Reading, result: Any, given: list[Any]
-) -> tuple[Tape | None, Any]:
-    """A tape of what was recorded, and what the call that was recorded returns."""
-    recording, names, arguments = stage.recording, Names(), stage.arguments
+def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> Any:
+    """Makes the tape of what was recorded; returns what the call that was recorded returns."""
+    recording, reading, names, arguments = stage.recording, stage.reading, Names(), stage.arguments
     is_loss = stage.d_loss is not None
     if not (is_loss or stage.has_called_backward or recording.has_effects):
         _check_loss(result)
         result._data = plain(result._data)
-        return None, result  # nothing requires gradients
+        return result  # nothing requires gradients
     if not is_loss and any(t.requires_grad for t in arguments):
         raise NotReplayable(
             "the function calls backward() itself, and an argument requires gradients, which "
@@ -456,86 +450,94 @@ def _finished(
     )
     for array, _ in recording.made[: stage.computed]:  # for backward() after this call
         np.copyto(now(array), array)
+    # names
     for t, where in reading.tensors.items():
         label = where.partition(".")[2] or where  # without the name of the model
         names.give(t._data, label)
         if t._grad is not None:
             names.give(t._grad, f"{label}_grad")
-    tape.buffers = [(number, plain(t._data)) for t, number in arguments.items()]
-    for number, buffer in tape.buffers:
-        names.give(buffer, stage.labels[number])
+    for opt in reading.optimizers:
+        for part in opt._parts:
+            code = type(opt).passes.__code__
+            for label, array in zip(code.co_varnames[2:], part.blocks[0], strict=False):
+                names.give(array, label)
+            names.made |= {memory_of(a) for block in part.blocks for a in block[-2:]}
+    for array, _ in recording.rates.values():
+        names.give(array, "rate")
+    inputs = [Line(("tape.run += 1",), None)]  # the losses before are told so
+    for t, i in arguments.items():
+        names.give(plain(t._data), stage.labels[i])
+        inputs.append(
+            Line(
+                (plain(t._data), f"[...] = given[{i}]{'._data' * isinstance(given[i], Tensor)}"),
+                None,
+            )
+        )
     names.give_to_results([(now(array), origin) for array, origin in recording.made])
-    functions = {"step": lines}
-    if is_loss:
-        functions = {"forward": lines[:start], "backward": lines[start:]}
-    programs = [compiled(part, names, name) for name, part in functions.items()]
-    tape.run_forward = programs[0]
     # the rest
-    _note_effects(tape, stage, lines)
+    effects = _effects(stage, lines)
     if stage.d_loss is not None:
-        tape.d_loss, tape.run_backward = stage.d_loss, programs[1]
         leaves = {t.index: t for t in (*arguments, *reading.tensors)}
         for index in stage.grads.keys() & leaves:
             tape.leaves.append(arguments.get(leaves[index], leaves[index]))
             tape.gradients.append(_array_of(stage.grads[index]))
-        tape.result = returned[0]
+        tape.d_loss, tape.result = stage.d_loss, returned[0]
+        tape.run_backward = compiled(lines[start:], names)
+        functions, output = (
+            {"forward": lines[:start], "backward": lines[start:]},
+            ["tape.loss(given)"],
+        )
     else:
-        tape.returned = _together(result, lambda x: _output(x, stage))
+        functions, output = {"step": lines}, _together(result, stage)
+    forward, returns = lines[:start] if is_loss else lines, Line(("return ", *output), None)
+    tape.facts, head = reading.facts, "replay(tape, given)"
+    tape.fits = condition(tape.known + tape.facts, "given = (*args, *kwargs.values())")
+    tape.replay = compiled([*inputs, *forward, *effects, returns], names, head)
+    first = returned[0] if isinstance(returned[0], np.ndarray) else None
     tape.script = lambda name, measured: script_of(
         f"The calls of NumPy that {name} makes, as they were recorded.",
         functions,
         names,
-        returned[0] if isinstance(returned[0], np.ndarray) else None,
+        first,
         measured,
     )
-    tape.fits = reading.compiled()
-    return tape, tape.loss(given) if is_loss else tape.returned(given)
+    return compiled([returns], names, head)(tape, given)
 
 
 def _array_of(x: Any) -> Any:
     return plain(x._data if isinstance(x, Tensor) else x)
 
 
-def _note_effects(tape: Tape, stage: Stage, lines: list[Any]) -> None:
-    """What a call changes besides what its lines write, and the gradients that it relies on."""
+def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
+    """What a call changes besides what its lines write; notes the gradients that it relies on."""
+    reading, effects = stage.reading, []
     made = {memory_of(array) for array, _ in stage.recording.made}
     read = {id(x) for line in lines for x in flattened(line.parts)}
-    tensors = stage.reading.tensors.items()
-    for (t, where), (_, grad, *_) in zip(tensors, stage.state, strict=False):
-        if t._grad is not grad:
-            is_new = memory_of(t._grad) in made  # which the caller may keep
-            tape.effects.append(functools.partial(_assign, t, t._grad, is_new))
-            tape.effects[-1]()
-        if stage.reading.uses_gradients():
-            code = "({0}._grad is None) is {1}"
-            stage.reading.must_be(f"{where}.grad", code, t, grad is None)
-        if t._grad is not grad if grad is None else id(grad) in read:
-            stage.reading.must_be(f"{where}.grad", "{0}._grad is {1}", t, grad)
-    pairs = list(zip(stage.outside, stage.state, strict=False))
     in_lines = {memory_of(x) for line in lines for x in flattened(line.parts)}
-    cleared = [t for t, _ in pairs if t.touched == 0 and memory_of(t._grad) in in_lines]
-    changed = [t.memory for t, (*_, before) in pairs if t.memory.changed != before]
-    # when gradients came, and when optimizers stepped, in their order
-    times: list[Any] = [
-        (t.touched, t, "touched") for t, (*_, before, _) in pairs if t.touched > before
-    ]
-    times += [(opt._last, opt, "_last") for opt, _, last in stage.counts if opt._last > last]
-    times.sort(key=itemgetter(0))
-
-    def mark() -> None:
-        for t in cleared:
-            t.touched = 0
-        for _, x, name in times:
-            setattr(x, name, trained.now())
-        for memory in changed:
-            memory.changed = next(tensor._creation_order)
-
-    if cleared or changed or times:
-        tape.effects.append(mark)
-
-
-def _assign(t: Tensor, grad: Any, is_new: bool) -> None:
-    t._grad = grad.copy() if is_new else grad
+    times: list[Any] = []  # when gradients came, and when optimizers stepped
+    for t, (_, grad, touched, time) in zip(stage.outside, stage.state, strict=False):
+        where = f"{reading.tensors[t]}.grad"
+        if reading.uses_gradients():
+            reading.must_be(where, "({0}._grad is None) is {1}", t, grad is None)
+        if t._grad is not grad if grad is None else id(grad) in read:
+            reading.must_be(where, "{0}._grad is {1}", t, grad)
+        if t._grad is not grad:
+            effects.append([t, "._grad = ", t._grad])
+            if t._grad is not None and memory_of(t._grad) in made:  # which the caller may keep
+                effects[-1].append(".copy()")
+                t._grad = t._grad.copy()
+        if t.touched == 0 and memory_of(t._grad) in in_lines:
+            effects.append([t, ".touched = 0"])
+        if t.touched > touched:
+            times.append((t.touched, t, ".touched = "))
+        if t.memory.changed != time:
+            effects.append([t.memory, ".changed = next(", tensor._creation_order, ")"])
+    for opt, step_count, last in stage.counts:
+        reading.must_be("step_count", "({0}.step_count > 0) is {1}", opt, step_count > 0)
+        if opt._last > last:
+            times.append((opt._last, opt, "._last = "))
+    effects += [[x, code, trained.now, "()"] for _, x, code in sorted(times, key=itemgetter(0))]
+    return [Line(tuple(parts), None) for parts in effects]
 
 
 def _check_loss(loss: Any) -> None:
@@ -547,29 +549,27 @@ def _check_loss(loss: Any) -> None:
         )
 
 
-def _together(result: Any, output: Any) -> Callable[[Sequence[Any]], Any]:
-    """What a whole step returns, as a function of the arguments."""
+def _together(result: Any, stage: Stage) -> list[Any]:
+    """The parts of the code for what a whole step returns."""
     if type(result) not in (tuple, list):
-        return output(result)
-    outputs = [output(x) for x in result]
-    return lambda given: type(result)(one(given) for one in outputs)
+        return _output(result, stage)
+    parts = [part for x in result for part in (*_output(x, stage), ", ")]
+    return ["(", *parts, ")"] if type(result) is tuple else ["[", *parts, "]"]
 
 
-def _output(x: Any, stage: Stage) -> Callable[[Sequence[Any]], Any]:
-    """One thing that a whole step returns, as a function of the arguments."""
-    array = _array_of(x)
+def _output(x: Any, stage: Stage) -> list[Any]:
+    """The parts of the code for one thing that a whole step returns."""
     if isinstance(x, Tensor):
-        if x in stage.reading.tensors:
-            return lambda given: x
         if x in stage.arguments:
-            number = stage.arguments[x]
-            return lambda given: tensor.as_tensor(given[number])
-        return lambda given: Tensor(array)
+            return [tensor.as_tensor, f"(given[{stage.arguments[x]}])"]
+        if x in stage.reading.tensors:
+            return [x]
+        return [tensor.record, "(", _array_of(x), ".copy(), None, ", CONSTANT, ")"]
     if type(x) is Recorded and x.ndim == 0:  # as the norm before clipping
-        return lambda given: array[()]
+        return [_array_of(x), "[()]"]
     if type(x) is Recorded or not isinstance(x, int | float | str | None):
         raise NotReplayable(
             f"a replayed step returns Tensors, numbers or texts, but got {type(x).__name__}. Write "
             "return loss, and loss.item() outside."
         )
-    return lambda given: x
+    return [repr(x) if isinstance(x, str) else x]

@@ -19,9 +19,8 @@ class RMSProp(InPlace, optimizers.RMSProp):
         0.1
     """
 
-    def passes(self, group: dict[str, Any], theta: Any, g: Any, *kept_and_scratch: Any) -> None:
+    def passes(self, group: dict[str, Any], theta: Any, g: Any, v: Any, a: Any, b: Any) -> None:
         """The two equations on one block."""
-        v, a, b = kept_and_scratch
         beta_2, eps = group["beta_2"], group["eps"]
         lr = -group["lr"] if group["maximize"] else group["lr"]
         # v_t = beta_2 * v + (1 - beta_2) * g**2

@@ -19,9 +19,8 @@ class SGD(InPlace, optimizers.SGD):
         0.1
     """
 
-    def passes(self, group: dict[str, Any], theta: Any, g: Any, *kept_and_scratch: Any) -> None:
+    def passes(self, group: dict[str, Any], theta: Any, g: Any, b_t: Any, a: Any, b: Any) -> None:
         """The equations on one block; `a` holds the gradient with the decay, then the step."""
-        b_t, a, b = kept_and_scratch
         lr, mu, tau, weight_decay = (
             group[key] for key in ("lr", "momentum", "dampening", "weight_decay")
         )

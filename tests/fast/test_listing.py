@@ -137,3 +137,30 @@ def test_without_a_recording_there_is_none():
     step = fast.replay(step_of(perceptron(), optim.SGD(perceptron())))
     with pytest.raises(RuntimeError, match="Call the function first"):
         step.listing()
+
+
+def test_a_step_of_several_workers_has_none():
+    model = perceptron()
+    step = fast.replay(step_of(model, fast.Adam(model, workers=2)))
+    step(numbers((5, 6), 0), np.arange(5) % 4)
+    with pytest.raises(RuntimeError, match="2 workers has no listing"):
+        step.listing()
+
+
+def test_an_optimizers_step_is_its_equations_in_a_loop_over_blocks():
+    model = perceptron()
+    step = fast.replay(step_of(model, fast.Adam(model)))
+    for _ in range(2):
+        step(numbers((5, 6), 0), np.arange(5) % 4)
+    text = step.listing()
+    at = text.index("    # The optimizer's step")
+    assert text[at:].splitlines()[:8] == [
+        "    # The optimizer's step",
+        "    adam.step_count += 1",
+        "    rate.fill(1 - (0.9 ** adam.step_count))  # ()",
+        "    rate_2.fill(1 - (0.999 ** adam.step_count))  # ()",
+        '    rate_3.fill(default["lr"])  # ()',
+        "    for theta, g, m, v, a, b in blocks:  # (92,)",
+        "        # m_t = beta_1 * m + (1 - beta_1) * g",
+        "        np.multiply(0.9, m, out=m)",
+    ]

@@ -49,7 +49,7 @@ def recorded_results(function, cases):
         current.reset(token)
     if recording.refusal is not None:
         raise Refused from recording.refusal
-    program = compiled(recording.checks + recording.lines, Names(), "program")
+    program = compiled(recording.checks + recording.lines, Names())
     yield as_it_is_now(result), as_it_is_now(buffers)
     for case in cases[1:]:
         for buffer, numbers in zip(buffers, case, strict=True):
@@ -180,7 +180,7 @@ def test_a_view_is_no_call_and_a_result_is_written_into_one_array():
     assert len(recording.lines) == 1
     where = plain(total).ctypes.data
     a[:] = 2
-    compiled(recording.lines, Names(), "program")()
+    compiled(recording.lines, Names())()
     assert plain(total).tolist() == [[4, 4], [4, 4]]
     assert plain(total).ctypes.data == where
 

@@ -12,6 +12,7 @@ import pytest
 import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
+from simplegrad.fast.in_place import InPlace
 from simplegrad.fast.recording import NotReplayable
 from tests.helpers.oracles import same_bits
 from tests.helpers.work import traced_by
@@ -798,6 +799,95 @@ def test_an_optimizer_that_does_more_in_its_step():
         return work
 
     right_or_refused(make)
+
+
+class HeavyBall(optim.Optimizer):
+    """An optimizer of one's own, with an attribute of its own and one of its class."""
+
+    slots = ("velocity",)
+    nudge = 0.0
+
+    def __init__(self, model, friction=0.1, **options):
+        super().__init__(model=model, **options)
+        self.friction = friction
+
+    def update(self, theta, group, kept):
+        (u,) = kept
+        u = (1 - self.friction) * u - group["lr"] * theta.grad
+        theta.data += u + self.nudge
+        return (u,)
+
+
+class InPlaceHeavyBall(InPlace, HeavyBall):
+    def passes(self, group, theta, g, u, a, b):
+        np.multiply(1 - self.friction, u, out=u)
+        np.multiply(group["lr"], g, out=a)
+        np.subtract(u, a, out=u)
+        np.add(u, self.nudge, out=a)
+        np.add(theta, a, out=theta)
+
+
+def test_an_optimizer_of_ones_own():
+    def slippery(work):
+        work.opt.friction = 0.05
+
+    def nudged(work):
+        type(work.opt).nudge = 0.25
+
+    def make():
+        class Own(InPlaceHeavyBall):
+            pass
+
+        return stepping(Own, lr=0.1)()
+
+    assert_right(make, calls=7, actions={2: [slippery], 4: [scheduled], 5: [a_step_outside]})
+    assert_right(make, calls=7, actions={3: [nudged]})
+
+
+@pytest.mark.parametrize("refused", ["looks at lr", "asks for a number"])
+def test_passes_that_do_what_cannot_be_replayed(refused):
+    class Odd(InPlaceHeavyBall):
+        def passes(self, group, theta, g, u, a, b):
+            if refused == "looks at lr" and group["lr"] == 0.1:
+                np.multiply(group["lr"], g, out=a)
+            elif refused == "asks for a number":
+                np.multiply(float(group["lr"]), g, out=a)
+            np.subtract(theta, a, out=theta)
+
+    make = stepping(Odd, lr=0.1)
+    assert "looks at lr" in right_or_refused(make, calls=4, actions={2: [rate]})
+
+
+HYPERPARAMETERS = {
+    "Adam": {"beta_1": 0.3, "beta_2": 0.4, "eps": 0.1, "maximize": True, "lr": 0.2},
+    "AdamW": {"weight_decay": 0.5},
+    "SGD with momentum": {
+        "momentum": 0.2,
+        "dampening": 0.5,
+        "weight_decay": 0.3,
+        "nesterov": True,
+        "maximize": True,
+    },
+    "RMSProp": {"beta_2": 0.4, "eps": 0.1, "maximize": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "key"),
+    [(name, key) for name, values in HYPERPARAMETERS.items() for key in values],
+)
+def test_a_hyperparameter_is_set(optimizer, key):
+    def is_set(work):
+        if key == "nesterov":
+            work.opt.set_param("dampening", 0.0)
+        work.opt.set_param(key, HYPERPARAMETERS[optimizer][key])
+
+    assert_right(stepping(OPTIMIZERS[optimizer], lr=0.1), calls=7, actions={4: [is_set]})
+
+
+def test_corrections_that_are_rounded_to_1():
+    make = stepping(functools.partial(fast.Adam, beta_1=0.2, beta_2=0.5), lr=0.01)
+    assert_right(make, calls=40, actions={30: [counted_anew]})
 
 
 # Results
