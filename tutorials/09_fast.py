@@ -567,12 +567,13 @@ assert script.index("np.matmul(") < script.index("np.add(") < script.index("np.m
 # %% [markdown]
 # First the targets are checked, and the gradients filled with zeros. Then come the three calls that you
 # wrote by hand. Further down, `greater` and `multiply` are the partial of ReLU, $da = dc \, [a > 0]$. No
-# call computes the partials of the mean: they are the same in each step, and so constants. The call before
-# the last line is the step of Adam, with its fourteen passes.
+# call computes the partials of the mean: they are the same in each step, and so constants. The loop near
+# the end is the step of Adam: fourteen passes over each block, under the equations that they compute. Of
+# its numbers, three may be others in the next step, $1 - \beta_1^t$, $1 - \beta_2^t$ and the learning rate,
+# so each step computes them anew.
 #
-# Cut off here are the source of these passes and the arrays, with the numbers of now: the script goes on
-# where the training stands. As a file of its own, it makes a step and prints the loss. Its steps and yours
-# have the same bits.
+# Cut off here are the arrays, with the numbers of now: the script goes on where the training stands. As a
+# file of its own, it makes a step and prints the loss. Its steps and yours have the same bits.
 
 
 # %%

@@ -436,19 +436,24 @@ assert abs(start_loss - np.log(27)) < 0.5
 #
 # The optimizer is AdamW (Loshchilov and Hutter, 2019), with a learning rate that falls linearly to 0. A
 # batch is 64 names, drawn at random. `fast.AdamW` and `fast.replay` are those of
-# [The fast path](09_fast.ipynb). Replay makes one recording for each shape of its arguments, and here one
-# is enough, because all names fill $T$ places. To step through the model in a debugger, write
-# `@fast.replay(eager=True)`.
-
+# [The fast path](09_fast.ipynb). A whole step is replayed, with a new learning rate each time. Replay makes
+# one recording for each shape of its arguments, and here all batches have one, because all names fill $T$
+# places. To step through the model in a debugger, write `@fast.replay(eager=True)`.
 
 # %% tags=["not-in-the-page"]
-@fast.replay
-def training_loss(x, y, m):
-    return loss_of(sg.log_softmax(model(x)), y, m)
-
-
 steps, lr = 1000, 5e-3
 opt = fast.AdamW(model, lr=lr, weight_decay=0.1)
+
+
+@fast.replay
+def training_step(x, y, m):
+    loss = loss_of(sg.log_softmax(model(x)), y, m)
+    loss.backward()
+    opt.step()
+    opt.zero_grad()
+    return loss
+
+
 rng = np.random.default_rng(0)
 losses, test_losses = [], {0: start_loss}
 
@@ -456,10 +461,7 @@ start = time.perf_counter()
 for step in range(steps):
     opt.lr = lr * (1 - step / steps)
     batch = rng.integers(len(x_train), size=64)
-    loss = training_loss(x_train[batch], y_train[batch], m_train[batch])
-    loss.backward()
-    opt.step()
-    opt.zero_grad()
+    loss = training_step(x_train[batch], y_train[batch], m_train[batch])
     losses.append(loss.item())
     if (step + 1) % 50 == 0:
         with sg.no_grad():
@@ -471,10 +473,11 @@ for step in range(steps):
 print(f"{time.perf_counter() - start:.0f} seconds")
 
 # %% [markdown]
-# The recording and the model itself agree to the last bit:
+# The recording and the model itself agree to the last bit. A step at the rate 0 changes nothing:
 
 # %% tags=["not-in-the-page"]
-replayed = training_loss(x_train[batch], y_train[batch], m_train[batch])
+opt.lr = 0.0
+replayed = training_step(x_train[batch], y_train[batch], m_train[batch])
 eager = loss_of(sg.log_softmax(model(x_train[batch])), y_train[batch], m_train[batch])
 assert replayed.item() == eager.item()
 
