@@ -10,7 +10,7 @@ class ApiNames(griffe.Extension):
         """Makes an alias of each such name."""
         tensor = pkg["tensor.Tensor"]
         made = {}
-        for name, member in pkg["functional"].members.items():
+        for name, member in pkg["functional.arrays"].members.items():
             if isinstance(member, griffe.Attribute) and str(member.value) == f"Tensor.{name}":
                 made[name] = tensor[name]
         tensor.members["backward"] = griffe.Alias(

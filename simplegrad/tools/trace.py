@@ -338,7 +338,7 @@ def _is_mathematics(frame: FrameType, owner: type | None) -> bool:
     module, first = frame.f_globals.get("__name__", ""), _first_argument(frame)
     if name.startswith(("_", "<")):
         return False
-    if module == functional.__name__:
+    if module.startswith(functional.__name__):
         return bool(equations_in(vars(functional)[name].__doc__))
     return (
         code in ENGINE
