@@ -3,7 +3,9 @@
 from simplegrad import creation, datasets, functional, nn, optimizers
 from simplegrad.autograd import no_grad
 from simplegrad.creation import *
-from simplegrad.functional import *
+from simplegrad.functional.activations import *
+from simplegrad.functional.arrays import *
+from simplegrad.functional.losses import *
 from simplegrad.habits import answer_for
 from simplegrad.tensor import Tensor
 from simplegrad.tools.checkpoint import load, save

@@ -12,10 +12,7 @@ from simplegrad.tensor import Tensor
 
 answer_for(__name__)
 
-__all__ = []
-__all__ += activations.__all__  # in a form that type checkers understand
-__all__ += arrays.__all__
-__all__ += losses.__all__
+__all__ = [*activations.__all__, *arrays.__all__, *losses.__all__]
 
 for _name in (*activations.__all__, *losses.__all__):
     setattr(Tensor, _name, globals()[_name])
