@@ -426,7 +426,8 @@ NAMED = {
     "np.add": ("np.add(T, 1)", "t + x"),
     "np.linalg.norm": ("np.linalg.norm(T)", "(t**2).sum().sqrt()"),
     "np.std": ("np.std(T)", "t.var().sqrt()"),
-    "np.sin": ("np.sin(T)", "np.sin(t.numpy())"),
+    "np.sin": ("np.sin(T)", "sg.sin(t)"),
+    "np.sinh": ("np.sinh(T)", "np.sinh(t.numpy())"),
     "np.arctan": ("1 + np.arctan(T * 2)", "np.arctan(t.numpy())"),
     "np.isnan": ("np.isnan(T)", "np.isnan(t.numpy())"),
     "np.cbrt": ("np.cbrt(T)", "np.cbrt(t.numpy())"),
@@ -445,7 +446,7 @@ def test_a_function_of_numpy_is_named_with_what_to_write(function, tmp_path, nam
     assert said.startswith(f"{function} was given Tensor(")
     assert f"Write {write}" in said
     run(said, names)
-    if function in ("np.sin", "np.arctan", "np.cbrt", "np.put", "np.hypot"):
+    if function in ("np.sinh", "np.arctan", "np.cbrt", "np.put", "np.hypot"):
         assert "no rule for it" in said
 
 
@@ -466,7 +467,7 @@ def test_the_function_is_found_among_others_on_a_line(line, function, tmp_path):
 
 
 def test_a_function_that_cannot_be_told_gets_a_sentence_too(names):
-    for call in (np.asarray, lambda t: eval("np.sin(t)", {"np": np, "t": t})):
+    for call in (np.asarray, lambda t: eval("np.sinh(t)", {"np": np, "t": t})):
         run(sentence(lambda call=call: call(T), TypeError), names)
 
 

@@ -34,7 +34,7 @@ class _WeightedSum:
 
 ANALYTIC = {
     *(rules.Add, rules.Sub, rules.Neg, rules.Mul, rules.Div, rules.Pow, rules.MatMul),
-    *(rules.Exp, rules.Log, rules.Sqrt, rules.Tanh, rules.GELU),
+    *(rules.Exp, rules.Log, rules.Log1p, rules.Sqrt, rules.Sin, rules.Cos, rules.Tanh, rules.GELU),
     *(rules.Sum, rules.Mean, rules.LogSumExp),
     *(rules.Reshape, rules.Transpose, rules.Squeeze, rules.Unsqueeze),
     *(rules.Index, rules.Concatenate, rules.Stack, rules.Where),

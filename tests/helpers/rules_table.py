@@ -2,7 +2,7 @@
 
 A new rule that treats every element by itself needs a row here, and nothing else in the tests:
 
-    "Sin": unary(sg.sin, torch="sin"),
+    "Sinh": unary(sg.sinh, torch="sinh"),
 
 It is then compared with central differences and with torch, stands in random graphs, is recorded
 and replayed, and each of its partials is made wrong, for `sg.gradcheck` to find out.
@@ -148,14 +148,18 @@ RULES = {
     "MatMul": Row(operator.matmul, "matmul", drawn.matmul(), [x(2, 3), x(3, 2, seed=1)], {}),
     "Exp": unary(sg.exp, torch="exp"),
     "Log": unary(sg.log, torch="log", positive=True),
+    "Log1p": unary(sg.log1p, torch="log1p", positive=True),
     "Sqrt": unary(sg.sqrt, torch="sqrt", positive=True),
     "Abs": unary(sg.abs, torch="abs", kink=0),
+    "Sin": unary(sg.sin, torch="sin"),
+    "Cos": unary(sg.cos, torch="cos"),
     "Tanh": unary(sg.tanh, torch="tanh"),
     "Sigmoid": unary(sg.sigmoid, torch="sigmoid"),
     "ReLU": unary(sg.relu, torch="relu", kink=0),
     "GELU": unary(sg.gelu, torch=gelu),
     "Maximum": binary(sg.maximum, torch="maximum", kink=0),
     "Minimum": binary(sg.minimum, torch="minimum", kink=0),
+    "LogAddExp": binary(sg.logaddexp, torch="logaddexp"),
     "Where": Row(
         lambda a, b, s: sg.where(s, a, b),
         where,
