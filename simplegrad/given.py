@@ -465,8 +465,8 @@ def no_axis(a: Any, axis: Any) -> Exception:
 def no_broadcast_to(a: Any, shape: Any) -> ValueError:
     return ValueError(
         f"a tensor of shape {a.shape} does not broadcast to {shape}: aligned at the right, its "
-        "sizes must be those of the shape, or 1. Write t.reshape(1, *t.shape) for a size of 1 in front, "
-        "or t.unsqueeze(-1) for one at the end."
+        "sizes must be those of the shape, or 1. Write t.unsqueeze(-1) to give it "
+        "one at the end."
     )
 
 

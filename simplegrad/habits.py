@@ -329,19 +329,18 @@ def not_split(a: Any, sizes: Any, wrong: Mapping[str, Any]) -> TypeError:
 
 def no_tiles(*times: Any) -> TypeError:
     return TypeError(
-        f"repeat() takes its axis by name, but got {', '.join(map(repr, times))}: it is NumPy's, and "
-        f"repeats element by element. Write x.repeat({times[0]}, axis={times[1]}), or "
+        f"repeat() takes its axis by name, but got {', '.join(map(repr, times))}: it is NumPy's, "
+        f"and repeats element by element. Write x.repeat({times[0]}, axis={times[1]}), or "
         "sg.concatenate([x, x]) for what PyTorch's repeat(2, 1) gives."
     )
 
 
 def no_order(order: Any, params: Mapping[str, Any]) -> TypeError:
-    right = "".join(
-        f", {key}={value}" for key, value in params.items() if value not in (None, False)
-    )
+    right = [f"{key}={value}" for key, value in params.items() if value not in (None, False)]
     return TypeError(
         f"norm() is the root of the sum of squares, and takes its axis by name, but got {order!r} "
-        f"by position. Write x.norm({right[2:] or 'axis=-1'}), or abs(x).sum() for the norm of order 1."
+        f"by position. Write x.norm({', '.join(right) or 'axis=-1'}), or sg.abs(x).sum() for the "
+        "norm of order 1."
     )
 
 

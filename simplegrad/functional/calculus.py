@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from simplegrad import habits, rules
-from simplegrad.functional.shapes import along
+from simplegrad.functional.shapes import _along
 from simplegrad.habits import unusual
 from simplegrad.tensor import Axis, Tensor, TensorLike, as_tensor, floats, operands, record
 
@@ -78,7 +78,7 @@ def cumsum(a: TensorLike, axis: int | None = None, **wrong: NoReturn) -> Tensor:
     """
     if wrong:
         raise habits.refused("x.cumsum", wrong, **({} if axis is None else {"axis": axis}))
-    a, axis = along(a, axis)
+    a, axis = _along(a, axis)
     return record(rules.CumSum.forward(a.data, axis), rules.CumSum, a, axis=axis)
 
 

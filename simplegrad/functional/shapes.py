@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 
-def along(a: TensorLike, axis: int | None) -> tuple[Tensor, int]:
+def _along(a: TensorLike, axis: int | None) -> tuple[Tensor, int]:
     """`a` and an axis of it, counted from 0; if there is none, all elements in a row, as in NumPy.
 
     Examples:
-        >>> a, axis = along(sg.ones((2, 3)), -1)
+        >>> a, axis = _along(sg.ones((2, 3)), -1)
         >>> a.shape, axis
         ((2, 3), 1)
     """
@@ -86,7 +86,7 @@ def split(
     """
     if wrong:
         raise habits.not_split(as_tensor(a), indices_or_sections, wrong)
-    a, axis = along(a, axis)
+    a, axis = _along(a, axis)
     n, cuts = a.shape[axis], cast(Any, indices_or_sections)
     if given.fits(given.SIZE, cuts) and n % cuts == 0:
         cuts = [n // cuts * part for part in range(1, cuts)]
@@ -120,7 +120,7 @@ def roll(
     for k, i in np.broadcast(shift, 0 if axis is None else axis):
         if not given.is_a(given.INT, k):
             raise given.no_shift(shift)
-        _, i = along(c, i)
+        _, i = _along(c, i)
         before, after = split(c, [-k % max(c.shape[i], 1)], i)
         c = concatenate([after, before], i)
     return c.reshape(a.shape) if axis is None else c
@@ -149,7 +149,7 @@ def repeat(
         raise habits.refused("x.repeat", wrong, repeats)
     if more:
         raise habits.no_tiles(repeats, *more)
-    a, axis = along(a, axis)
+    a, axis = _along(a, axis)
     n = a.shape[axis]
     try:
         taken = np.repeat(np.arange(n), given.array_of(repeats))
@@ -180,7 +180,7 @@ def take_along_axis(
     """
     if wrong:
         raise habits.refused("x.take_along_axis", wrong, indices)
-    a, axis = along(a, axis)
+    a, axis = _along(a, axis)
     k = given.array_of(indices)
     if k.ndim != a.ndim or k.dtype.kind not in "iu":
         raise given.not_along(a, k)

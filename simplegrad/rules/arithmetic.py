@@ -180,9 +180,9 @@ class Einsum:
     $$c_{\mathit{out}} = \sum_{\text{not in } \mathit{out}} \; \prod_j a_j$$
     $$da_i = \sum_{\text{not in } a_i} dc_{\mathit{out}} \prod_{j \ne i} a_j$$
 
-    `subscripts` name the axes, as "ik,kj->ij": the partial by the first array is "ij,kj->ik" of `dc`
-    and the second. An axis that `a_i` alone has is repeated by a factor of ones, and `a_i` with one
-    letter twice is its diagonal, which a factor of the identity puts back.
+    `subscripts` name the axes, as "ik,kj->ij": the partial by the first array is "ij,kj->ik" of
+    `dc` and the second. An axis that $a_i$ alone has is filled by a factor of ones. One letter
+    twice is a diagonal, which a factor of the identity puts back.
     """
 
     def forward(*a, subscripts):

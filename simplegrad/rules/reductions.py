@@ -52,8 +52,8 @@ class Prod:
     $$c = \prod_i a_i$$
     $$da_i = dc \prod_{j \ne i} a_j$$
 
-    The others multiply to $c / a_i$, and where zeros are among the elements, to the product of those
-    that are not 0, if no other is 0, else to 0.
+    The others multiply to 0 if one of them is 0, else to what is not 0, divided by $a_i$ if that
+    is not 0 itself.
     """
 
     def forward(a, axis, keepdims):
