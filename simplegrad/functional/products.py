@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from typing import NoReturn
 
 from simplegrad import given, habits, rules
 from simplegrad.functional.shapes import broadcast_to
 from simplegrad.given import Sizes
+from simplegrad.rules.arithmetic import LETTERS
 from simplegrad.tensor import Tensor, TensorLike, as_tensor, record
 
 __all__ = ["einsum"]
@@ -17,9 +17,8 @@ __all__ = ["einsum"]
 def einsum(subscripts: str, *tensors: TensorLike, **wrong: NoReturn) -> Tensor:
     r"""The product of all tensors, summed over the axes whose letters are not in the output.
 
-    $$c_{ik} = \sum_j a_{ij} \, b_{jk}$$
-
-    is `einsum("ij,jk->ik", a, b)`. A product of two matrices is faster as `a @ b`.
+    So $c_{ik} = \sum_j a_{ij} b_{jk}$ is `einsum("ij,jk->ik", a, b)`. As a product of matrices,
+    `a @ b` is faster.
 
     Args:
         subscripts: For each tensor a letter for each axis, and after "->" those of the output. A
@@ -71,13 +70,13 @@ def _letters(subscripts: str, shapes: Sequence[Sizes]) -> tuple[list[str], str]:
     unnamed = []  # how many axes stand behind "..."
     for term, shape in zip(terms, shapes, strict=True):
         letters = term.replace("...", "", 1)
-        if not set(letters) <= {*string.ascii_letters}:
+        if not set(letters) <= {*LETTERS}:
             raise wrong(f"a term is made of letters and one '...', but got {term!r}")
         if len(letters) > len(shape) or (len(letters) < len(shape) and "..." not in term):
             raise wrong(f"{term!r} names {len(letters)} axes of a tensor with {len(shape)}")
         unnamed.append(len(shape) - len(letters))
     named = inputs.replace("...", "").replace(",", "")
-    free = [letter for letter in string.ascii_letters if letter not in subscripts]
+    free = [letter for letter in LETTERS if letter not in subscripts]
     dots = "".join(free[: max(unnamed)])
     terms = [t.replace("...", dots[len(dots) - n :]) for t, n in zip(terms, unnamed, strict=True)]
     if not arrow:

@@ -1,7 +1,6 @@
 """The rules behind the operators, + - * / ** @ and the minus sign; and einsum, any product."""
 
 import math
-import string
 
 import numpy as np
 
@@ -174,11 +173,14 @@ class MatMul:
     partials = da, db
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
 class Einsum:
     r"""Einstein's sum: the product of all arrays, summed over what is not in the output.
 
-    $$c_{\mathit{out}} = \sum_{\text{not in } \mathit{out}} \; \prod_j a_j$$
-    $$da_i = \sum_{\text{not in } a_i} dc_{\mathit{out}} \prod_{j \ne i} a_j$$
+    $$c = \sum_{\text{axes not in } c} \; \prod_j a_j$$
+    $$da_i = \sum_{\text{axes not in } a_i} dc \prod_{j \ne i} a_j$$
 
     `subscripts` name the axes, as "ik,kj->ij": the partial by the first array is "ij,kj->ik" of
     `dc` and the second. An axis that $a_i$ alone has is filled by a factor of ones. One letter
@@ -196,7 +198,7 @@ class Einsum:
         wanted = ""
         for axis, n in zip(axes, a_i.shape, strict=True):
             if axis in wanted:
-                other = next(x for x in string.ascii_letters if x not in subscripts + wanted)
+                other = next(x for x in LETTERS if x not in subscripts + wanted)
                 terms.append(axis + other)
                 factors.append(np.eye(n, dtype=a_i.dtype))
                 wanted += other
