@@ -5,7 +5,10 @@ from simplegrad.autograd import no_grad
 from simplegrad.creation import *
 from simplegrad.functional.activations import *
 from simplegrad.functional.arrays import *
+from simplegrad.functional.calculus import *
 from simplegrad.functional.losses import *
+from simplegrad.functional.products import *
+from simplegrad.functional.shapes import *
 from simplegrad.habits import answer_for
 from simplegrad.tensor import Tensor
 from simplegrad.tools.checkpoint import load, save

@@ -453,6 +453,65 @@ def no_squeeze(a: Any, axis: Any) -> ValueError:
     )
 
 
+def no_axis(a: Any, axis: Any) -> Exception:
+    allowed, write = f"one of {-a.ndim} ... {a.ndim - 1}", "axis=-1 for the last"
+    if a.ndim == 0:
+        allowed, write = "none", "t.reshape(-1) to give it one"
+    return (ValueError if is_a(INT, axis) else TypeError)(
+        f"an axis of a tensor of shape {a.shape} is {allowed}, but got {axis!r:.80}. Write {write}."
+    )
+
+
+def no_broadcast_to(a: Any, shape: Any) -> ValueError:
+    return ValueError(
+        f"a tensor of shape {a.shape} does not broadcast to {shape}: aligned at the right, its "
+        "sizes must be those of the shape, or 1. Write t.unsqueeze(-1) to give it "
+        "one at the end."
+    )
+
+
+def no_parts(a: Any, cuts: Any, axis: int) -> Exception:
+    n = a.shape[axis]
+    return (ValueError if is_a(INT, cuts) else TypeError)(
+        f"split() takes the number of equal parts, one that divides the {n} of axis {axis}, or a "
+        f"list of places where to cut, but got {cuts!r:.80}. Write sg.split(t, 1, axis={axis}), or "
+        f"sg.split(t, [{n // 2}], axis={axis}) for the parts before and after."
+    )
+
+
+def no_shift(shift: Any) -> TypeError:
+    return TypeError(f"roll() takes an int as shift, but got {shift!r:.80}. Write sg.roll(t, 1).")
+
+
+def no_repeats(n: int, repeats: Any) -> ValueError:
+    return ValueError(
+        f"repeat() takes an int of at least 0, or one for each of the {n} elements along the axis, "
+        f"but got {repeats!r:.80}. Write sg.repeat(t, 2, axis=0)."
+    )
+
+
+def not_along(a: Any, k: Any) -> IndexError:
+    return IndexError(
+        f"take_along_axis() of a tensor of shape {a.shape} takes integers with as many axes, but "
+        f"got {k.dtype} of shape {k.shape}. Write sg.take_along_axis(t, "
+        "np.argmax(t, axis=0)[None], axis=0) for one element of each column."
+    )
+
+
+def no_matrix(name: str, a: Any) -> ValueError:
+    return ValueError(
+        f"{name}() takes a matrix, but got shape {a.shape}. Write sg.{name}(t.reshape(1, -1)) to "
+        "make one row of all elements."
+    )
+
+
+def no_subscripts(subscripts: Any, shapes: Sequence[Sizes], why: str) -> ValueError:
+    return ValueError(
+        f"einsum({subscripts!r:.80}) of shapes {', '.join(map(str, shapes))}: {why}. Write "
+        'sg.einsum("ij,jk->ik", a, b), a letter for each axis, as for a matrix product.'
+    )
+
+
 def no_pairs(y: Any, t: Any) -> ValueError:
     write = "Make a target for each element of the prediction."
     if y.size == t.size:
@@ -471,7 +530,7 @@ def no_class(target: Any, classes: int) -> ValueError:
             "np.array(targets)[keep]), to leave out the rows that PyTorch's ignore_index leaves out"
         )
     return ValueError(
-        f"the logits have {classes} classes, so a target is one of 0 ... {classes - 1}, but one is "
+        f"there are {classes} classes, so a target is one of 0 ... {classes - 1}, but one is "
         f"{target}. Write {write}."
     )
 

@@ -311,6 +311,39 @@ def not_joined(name: str, tensors: Any, axis: Any, wrong: Mapping[str, Any]) -> 
     )
 
 
+def not_split(a: Any, sizes: Any, wrong: Mapping[str, Any]) -> TypeError:
+    """The error of a split() with other keywords; with PyTorch's `dim` it is given its sizes."""
+    dim = wrong.get("dim")
+    if len(wrong) > 1 or not given.is_a(given.INT, dim) or not -a.ndim <= dim < a.ndim:
+        return refused("x.split", wrong, sizes)
+    n = a.shape[dim]
+    if given.fits(given.SIZE, sizes):
+        cuts: Any = n // sizes if n and n % sizes == 0 else [*range(sizes, n, sizes)]
+    else:
+        cuts = [*itertools.accumulate(sizes)][:-1]
+    return TypeError(
+        "x.split() takes no dim: it is NumPy's, and takes the number of parts, or where to cut, in "
+        f"place of sizes. Write x.split({cuts}, axis={dim})."
+    )
+
+
+def no_tiles(*times: Any) -> TypeError:
+    return TypeError(
+        f"repeat() takes its axis by name, but got {', '.join(map(repr, times))}: it is NumPy's, "
+        f"and repeats element by element. Write x.repeat({times[0]}, axis={times[1]}), or "
+        "sg.concatenate([x, x]) for what PyTorch's repeat(2, 1) gives."
+    )
+
+
+def no_order(order: Any, params: Mapping[str, Any]) -> TypeError:
+    right = [f"{key}={value}" for key, value in params.items() if value not in (None, False)]
+    return TypeError(
+        f"norm() is the root of the sum of squares, and takes its axis by name, but got {order!r} "
+        f"by position. Write x.norm({', '.join(right) or 'axis=-1'}), or sg.abs(x).sum() for the "
+        "norm of order 1."
+    )
+
+
 def no_mode() -> TypeError:
     return TypeError(
         "train() takes no argument: it is one mode, and eval() is the other. Write model.train() "

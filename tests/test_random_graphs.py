@@ -266,6 +266,10 @@ def reduction(name):
             params["ddof"] = w.choose([0, 1])
         if n - params.get("ddof", 0) <= 0 and name != "Sum":
             return
+        if name == "Prod" and w.values[a].size > 4:  # it grows fast
+            return
+        if name == "Norm" and near_kink(np.linalg.norm(np.ravel(x))):
+            return
         if name in ("Max", "Min"):
             extreme = getattr(np, name.lower())(x, axis=axis, keepdims=True)
             if near_kink(x - extreme):
@@ -273,6 +277,35 @@ def reduction(name):
         w.add(name, a, **params)
 
     return write
+
+
+def cumsum(w):
+    a = w.pick(lambda t: t.ndim >= 1)
+    if a is not None:
+        n = w.values[a].ndim
+        w.add("CumSum", a, axis=w.draw(st.integers(-n, n - 1)))
+
+
+def einsum(w):
+    a = w.pick(lambda t: t.ndim == 2)
+    if a is None:
+        return
+    n = w.values[a].shape[0]
+    options = ["ij->ji", "ij->i", "ij->", "ij->ij"]
+    if w.values[a].shape == (n, n):
+        options += ["ii->i", "ii->"]
+    w.add("Einsum", a, subscripts=w.choose(options))
+    if w.values[a].size * n <= MAX_SIZE:
+        w.add("Einsum", a, a, subscripts=w.choose(["ij,kj->ik", "ij,kj->i", "ij,ij->j"]))
+
+
+def broadcast_to(w):
+    a = w.pick(lambda t: t.ndim < 4)
+    if a is not None:
+        shape = tuple(w.choose([1, 2]) if n == 1 else n for n in w.values[a].shape)
+        shape = (*w.choose([(), (2,)]), *shape)
+        if math.prod(shape) <= MAX_SIZE:
+            w.add("BroadcastTo", a, shape=shape)
 
 
 def reshape(w):
@@ -378,7 +411,11 @@ WRITERS = {
     "MatMul": matmul,
     "Where": where,
     "Clip": clip,
-    **{name: reduction(name) for name in ("Sum", "Mean", "Max", "Min", "Var", "LogSumExp")},
+    **{name: reduction(name) for name in ("Sum", "Prod", "Mean", "Max", "Min")},
+    **{name: reduction(name) for name in ("Var", "Norm", "LogSumExp")},
+    "CumSum": cumsum,
+    "Einsum": einsum,
+    "BroadcastTo": broadcast_to,
     "Reshape": reshape,
     "Transpose": transpose,
     "Squeeze": squeeze,

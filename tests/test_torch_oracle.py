@@ -19,6 +19,8 @@ def draw(*shape, positive=False):
 
 
 INDEX = np.array([[2, 0], [2, 2]])
+INDEX_OF_ROWS = np.array([[0, 0], [3, 1], [2, 0]])
+ONE_ZERO = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
 CONDITION = np.array([[True], [False], [True]])
 
 # (name, the inputs, ours, torch's)
@@ -46,6 +48,32 @@ COMPUTATIONS = [
     ("tied max", [(2, 3)], lambda a: (a * 0).max(axis=1), lambda a: (a * 0).amax(dim=1)),
     ("var", [(2, 3, 4)], lambda a: a.var(axis=1, ddof=1), lambda a: a.var(dim=1, correction=1)),
     ("logsumexp", [(2, 3)], lambda a: a.logsumexp(axis=1), lambda a: a.logsumexp(dim=1)),
+    ("std", [(2, 3)], lambda a: a.std(axis=1, ddof=1), lambda a: a.std(dim=1)),
+    ("no std", [(2, 3)], lambda a: (a * 0).std(axis=1), lambda a: (a * 0).std(1, correction=0)),
+    ("no norm", [(2, 3)], lambda a: (a * 0).norm(axis=1), lambda a: (a * 0).norm(dim=1)),
+    (
+        "a product with a zero",
+        [(2, 3)],
+        lambda a: (a * ONE_ZERO).prod(axis=1),
+        lambda a: (a * torch.tensor(ONE_ZERO)).prod(dim=1),
+    ),
+    (
+        "gather",
+        [(3, 4)],
+        lambda a: sg.take_along_axis(a, INDEX_OF_ROWS, axis=1),
+        lambda a: torch.gather(a, 1, torch.tensor(INDEX_OF_ROWS)),
+    ),
+    (
+        "einsum",
+        [(2, 1, 3, 4), (5, 4, 3)],
+        lambda a, b: sg.einsum("...ij,...ji->...i", a, b),
+        lambda a, b: torch.einsum("...ij,...ji->...i", a, b),
+    ),
+    ("diagonal", [(3, 3)], lambda a: sg.einsum("ii->i", a), lambda a: torch.einsum("ii->i", a)),
+    ("roll", [(2, 3)], lambda a: a.roll((1, 2), (0, 1)), lambda a: a.roll((1, 2), (0, 1))),
+    ("repeat", [(2, 3)], lambda a: a.repeat(2, axis=1), lambda a: a.repeat_interleave(2, dim=1)),
+    ("triangle", [(2, 3)], lambda a: a.tril(1) + a.triu(1), lambda a: a.tril(1) + a.triu(1)),
+    ("trace", [(3, 2)], sg.trace, torch.trace),
     ("softmax", [(2, 3)], sg.softmax, lambda a: a.softmax(dim=-1)),
     ("log_softmax", [(2, 3)], sg.log_softmax, lambda a: a.log_softmax(dim=-1)),
     ("reshape", [(2, 3)], lambda a: a.reshape(3, 2), lambda a: a.reshape(3, 2)),

@@ -34,6 +34,10 @@ SECTIONS: dict[str, list[Any]] = {
     ],
     "engine": [autograd.backward, gradcheck.gradcheck],
     "functions": [
+        functional.std,
+        functional.outer,
+        functional.trace,
+        functional.take_along_axis,
         functional.softmax,
         functional.log_softmax,
         functional.mse_loss,

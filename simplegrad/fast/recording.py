@@ -229,6 +229,7 @@ class Recording:
         is_out = name in ("dot", "concatenate", "stack", "inner") and len(args) > 2
         names = [*signature_of(name)]
         is_out |= "out" in kwargs or ("out" in names and len(args) > names.index("out"))
+        is_out |= name == "einsum" and not isinstance(args[0], str)  # axes as numbers, among arrays
         if is_out or any(type(x) is Recorded or callable(x) for x in _items(others)):
             raise self.taken_out(f"np.{name} with such arguments")
 
@@ -315,11 +316,12 @@ def _items(x: Any) -> Iterator[Any]:
 
 @functools.cache
 def signature_of(name: str) -> tuple[str, ...]:
-    """The names of the arguments of a function of NumPy, as far as Python knows them."""
+    """The names of the arguments that a function of NumPy takes by position, as far as is known."""
     try:
-        return tuple(inspect.signature(getattr(np, name)).parameters)
+        parameters = inspect.signature(getattr(np, name)).parameters.values()
     except ValueError:
         return ()
+    return tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
 
 
 def plain(x: Any) -> Any:

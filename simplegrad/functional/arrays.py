@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -23,6 +23,7 @@ __all__ = [
     "logsumexp",
     "maximum",
     "minimum",
+    "one_hot",
     "relu",
     "sigmoid",
     "sqrt",
@@ -105,3 +106,30 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn) -> Te
             f"stack() takes one or more tensors of one shape, but got shapes "
             f"{[t.shape for t in a]}. Write sg.concatenate(tensors) to join along an old axis."
         ) from error
+
+
+def one_hot(targets: TensorLike, classes: int, **wrong: NoReturn) -> Any:
+    """A row for each target, with 1 at its place and 0 elsewhere: an array of float32.
+
+    Args:
+        targets: The numbers of the classes, of shape (...): integers from 0.
+        classes: How many there are; the result has shape (..., classes).
+
+    Raises:
+        TypeError: The targets are not integers.
+        ValueError: A target is no class.
+
+    Examples:
+        >>> sg.one_hot([0, 2], 3)
+        array([[1., 0., 0.],
+               [0., 0., 1.]], dtype=float32)
+    """
+    if wrong:
+        raise habits.refused("sg.one_hot", wrong, targets, classes)
+    t, write = given.array_of(targets), "Write sg.one_hot([0, 2], 3)."
+    n = given.checked_number(given.SIZE, classes, "the number of classes is", write)
+    if t.dtype.kind not in "iu":
+        raise TypeError(f"the targets of one_hot are integers, but got {t.dtype}. {write}")
+    if not given.lies_within(t, n):
+        raise given.no_class(t.flat[np.argmax((t < 0) | (t >= n))], n)
+    return (t[..., None] == np.arange(n)).astype(np.float32)

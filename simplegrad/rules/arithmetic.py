@@ -1,10 +1,12 @@
-"""The rules behind the operators: + - * / ** @ and the minus sign."""
+"""The rules behind the operators, + - * / ** @ and the minus sign; and einsum, any product."""
 
 import math
 
 import numpy as np
 
-__all__ = ["Add", "Div", "MatMul", "Mul", "Neg", "Pow", "Sub"]
+from simplegrad.rules.shapes import EachInput
+
+__all__ = ["Add", "Div", "Einsum", "MatMul", "Mul", "Neg", "Pow", "Sub"]
 
 
 class Add:
@@ -169,3 +171,42 @@ class MatMul:
         return a.mT @ dc
 
     partials = da, db
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Einsum:
+    r"""Einstein's sum: the product of all arrays, summed over what is not in the output.
+
+    $$c = \sum_{\text{axes not in } c} \; \prod_j a_j$$
+    $$da_i = \sum_{\text{axes not in } a_i} dc \prod_{j \ne i} a_j$$
+
+    `subscripts` name the axes, as "ik,kj->ij": the partial by the first array is "ij,kj->ik" of
+    `dc` and the second. An axis that $a_i$ alone has is filled by a factor of ones. One letter
+    twice is a diagonal, which a factor of the identity puts back.
+    """
+
+    def forward(*a, subscripts):
+        return np.einsum(subscripts, *a)
+
+    def da(dc, c, *a, subscripts, i):
+        inputs, out = subscripts.split("->")
+        terms, factors = inputs.split(","), list(a)
+        axes, a_i = terms[i], a[i]
+        terms[i], factors[i] = out, dc
+        wanted = ""
+        for axis, n in zip(axes, a_i.shape, strict=True):
+            if axis in wanted:
+                other = next(x for x in LETTERS if x not in subscripts + wanted)
+                terms.append(axis + other)
+                factors.append(np.eye(n, dtype=a_i.dtype))
+                wanted += other
+            else:
+                if all(axis not in term for term in terms):
+                    terms.append(axis)
+                    factors.append(np.ones(n, a_i.dtype))
+                wanted += axis
+        return np.einsum(f"{','.join(terms)}->{wanted}", *factors)
+
+    partials = EachInput(da)

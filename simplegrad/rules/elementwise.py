@@ -8,12 +8,16 @@ __all__ = [
     "GELU",
     "Abs",
     "Clip",
+    "Cos",
     "Exp",
     "Log",
+    "Log1p",
+    "LogAddExp",
     "Maximum",
     "Minimum",
     "ReLU",
     "Sigmoid",
+    "Sin",
     "Sqrt",
     "Tanh",
     "Where",
@@ -52,6 +56,22 @@ class Log:
     partials = (da,)
 
 
+class Log1p:
+    r"""Logarithm of $1 + a$, with all digits where $a$ is small.
+
+    $$c = \log(1 + a)$$
+    $$da = dc / (1 + a)$$
+    """
+
+    def forward(a):
+        return np.log1p(a)
+
+    def da(dc, c, a):
+        return dc / (1 + a)
+
+    partials = (da,)
+
+
 class Sqrt:
     r"""Square root.
 
@@ -80,6 +100,38 @@ class Abs:
 
     def da(dc, c, a):
         return dc * np.sign(a)
+
+    partials = (da,)
+
+
+class Sin:
+    r"""Sine.
+
+    $$c = \sin a$$
+    $$da = dc \, \cos a$$
+    """
+
+    def forward(a):
+        return np.sin(a)
+
+    def da(dc, c, a):
+        return dc * np.cos(a)
+
+    partials = (da,)
+
+
+class Cos:
+    r"""Cosine.
+
+    $$c = \cos a$$
+    $$da = -dc \, \sin a$$
+    """
+
+    def forward(a):
+        return np.cos(a)
+
+    def da(dc, c, a):
+        return -dc * np.sin(a)
 
     partials = (da,)
 
@@ -200,6 +252,28 @@ class Minimum:
 
     def db(dc, c, a, b):
         return np.where(b < a, dc, np.where(a == b, dc / 2, 0))
+
+    partials = da, db
+
+
+class LogAddExp:
+    r"""Logarithm of a sum of two exponentials, elementwise, without overflow.
+
+    $$c = \log(e^a + e^b)$$
+    $$da = dc \, e^{a - c}$$
+    $$db = dc \, e^{b - c}$$
+
+    Where $c$ is infinite, the partial of what is equal to it is NaN, as in `LogSumExp`.
+    """
+
+    def forward(a, b):
+        return np.logaddexp(a, b)
+
+    def da(dc, c, a, b):
+        return dc * np.exp(a - c)
+
+    def db(dc, c, a, b):
+        return dc * np.exp(b - c)
 
     partials = da, db
 

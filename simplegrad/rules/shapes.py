@@ -6,7 +6,16 @@ import sys
 
 import numpy as np
 
-__all__ = ["Concatenate", "Index", "Reshape", "Squeeze", "Stack", "Transpose", "Unsqueeze"]
+__all__ = [
+    "BroadcastTo",
+    "Concatenate",
+    "Index",
+    "Reshape",
+    "Squeeze",
+    "Stack",
+    "Transpose",
+    "Unsqueeze",
+]
 
 
 class EachInput:
@@ -83,6 +92,24 @@ class Unsqueeze:
 
     def da(dc, c, a, axis):
         return np.reshape(dc, a.shape)
+
+    partials = (da,)
+
+
+class BroadcastTo:
+    r"""The same elements, repeated along new axes and along those of size 1.
+
+    $$c = \operatorname{broadcast}(a, \mathit{shape})$$
+    $$da = dc$$
+
+    The engine sums $da$ back to the shape of $a$, as for operands that broadcast by themselves.
+    """
+
+    def forward(a, shape):
+        return np.broadcast_to(a, shape)
+
+    def da(dc, c, a, shape):
+        return dc
 
     partials = (da,)
 

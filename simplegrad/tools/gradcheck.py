@@ -33,10 +33,11 @@ class _WeightedSum:
 
 
 ANALYTIC = {
-    *(rules.Add, rules.Sub, rules.Neg, rules.Mul, rules.Div, rules.Pow, rules.MatMul),
-    *(rules.Exp, rules.Log, rules.Sqrt, rules.Tanh, rules.GELU),
-    *(rules.Sum, rules.Mean, rules.LogSumExp),
-    *(rules.Reshape, rules.Transpose, rules.Squeeze, rules.Unsqueeze),
+    *(rules.Add, rules.Sub, rules.Neg, rules.Mul, rules.Div, rules.Pow),
+    *(rules.MatMul, rules.Einsum),
+    *(rules.Exp, rules.Log, rules.Log1p, rules.Sqrt, rules.Sin, rules.Cos, rules.Tanh, rules.GELU),
+    *(rules.Sum, rules.CumSum, rules.Prod, rules.Mean, rules.Norm, rules.LogSumExp),
+    *(rules.Reshape, rules.Transpose, rules.Squeeze, rules.Unsqueeze, rules.BroadcastTo),
     *(rules.Index, rules.Concatenate, rules.Stack, rules.Where),
     # NumPy orders complex numbers by their real part first, so these choose as they do of reals:
     *(rules.ReLU, rules.Clip, rules.Maximum, rules.Minimum, rules.Max, rules.Min),

@@ -43,8 +43,39 @@ def two(draw, first="apart", second="apart"):
 
 
 @st.composite
-def reduction(draw, **params):
+def along(draw):
+    """An array, and one of its axes."""
+    shape = draw(array_shapes(min_dims=1, max_dims=4, max_side=3))
+    return draw(arrays_of([shape])), {"axis": draw(st.integers(-len(shape), len(shape) - 1))}
+
+
+@st.composite
+def broadcast_to(draw):
     shape = draw(shapes)
+    wanted = [draw(st.integers(1, 3)) if n == 1 else n for n in shape]
+    new = draw(st.lists(st.integers(1, 3), max_size=2))
+    return draw(arrays_of([shape])), {"shape": (*new, *wanted)}
+
+
+SUBSCRIPTS = [
+    *("ij,jk->ik", "bij,bjk->bik", "ij,ij->ij", "i,j->ij", "ij->ji", "ij->i", "->", "ij->"),
+    *("ii->i", "ii->", "iij->j", "iji->ij", "iii->i", "iijj->ij", "ii,jj->ij"),
+    *(",ij->ij", "i,i,i->", "ij,jk,kl->il", "ij,k->i", "ii,i->i", "ij,jk,k->"),
+]
+
+
+@st.composite
+def einsum(draw):
+    subscripts = draw(st.sampled_from(SUBSCRIPTS))
+    sizes = {letter: draw(st.integers(1, 3)) for letter in "bijkl"}
+    terms = subscripts.split("->")[0].split(",")
+    arrays = draw(arrays_of([[sizes[letter] for letter in term] for term in terms]))
+    return arrays, {"subscripts": subscripts}
+
+
+@st.composite
+def reduction(draw, max_dims=4, **params):
+    shape = draw(array_shapes(min_dims=0, max_dims=max_dims, max_side=3))
     axes = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
     some = st.lists(axes, unique_by=lambda axis: axis % len(shape)).map(tuple)
     axis = draw(st.one_of(st.none(), axes, some) if shape else st.sampled_from([None, ()]))

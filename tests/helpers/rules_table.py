@@ -2,7 +2,7 @@
 
 A new rule that treats every element by itself needs a row here, and nothing else in the tests:
 
-    "Sin": unary(sg.sin, torch="sin"),
+    "Sinh": unary(sg.sinh, torch="sinh"),
 
 It is then compared with central differences and with torch, stands in random graphs, is recorded
 and replayed, and each of its partials is made wrong, for `sg.gradcheck` to find out.
@@ -66,7 +66,7 @@ def binary(ours, torch, positive=False, kink=None):
     return Row(ours, torch, cases, [x(2, 3), x(3, seed=1)], {}, True, positive, kink)
 
 
-def reduction(ours, torch, **params):
+def reduction(ours, torch, max_dims=4, **params):
     """A rule that reduces axes."""
 
     def theirs(library):
@@ -81,7 +81,7 @@ def reduction(ours, torch, **params):
 
         return reduce
 
-    return Row(ours, theirs, drawn.reduction(**params), [x(2, 3)], params)
+    return Row(ours, theirs, drawn.reduction(max_dims, **params), [x(2, 3)], params)
 
 
 # What torch calls otherwise, or has in another form
@@ -100,6 +100,31 @@ def variance(torch):
         return torch.var(a, dim, correction=ddof) if a.numel() else a.sum(dim)
 
     return var
+
+
+def product(torch):
+    def prod(a, dim):  # torch reduces one axis
+        kept = [i for i in range(a.ndim) if i not in dim]
+        a = a.permute(*kept, *dim)
+        return a.flatten(len(kept)).prod(-1)
+
+    return prod
+
+
+def norm(torch):
+    return lambda a, dim: torch.linalg.vector_norm(a, dim=dim)
+
+
+def cumsum(torch):
+    return lambda a, axis: torch.cumsum(a, axis)
+
+
+def einsum(torch):
+    return lambda *a, subscripts: torch.einsum(subscripts, *a)
+
+
+def broadcast_to(torch):
+    return lambda a, shape: torch.broadcast_to(a, shape)
 
 
 def reshape(torch):
@@ -146,16 +171,27 @@ RULES = {
     "Neg": unary(operator.neg, torch="neg"),
     "Pow": binary(operator.pow, torch="pow", positive=True),
     "MatMul": Row(operator.matmul, "matmul", drawn.matmul(), [x(2, 3), x(3, 2, seed=1)], {}),
+    "Einsum": Row(
+        lambda *a, subscripts: sg.einsum(subscripts, *a),
+        einsum,
+        drawn.einsum(),
+        [x(2, 3), x(3, 2, seed=1)],
+        {"subscripts": "ij,jk->ik"},
+    ),
     "Exp": unary(sg.exp, torch="exp"),
     "Log": unary(sg.log, torch="log", positive=True),
+    "Log1p": unary(sg.log1p, torch="log1p", positive=True),
     "Sqrt": unary(sg.sqrt, torch="sqrt", positive=True),
     "Abs": unary(sg.abs, torch="abs", kink=0),
+    "Sin": unary(sg.sin, torch="sin"),
+    "Cos": unary(sg.cos, torch="cos"),
     "Tanh": unary(sg.tanh, torch="tanh"),
     "Sigmoid": unary(sg.sigmoid, torch="sigmoid"),
     "ReLU": unary(sg.relu, torch="relu", kink=0),
     "GELU": unary(sg.gelu, torch=gelu),
     "Maximum": binary(sg.maximum, torch="maximum", kink=0),
     "Minimum": binary(sg.minimum, torch="minimum", kink=0),
+    "LogAddExp": binary(sg.logaddexp, torch="logaddexp"),
     "Where": Row(
         lambda a, b, s: sg.where(s, a, b),
         where,
@@ -166,10 +202,13 @@ RULES = {
     ),
     "Clip": unary(sg.clip, torch="clip", min=-0.29, max=1.03),
     "Sum": reduction(sg.Tensor.sum, torch="sum", axis=0, keepdims=False),
+    "CumSum": Row(sg.cumsum, cumsum, drawn.along(), [x(2, 3)], {"axis": 1}),
+    "Prod": reduction(sg.prod, torch=product, max_dims=2, axis=1, keepdims=False),
     "Mean": reduction(sg.Tensor.mean, torch="mean", axis=1, keepdims=True),
     "Max": reduction(sg.Tensor.max, torch="amax", axis=1, keepdims=False),
     "Min": reduction(sg.Tensor.min, torch="amin", axis=None, keepdims=False),
     "Var": reduction(sg.Tensor.var, torch=variance, axis=1, ddof=1, keepdims=False),
+    "Norm": reduction(sg.norm, torch=norm, axis=1, keepdims=False),
     "LogSumExp": reduction(sg.logsumexp, torch="logsumexp", axis=1, keepdims=False),
     "Reshape": Row(
         lambda a, shape: a.reshape(*shape), reshape, drawn.reshape(), [x(2, 3)], {"shape": (3, 2)}
@@ -183,6 +222,9 @@ RULES = {
     ),
     "Squeeze": Row(sg.Tensor.squeeze, squeeze, drawn.squeeze(), [x(2, 1)], {"axis": 1}),
     "Unsqueeze": Row(sg.Tensor.unsqueeze, unsqueeze, drawn.unsqueeze(), [x(2)], {"axis": 0}),
+    "BroadcastTo": Row(
+        sg.broadcast_to, broadcast_to, drawn.broadcast_to(), [x(2, 1)], {"shape": (4, 2, 3)}
+    ),
     "Index": Row(
         lambda a, index: a[index], index, drawn.index(), [x(3)], {"index": np.array([0, 0, 2])}
     ),

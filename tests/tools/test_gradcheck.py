@@ -1,5 +1,7 @@
 """gradcheck: passes right gradients, and says of wrong ones where, by how much, and why."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -231,8 +233,10 @@ def test_the_complex_step_is_exact_for_the_rules_of_the_table_and_for_no_others(
 
     by_differences = (L(arrays[k] + 1e-6 * v) - L(arrays[k] - 1e-6 * v)) / 2e-6
     for h in 1e-100, -1e-100:
-        by_complex_step = module._complex_step(L, arrays[k], v, h)
-        agrees = np.allclose(by_complex_step, by_differences, 1e-7, 1e-9)
+        agrees = False
+        with contextlib.suppress(TypeError):  # as of np.logaddexp, which takes real numbers alone
+            by_complex_step = module._complex_step(L, arrays[k], v, h)
+            agrees = np.allclose(by_complex_step, by_differences, 1e-7, 1e-9)
         assert agrees or rule not in module.ANALYTIC, (
             f"the complex step is wrong for {name}. Take it out of ANALYTIC, in "
             "simplegrad/tools/gradcheck.py: differences alone will check it."
