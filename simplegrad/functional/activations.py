@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-import numpy as np
-
 from simplegrad import given, habits, rules
-from simplegrad.functional.arrays import stack, where
+from simplegrad.functional.arrays import where
+from simplegrad.functional.calculus import logaddexp
 from simplegrad.tensor import Tensor, TensorLike, floats, record
 
 __all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "silu", "softmax", "softplus"]
@@ -16,10 +15,8 @@ __all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "silu", "softmax", "softp
 def gelu(a: TensorLike, approximate: str = "tanh") -> Tensor:
     r"""The Gaussian error linear unit in its tanh form, elementwise.
 
-    $$c = \tfrac{1}{2} a \left(1 + \tanh\left(\sqrt{2/\pi} \, (a + 0.044715 \, a^3)\right)\right)$$
-
-    Hendrycks and Gimpel (2016), section 2. PyTorch's default is the other form, $a \, \Phi(a)$,
-    with the error function, which NumPy does not have; the two are less than 5e-4 apart.
+    PyTorch's default, `approximate="none"`, is the form $a \, \Phi(a)$ with the error function,
+    which NumPy does not have; the two are less than 5e-4 apart.
 
     Raises:
         ValueError: `approximate` is another form than "tanh".
@@ -122,7 +119,7 @@ def log_softmax(a: TensorLike, axis: int = -1, **wrong: NoReturn) -> Tensor:
 def softplus(a: TensorLike, **wrong: NoReturn) -> Tensor:
     r"""A smooth ReLU, elementwise, without overflow.
 
-    $$c = \log(1 + e^a)$$
+    $$c = \log(1 + e^a) = \log(e^a + e^0)$$
 
     Dugas et al. (2001), "Incorporating second-order functional knowledge for better option
     pricing".
@@ -133,5 +130,4 @@ def softplus(a: TensorLike, **wrong: NoReturn) -> Tensor:
     """
     if wrong:
         raise habits.refused("sg.softplus", wrong, a)
-    a = floats(a)
-    return stack([a, np.zeros(a.shape, a.dtype)]).logsumexp(axis=0)
+    return logaddexp(floats(a), 0.0)
