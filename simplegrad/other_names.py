@@ -148,6 +148,7 @@ _PACKAGE = _TENSOR | _by_name(
         "empty": "sg.zeros((2, 3))",
         "empty_like": "sg.zeros_like(t)",
         "enable_grad set_grad_enabled": "sg.no_grad()  # gradients are on wherever it is not",
+        "smooth_l1_loss": "sg.huber_loss(t, x)  # it is the same for a delta of 1",
         "binary_cross_entropy": "sg.binary_cross_entropy_with_logits(t, x)",
         "expand_dims unsqueeze": "t.unsqueeze(0)",
         "float": "np.float32",

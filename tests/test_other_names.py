@@ -277,6 +277,11 @@ def test_a_class_of_a_user_has_arguments_of_its_own():
 
     assert Net(dim=2, device="cpu").options == {"device": "cpu"}
     assert MyAdam(layer(), betas=(0.5, 0.9), lr=0.1).param_groups[0]["beta_1"] == 0.5
+    for call, write in (
+        (lambda: nn.MSELoss("sum"), "nn.MSELoss(reduction='sum')"),
+        (lambda: nn.CrossEntropyLoss("sum"), "nn.CrossEntropyLoss(reduction='sum')"),
+    ):
+        assert sentence(call, TypeError).endswith(f"by name, but got 'sum'. Write {write}.")
     assert "nn.ReLU() takes no arguments" in sentence(lambda: nn.ReLU(True), TypeError)
     assert sentence(lambda: nn.Linear(2, 3, foo=1), TypeError)
 
