@@ -291,8 +291,9 @@ def _reduced(
     if ignore_index is not None:
         keep = targets != ignore_index
         L = where(keep, L, 0.0)
-        return L.sum() / keep.sum(dtype=L.dtype) if reduction == "mean" else _reduced(L, reduction)
-    return L if reduction == "none" else L.mean() if reduction == "mean" else L.sum()
+    if reduction == "mean":
+        return L.mean() if ignore_index is None else L.sum() / keep.sum(dtype=L.dtype)
+    return L.sum() if reduction == "sum" else L
 
 
 def _pairs(loss: str, y: TensorLike, t: TensorLike) -> tuple[Tensor, Tensor]:
