@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -236,15 +236,33 @@ def index(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def lies_within(i: Any, n: int) -> bool:
-    """Whether all integers of an array are in 0 ... n - 1; what is being recorded looks itself.
+def lies_within(i: Any, n: int, ignored: int | None = None) -> bool:
+    """Whether all integers are in 0 ... n - 1, or `ignored`; what is being recorded looks itself.
 
     Examples:
         >>> sg.given.lies_within(np.array([0, 2]), 3), sg.given.lies_within(np.array([-1]), 3)
         (True, False)
     """
-    own = getattr(i, "lies_within", None)
-    return own(n) if own else not i.size or bool(i.min() >= 0 and i.max() < n)
+    if own := getattr(i, "lies_within", None):
+        return own(n, ignored)
+    i = i if ignored is None else i[i != ignored]
+    return not i.size or bool(i.min() >= 0 and i.max() < n)
+
+
+def check_probabilities(loss: str, t: Any) -> None:
+    """Raises a ValueError if a target is no probability; what is being recorded is not looked at.
+
+    Examples:
+        >>> sg.given.check_probabilities("cross_entropy", np.array([0.1, 0.9]))
+    """
+    if hasattr(t, "lies_within"):
+        return
+    wrong = np.abs(t - 0.5) > 0.501  # some more than 0.5, for what rounding does
+    if wrong.any():
+        raise ValueError(
+            f"{loss} takes probabilities as targets, 0 ... 1, but one is {t[wrong].flat[0]}. Write "
+            "(targets + 1) / 2 if yours are -1 and 1, or sg.softmax(targets) if they are logits."
+        )
 
 
 def float_dtype(data: Any) -> DTypeLike | None:
@@ -307,6 +325,16 @@ def kept(index: Any) -> Any:
     if isinstance(index, slice):
         return slice(*map(kept, (index.start, index.stop, index.step)))
     return index.numpy() if hasattr(index, "numpy") else index  # a Tensor has it
+
+
+def no_gelu(approximate: Any) -> NoReturn:
+    why = f"but got approximate={approximate!r:.80}"
+    if approximate == "none":
+        why = "and not in the form of the error function, which NumPy does not have"
+    raise ValueError(
+        f"GELU is computed in its tanh form, {why}. Write sg.gelu(a) or nn.GELU(): the two forms "
+        "are less than 5e-4 apart."
+    )
 
 
 def no_real_numbers(data: Any, array: np.ndarray) -> TypeError:
@@ -512,26 +540,65 @@ def no_subscripts(subscripts: Any, shapes: Sequence[Sizes], why: str) -> ValueEr
     )
 
 
-def no_pairs(y: Any, t: Any) -> ValueError:
+def no_pairs(loss: str, y: Any, t: Any) -> ValueError:
     write = "Make a target for each element of the prediction."
     if y.size == t.size:
-        write = f"Write sg.mse_loss(prediction, target.reshape{y.shape})."
+        write = f"Write sg.{loss}(prediction, target.reshape{y.shape})."
     return ValueError(
-        f"mse_loss compares element with element, but the prediction has shape {y.shape} and the "
+        f"{loss} compares element with element, but the prediction has shape {y.shape} and the "
         f"target {t.shape}. {write}"
     )
 
 
-def no_class(target: Any, classes: int) -> ValueError:
+def no_reduction(reduction: Any) -> ValueError:
+    write = 'reduction="mean"'
+    if reduction == "batchmean":
+        write = 'sg.kl_div(log_q, p, reduction="sum") / len(p) for the mean of the rows'
+    return ValueError(
+        f'the reduction of a loss is "mean", "sum" or "none", but got {reduction!r:.80}. Write '
+        f"{write}."
+    )
+
+
+def no_classes(loss: str, t: np.ndarray, a: Any) -> TypeError:
+    others = ""
+    if loss == "cross_entropy" and t.dtype.kind == "f":
+        others = f" of shape {t.shape}, where probabilities have the shape of the logits, {a.shape}"
+    return TypeError(
+        f"{loss} takes the numbers of the right classes as targets, integers, but got {t.dtype}"
+        f"{others}. "
+        "Write np.argmax(targets, axis=-1) of one-hot rows, or np.array(targets).astype(int)."
+    )
+
+
+def no_rows(loss: str, t: np.ndarray, a: Any) -> ValueError:
+    if t.shape == a.shape != ():
+        return ValueError(
+            f"{loss} takes one target for each row, but got targets of the shape of all rows, "
+            f"{t.shape}: one-hot rows? Write np.argmax(targets, axis=-1)."
+        )
+    return ValueError(
+        f"{loss} takes rows of shape (..., classes) and targets of shape (...), but got {a.shape} "
+        f"and {t.shape}. Write sg.{loss}(logits, targets) with one target for each row, here of "
+        f"shape {a.shape[:-1]}."
+    )
+
+
+def no_class(loss: str, t: np.ndarray, classes: int, ignored: int | None) -> ValueError:
+    target = t[((t < 0) | (t >= classes)) & (t != ignored)].flat[0]
     write = "np.array(targets) - 1 if your classes count from 1"
     if target == -100:
-        write = (
-            "keep = np.array(targets) != -100, and then sg.cross_entropy(logits[keep], "
-            "np.array(targets)[keep]), to leave out the rows that PyTorch's ignore_index leaves out"
-        )
+        write = f"sg.{loss}(logits, targets, ignore_index=-100) to leave out the rows of -100"
     return ValueError(
         f"there are {classes} classes, so a target is one of 0 ... {classes - 1}, but one is "
         f"{target}. Write {write}."
+    )
+
+
+def no_class_to_ignore(ignore_index: Any) -> ValueError:
+    return ValueError(
+        f"ignore_index={ignore_index!r:.80} is one of the numbers of classes, but the targets are "
+        "probabilities. Write sg.cross_entropy(logits[keep], targets[keep]) with the rows to keep."
     )
 
 

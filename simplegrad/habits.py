@@ -165,6 +165,7 @@ def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
     known: set[str] = set()
     call = "nn." * cls.__module__.startswith("simplegrad.nn.") + cls.__name__
     makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
+    code: Any = None
     for make in makers:
         if (code := getattr(make, "__code__", None)) is None:  # as of list: it knows for itself
             return
@@ -175,6 +176,12 @@ def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
             return
     if args and not makers:
         raise TypeError(f"{call}() takes no arguments, but got {args[0]!r:.80}. Write {call}().")
+    if args and code.co_argcount == 1 and code.co_kwonlyargcount and not code.co_flags & 0x04:
+        names = code.co_varnames[1 : 1 + code.co_kwonlyargcount]
+        raise TypeError(
+            f"{call}() takes {', '.join(names)} by name, but got {args[0]!r:.80}. Write "
+            f"{call}({names[-1]}={args[0]!r:.80})."
+        )
     if wrong := {key: value for key, value in kwargs.items() if key not in known}:
         raise refused(call, wrong, *args, **{k: v for k, v in kwargs.items() if k in known})
 

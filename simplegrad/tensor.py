@@ -459,16 +459,6 @@ class Tensor(habits.TensorElsewhere):
         a = as_tensor(a)
         return record(rules.ReLU.forward(a.data), rules.ReLU, a)
 
-    def gelu(a: TensorLike) -> Tensor:
-        """The Gaussian error linear unit in its tanh form, elementwise.
-
-        Examples:
-            >>> sg.gelu(sg.Tensor([0.0, 1.0])).numpy().round(3)
-            array([0.   , 0.841], dtype=float32)
-        """
-        a = floats(a)
-        return record(rules.GELU.forward(a.data), rules.GELU, a)
-
     def maximum(a: TensorLike, b: TensorLike) -> Tensor:
         """The larger of `a` and `b`, elementwise; where they tie, each gets half of the gradient.
 
@@ -626,10 +616,19 @@ class Tensor(habits.TensorElsewhere):
 
     # Functions composed of these: simplegrad.functional defines them and makes them methods.
 
-    softmax: Callable[..., Tensor]
+    elu: Callable[..., Tensor]
+    gelu: Callable[..., Tensor]
+    leaky_relu: Callable[..., Tensor]
     log_softmax: Callable[..., Tensor]
-    mse_loss: Callable[..., Tensor]
+    silu: Callable[..., Tensor]
+    softmax: Callable[..., Tensor]
+    binary_cross_entropy_with_logits: Callable[..., Tensor]
     cross_entropy: Callable[..., Tensor]
+    huber_loss: Callable[..., Tensor]
+    kl_div: Callable[..., Tensor]
+    l1_loss: Callable[..., Tensor]
+    mse_loss: Callable[..., Tensor]
+    nll_loss: Callable[..., Tensor]
 
 
 NUMPYS_REDUCTIONS: dict[Any, Callable[..., Tensor]] = {

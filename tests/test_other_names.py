@@ -169,12 +169,25 @@ CALLS = {
     "sg.concatenate": lambda **kwargs: sg.concatenate([T, T], **kwargs),
     "sg.stack": lambda **kwargs: sg.stack([T, T], **kwargs),
     "sg.mse_loss": lambda **kwargs: sg.mse_loss(T, T, **kwargs),
+    "sg.l1_loss": lambda **kwargs: sg.l1_loss(T, T, **kwargs),
+    "sg.huber_loss": lambda **kwargs: sg.huber_loss(T, T, **kwargs),
+    "sg.binary_cross_entropy_with_logits": lambda **kwargs: sg.binary_cross_entropy_with_logits(
+        LOGITS, LOGITS, **kwargs
+    ),
+    "sg.kl_div": lambda **kwargs: sg.kl_div(LOGITS, LOGITS, **kwargs),
+    "sg.nll_loss": lambda **kwargs: sg.nll_loss(LOGITS, TARGETS, **kwargs),
     "sg.cross_entropy": lambda **kwargs: sg.cross_entropy(LOGITS, TARGETS, **kwargs),
+    "sg.silu": lambda **kwargs: sg.silu(T, **kwargs),
+    "sg.elu": lambda **kwargs: sg.elu(T, **kwargs),
+    "sg.leaky_relu": lambda **kwargs: sg.leaky_relu(T, **kwargs),
+    "sg.softplus": lambda **kwargs: sg.softplus(T, **kwargs),
     "nn.Linear": lambda **kwargs: nn.Linear(2, 3, **kwargs),
     "nn.Embedding": lambda **kwargs: nn.Embedding(2, 3, **kwargs),
     "nn.LayerNorm": lambda **kwargs: nn.LayerNorm(3, **kwargs),
     "nn.Dropout": nn.Dropout,
     "nn.ReLU": nn.ReLU,
+    "nn.Softmax": nn.Softmax,
+    "nn.MSELoss": nn.MSELoss,
     "nn.CrossEntropyLoss": nn.CrossEntropyLoss,
     "nn.clip_grad_norm": lambda **kwargs: nn.clip_grad_norm(layer(), 1.0, **kwargs),
     "SGD": lambda **kwargs: optim.SGD(layer(), **kwargs),
@@ -189,6 +202,9 @@ CALLS = {
 OWN = {  # the keywords that a call does know
     **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.full", "sg.arange", "sg.eye"]},
     "sg.normal": ["dtype"],
+    "sg.nll_loss": ["ignore_index"],
+    "sg.cross_entropy": ["ignore_index", "label_smoothing"],
+    "nn.CrossEntropyLoss": ["ignore_index", "label_smoothing"],
     "nn.clip_grad_norm": ["max_norm", "parameters"],
     "nn.Dropout": ["p"],
     "SGD": ["momentum", "nesterov", "weight_decay"],
@@ -276,6 +292,11 @@ def test_a_class_of_a_user_has_arguments_of_its_own():
 
     assert Net(dim=2, device="cpu").options == {"device": "cpu"}
     assert MyAdam(layer(), betas=(0.5, 0.9), lr=0.1).param_groups[0]["beta_1"] == 0.5
+    for call, write in (
+        (lambda: nn.MSELoss("sum"), "nn.MSELoss(reduction='sum')"),
+        (lambda: nn.CrossEntropyLoss("sum"), "nn.CrossEntropyLoss(reduction='sum')"),
+    ):
+        assert sentence(call, TypeError).endswith(f"by name, but got 'sum'. Write {write}.")
     assert "nn.ReLU() takes no arguments" in sentence(lambda: nn.ReLU(True), TypeError)
     assert sentence(lambda: nn.Linear(2, 3, foo=1), TypeError)
 

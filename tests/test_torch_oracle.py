@@ -81,15 +81,92 @@ COMPUTATIONS = [
     ("index", [(3, 4)], lambda a: a[INDEX], lambda a: a[torch.tensor(INDEX)]),
     ("concatenate", [(2, 3), (1, 3)], lambda *t: sg.concatenate(t), lambda *t: torch.cat(t)),
     ("stack", [(2, 3), (2, 3)], lambda *t: sg.stack(t, 1), lambda *t: torch.stack(t, 1)),
-    ("mse_loss", [(2, 3), (2, 3)], sg.mse_loss, F.mse_loss),
-    (
-        "cross_entropy",
-        [(3, 4)],
-        lambda a: sg.cross_entropy(a, [1, 3, 0]),
-        lambda a: F.cross_entropy(a, torch.tensor([1, 3, 0])),
-    ),
+    ("gelu", [(2, 3)], sg.gelu, lambda a: F.gelu(a, approximate="tanh")),
+    ("silu", [(2, 3)], sg.silu, F.silu),
+    ("elu", [(2, 3)], lambda a: sg.elu(a, 0.7), lambda a: F.elu(a, 0.7)),
+    ("leaky_relu", [(2, 3)], lambda a: sg.leaky_relu(a, 0.2), lambda a: F.leaky_relu(a, 0.2)),
+    ("softplus", [(2, 3)], sg.softplus, F.softplus),
     ("layer_norm", [(3, 4)], lambda a: nn.LayerNorm(4)(a), lambda a: F.layer_norm(a, [4])),
 ]
+
+
+FAR = np.array([-1e4, -100, -20, -1, -1e-6, 0, 1e-6, 1, 20, 100, 1e4])
+LOGITS = np.array([[0.3, -1.2, 2.0, 0.1], [1e4, 0, -1e4, 3], [-50, 20, 1, -1e4], [1, 2, 3, 4.0]])
+P = np.exp(LOGITS / 1e4) / np.exp(LOGITS / 1e4).sum(axis=1, keepdims=True)
+P_0 = np.array([[1, 0, 0, 0], [0.25, 0.25, 0.5, 0], [0, 0, 0, 1], [0.1, 0.2, 0.3, 0.4]])
+CLASSES, SOME = np.array([1, 3, 0, 2]), np.array([1, -100, 0, -100])
+
+
+def of_classes(**options):
+    """A loss of the logits alone, here and in torch."""
+    targets = options.pop("targets")
+    return (
+        lambda a, **reduction: sg.cross_entropy(a, targets, **options, **reduction),
+        lambda a, **reduction: F.cross_entropy(a, torch.tensor(targets), **options, **reduction),
+    )
+
+
+# (the inputs, ours, torch's)
+LOSSES = {
+    "mse_loss": ([LOGITS, P], sg.mse_loss, F.mse_loss),
+    "l1_loss": ([LOGITS, P], sg.l1_loss, F.l1_loss),
+    "huber_loss": (
+        [LOGITS, P],
+        functools.partial(sg.huber_loss, delta=1.5),
+        functools.partial(F.huber_loss, delta=1.5),
+    ),
+    "kl_div": ([np.log(P), P[::-1].copy()], sg.kl_div, F.kl_div),
+    "binary_cross_entropy_with_logits": (
+        [LOGITS, P],
+        sg.binary_cross_entropy_with_logits,
+        F.binary_cross_entropy_with_logits,
+    ),
+    "nll_loss": (
+        [np.log(P)],
+        lambda a, **reduction: sg.nll_loss(a, SOME, ignore_index=-100, **reduction),
+        lambda a, **reduction: F.nll_loss(a, torch.tensor(SOME), **reduction),
+    ),
+    "cross_entropy": ([LOGITS], *of_classes(targets=CLASSES)),
+    "cross_entropy that ignores": ([LOGITS], *of_classes(targets=SOME, ignore_index=-100)),
+    "cross_entropy that ignores a class": ([LOGITS], *of_classes(targets=CLASSES, ignore_index=2)),
+    "cross_entropy smoothed": ([LOGITS], *of_classes(targets=CLASSES, label_smoothing=0.1)),
+    "cross_entropy smoothed that ignores": (
+        [LOGITS],
+        *of_classes(targets=SOME, ignore_index=-100, label_smoothing=0.3),
+    ),
+    "cross_entropy of one row": ([LOGITS[0]], *of_classes(targets=np.array(2))),
+    "cross_entropy of one-hot rows": ([LOGITS, P_0], sg.cross_entropy, F.cross_entropy),
+    "cross_entropy of probabilities": (
+        [LOGITS, P],
+        functools.partial(sg.cross_entropy, label_smoothing=0.1),
+        functools.partial(F.cross_entropy, label_smoothing=0.1),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # of torch's kl_div
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_that_of_torch(name, reduction):
+    arrays, ours, theirs = LOSSES[name]
+    assert_agree(
+        arrays,
+        functools.partial(ours, reduction=reduction),
+        functools.partial(theirs, reduction=reduction),
+    )
+
+
+@pytest.mark.parametrize("name", ["silu", "elu", "leaky_relu", "softplus"])
+def test_an_activation_is_that_of_torch_far_from_0_too(name):
+    assert_agree([FAR], getattr(sg, name), getattr(F, name))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("targets", [np.full(4, -100), np.zeros(0, dtype=int)], ids=["all", "none"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_loss_of_no_rows_is_that_of_torch(targets, reduction):
+    ours, theirs = of_classes(targets=targets, ignore_index=-100, reduction=reduction)
+    assert_agree([LOGITS[: len(targets)]], ours, theirs)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -107,7 +184,7 @@ def assert_agree(arrays, ours, theirs):
     tensors = [sg.Tensor(a, requires_grad=True) for a in arrays]
     torchs = [torch.tensor(a, requires_grad=True) for a in arrays]
     result, torch_result = ours(*tensors), theirs(*torchs)
-    np.testing.assert_allclose(result.data, torch_result.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(result.data, torch_result.detach().numpy(), rtol=1e-12, atol=1e-15)
     grad = draw(*result.shape)
     result.backward(grad)
     torch_result.backward(torch.tensor(grad))

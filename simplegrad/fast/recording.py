@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from simplegrad import given
 from simplegrad.tensor import Tensor
 
 
@@ -174,15 +175,17 @@ class Recording:
             self.has_effects |= memory in self._outside
             self._versions[memory] = self._versions.get(memory, 0) + 1
 
-    def is_within(self, index: Recorded, n: int) -> bool:
+    def is_within(self, index: Recorded, n: int, ignored: int | None = None) -> bool:
         """Whether all integers are in 0 ... n - 1, for which a line looks again in each call."""
-        array, key = index._array, ("index", self._key(index), n)
+        array, key = index._array, ("index", self._key(index), n, ignored)
         unsigned = array.view(f"u{array.itemsize}")  # in which a negative number is a large one
-        if array.size and not np.maximum.reduce(unsigned, axis=None) < n:
+        if not given.lies_within(array, n, ignored):
             return False
         if array.size and key not in self._results:
             self._results[key] = index
-            line = Line(("check(np.maximum.reduce(", unsigned, f", axis=None) < {n})"), None)
+            but = () if ignored is None else (", where=", array, f" != {ignored}, initial=0")
+            parts = ("check(np.maximum.reduce(", unsigned, ", axis=None", *but, f") < {n})")
+            line = Line(parts, None)
             is_early = memory_of(array) in self._fixed
             if self.has_effects and not is_early:
                 raise self.refuse(
@@ -714,7 +717,7 @@ METHODS: dict[str, Any] = {
     "copy": lambda a, order="C": a._recording.copy_of(a, a.dtype, order),
     "reshape": lambda a, *shape: _view(np.reshape, a, *shape),
     "transpose": lambda a, *axes: _view(np.transpose, a, *(axes or (None,))),
-    "lies_within": lambda a, n: a._recording.is_within(a, n),
+    "lies_within": lambda a, *args: a._recording.is_within(a, *args),
     "in_one_call": _in_one_call,
 }
 ARRAYS = {"clip": 3, "where": 3, "copyto": 2, "einsum": 9}  # how many of the arguments are arrays

@@ -18,7 +18,6 @@ __all__ = [
     "clip",
     "concatenate",
     "exp",
-    "gelu",
     "log",
     "logsumexp",
     "maximum",
@@ -35,7 +34,6 @@ __all__ = [
 abs = Tensor.abs
 clip = Tensor.clip
 exp = Tensor.exp
-gelu = Tensor.gelu
 log = Tensor.log
 logsumexp = Tensor.logsumexp
 maximum = Tensor.maximum

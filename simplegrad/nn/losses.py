@@ -1,13 +1,33 @@
 """Losses as modules: each is the function of its name."""
 
+from __future__ import annotations
+
 from simplegrad import functional
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike
 
-__all__ = ["CrossEntropyLoss", "MSELoss"]
+__all__ = [
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "NLLLoss",
+]
 
 
-class MSELoss(Module):
+class _Loss(Module):
+    """A loss with a reduction."""
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        self.reduction = reduction
+
+    def extra_repr(self) -> str:
+        return f"reduction={self.reduction!r}"
+
+
+class MSELoss(_Loss):
     """`sg.mse_loss` as a module.
 
     Examples:
@@ -16,10 +36,88 @@ class MSELoss(Module):
     """
 
     def forward(self, prediction: TensorLike, target: TensorLike) -> Tensor:
-        return functional.mse_loss(prediction, target)
+        return functional.mse_loss(prediction, target, reduction=self.reduction)
 
 
-class CrossEntropyLoss(Module):
+class L1Loss(_Loss):
+    """`sg.l1_loss` as a module.
+
+    Examples:
+        >>> nn.L1Loss()([1.0, 2.0], [1.0, 4.0]).item()
+        1.0
+    """
+
+    def forward(self, prediction: TensorLike, target: TensorLike) -> Tensor:
+        return functional.l1_loss(prediction, target, reduction=self.reduction)
+
+
+class HuberLoss(_Loss):
+    """`sg.huber_loss` as a module.
+
+    Examples:
+        >>> nn.HuberLoss(delta=2.0)([1.0, 6.0], [0.0, 0.0]).item()
+        5.25
+    """
+
+    def __init__(self, *, delta: float = 1.0, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.delta = delta
+
+    def forward(self, prediction: TensorLike, target: TensorLike) -> Tensor:
+        return functional.huber_loss(prediction, target, delta=self.delta, reduction=self.reduction)
+
+    def extra_repr(self) -> str:
+        return f"delta={self.delta}, {super().extra_repr()}"
+
+
+class BCEWithLogitsLoss(_Loss):
+    """`sg.binary_cross_entropy_with_logits` as a module.
+
+    Examples:
+        >>> nn.BCEWithLogitsLoss()([0.0], [1]).numpy().round(3)
+        np.float32(0.693)
+    """
+
+    def forward(self, logits: TensorLike, targets: TensorLike) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(
+            logits, targets, reduction=self.reduction
+        )
+
+
+class KLDivLoss(_Loss):
+    """`sg.kl_div` as a module.
+
+    Examples:
+        >>> nn.KLDivLoss(reduction="sum")(sg.log([0.5, 0.5]), [1.0, 0.0]).numpy().round(3)
+        np.float32(0.693)
+    """
+
+    def forward(self, log_q: TensorLike, p: TensorLike) -> Tensor:
+        return functional.kl_div(log_q, p, reduction=self.reduction)
+
+
+class NLLLoss(_Loss):
+    """`sg.nll_loss` as a module.
+
+    Examples:
+        >>> nn.NLLLoss()(sg.log([[0.5, 0.5]]), np.array([1])).numpy().round(3)
+        np.float32(0.693)
+    """
+
+    def __init__(self, *, ignore_index: int | None = None, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.ignore_index = ignore_index
+
+    def forward(self, log_probabilities: TensorLike, targets: TensorLike) -> Tensor:
+        return functional.nll_loss(
+            log_probabilities, targets, ignore_index=self.ignore_index, reduction=self.reduction
+        )
+
+    def extra_repr(self) -> str:
+        return f"ignore_index={self.ignore_index}, {super().extra_repr()}"
+
+
+class CrossEntropyLoss(_Loss):
     """`sg.cross_entropy` as a module.
 
     Examples:
@@ -27,5 +125,25 @@ class CrossEntropyLoss(Module):
         np.float32(0.693)
     """
 
+    def __init__(
+        self,
+        *,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
     def forward(self, logits: TensorLike, targets: TensorLike) -> Tensor:
-        return functional.cross_entropy(logits, targets)
+        return functional.cross_entropy(
+            logits,
+            targets,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        options = f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}"
+        return f"{options}, {super().extra_repr()}"

@@ -151,6 +151,20 @@ def regression(*layers):
     return make
 
 
+def of_shares(loss, *layers):
+    """A loss of logarithms of probabilities."""
+
+    def make():
+        model = nn.Sequential(*[layer() for layer in layers], nn.LogSoftmax())
+        return model, lambda x, targets: loss(model(x), targets)
+
+    return make
+
+
+def shares(step):
+    return numbers((5, 6), step), sg.softmax(numbers((5, 4), step + 1000)).data
+
+
 def labelled(step):
     return numbers((5, 6), step), integers(4, 5, step)
 
@@ -216,6 +230,13 @@ LAYERS = {
     "Tanh": (classifier(of(nn.Linear, 6, 9), nn.Tanh, of(nn.Linear, 9, 4)), labelled),
     "Sigmoid": (classifier(of(nn.Linear, 6, 9), nn.Sigmoid, of(nn.Linear, 9, 4)), labelled),
     "GELU": (classifier(of(nn.Linear, 6, 9), nn.GELU, of(nn.Linear, 9, 4)), labelled),
+    **{
+        activation.__name__: (
+            classifier(of(nn.Linear, 6, 9), activation, of(nn.Linear, 9, 4)),
+            labelled,
+        )
+        for activation in (nn.SiLU, nn.ELU, nn.LeakyReLU, nn.Softplus, nn.Softmax, nn.LogSoftmax)
+    },
     "Dropout": (
         classifier(
             of(nn.Dropout, 0.2), of(nn.Linear, 6, 9), of(nn.Dropout, 0.5), of(nn.Linear, 9, 4)
@@ -229,6 +250,11 @@ LAYERS = {
     ),
     "Flatten": (classifier(nn.Flatten, of(nn.Linear, 6, 4)), images),
     "MSELoss": (regression(of(nn.Linear, 6, 9), nn.ReLU, of(nn.Linear, 9, 4)), targets),
+    "L1Loss": (of_shares(nn.L1Loss(), of(nn.Linear, 6, 4)), targets),
+    "HuberLoss": (of_shares(nn.HuberLoss(delta=0.5), of(nn.Linear, 6, 4)), targets),
+    "NLLLoss": (of_shares(nn.NLLLoss(ignore_index=1), of(nn.Linear, 6, 4)), labelled),
+    "KLDivLoss": (of_shares(nn.KLDivLoss(reduction="sum"), of(nn.Linear, 6, 4)), shares),
+    "BCEWithLogitsLoss": (of_shares(nn.BCEWithLogitsLoss(), of(nn.Linear, 6, 4)), shares),
     "attention": (
         attention,
         lambda step: (integers(11, (3, 5), step), integers(11, (3, 5), -~step)),
@@ -336,6 +362,18 @@ FUNCTIONS = {
     "tanh": lambda p, x: sg.tanh(x * p["w"]),
     "sigmoid": lambda p, x: sg.sigmoid(100 * x * p["w"]),
     "gelu": lambda p, x: sg.gelu(x * p["w"]),
+    "elu": lambda p, x: sg.elu(x * p["w"], 0.5),
+    "leaky_relu": lambda p, x: sg.leaky_relu(x * p["w"], 0.5),
+    "softplus and silu": lambda p, x: sg.softplus(x * p["w"]) + sg.silu(x * p["w"]),
+    "huber_loss": lambda p, x: sg.huber_loss(x * p["w"], x, delta=0.5, reduction="none"),
+    "l1_loss": lambda p, x: sg.l1_loss(x * p["w"], x),
+    "binary_cross_entropy": lambda p, x: sg.binary_cross_entropy_with_logits(
+        x * p["w"], sg.sigmoid(x), reduction="none"
+    ),
+    "kl_div": lambda p, x: sg.kl_div(sg.log_softmax(x * p["w"]), sg.softmax(x), reduction="sum"),
+    "cross_entropy of probabilities": lambda p, x: sg.cross_entropy(
+        x * p["w"], sg.softmax(x), reduction="none"
+    ),
     "clip": lambda p, x: (x * p["w"]).clip(-0.5, 0.25),
     "clip at one end": lambda p, x: sg.clip(x * p["w"], min=0),
     "maximum": lambda p, x: sg.maximum(x * p["w"], p["b"]),
