@@ -28,7 +28,7 @@ class Module(habits.ModuleElsewhere):
 
     Attributes:
         training: Whether the module is in training mode, as after `train()`, or in evaluation mode,
-            as after `eval()`: Dropout looks at it.
+            as after `eval()`: Dropout and BatchNorm look at it.
 
     Examples:
         >>> class Line(nn.Module):
@@ -164,18 +164,17 @@ class Module(habits.ModuleElsewhere):
             dtype('float64')
         """
         dtype = given.layer_dtype("a Module", dtype)
-        floats = [t for t in self.tensors().values() if t.dtype.kind == "f"]
+        floats = [t for t in self.tensors().values() if t.dtype.kind == "f" and t.dtype != dtype]
         new = {t: Tensor(t, dtype=dtype) for t in floats}
-        for t in floats:
-            new[t].grad = t.grad
         optimizers = trained.optimizers_of(floats)
         for opt in optimizers:
-            opt.check_dtypes(new)
+            opt._check_dtypes(new)
         for t in floats:
+            new[t].grad = t.grad
             t._data, t._grad = new[t]._data, new[t]._grad
             t.data = t.data  # which tells that it has changed
         for opt in optimizers:
-            opt.take_dtypes()
+            opt._take_dtypes()
         return self
 
     def extra_repr(self) -> str:
@@ -238,6 +237,17 @@ def _walk(root: Module) -> Iterator[tuple[Path, Any]]:
             seen.add(id(value))
             yield path, value
             stack.extend(((*path, key), child) for key, child in reversed(children.items()))
+
+
+def held(root: Module, types: Any) -> dict[str, Any]:
+    """What a module holds of some types besides modules, by the code that leads to it.
+
+    Examples:
+        >>> nn.module.held(nn.Sequential(nn.Dropout(0.5)), float)
+        {'layers[0].p': 0.5}
+    """
+    found = ((path, value) for path, value in _walk(root) if isinstance(value, types))
+    return {_code(root, path).removeprefix("self."): value for path, value in found}
 
 
 def _by_name(root: Module, found: Iterable[tuple[Path, Kind]]) -> dict[str, Kind]:
