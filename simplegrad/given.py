@@ -63,6 +63,7 @@ EPS = NON_NEGATIVE._replace(
     holds=lambda x: 0 <= x < 1, allowed="a finite number of at least 0, and below 1", example=1e-5
 )
 FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
+SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
 PROBABILITY = FRACTION._replace(allowed="a probability p with 0 <= p < 1", example=0.5)
 INT = Kind(INTS, lambda n: True, "an int", example=0)
 COUNT = Kind(INTS, lambda n: n >= 0, "an int of at least 0", example=0)
@@ -214,16 +215,43 @@ def dtype(wanted: DTypeLike) -> np.dtype[Any]:
         >>> sg.given.dtype(float)
         dtype('float64')
     """
-    try:
-        found = np.dtype(wanted)
-    except Exception:  # NumPy has a TypeError for some, for others a KeyError or a SyntaxError
-        found = np.dtype(object)  # refused as that is
+    found = _dtype_or_object(wanted)
     if found.kind not in REAL:
         raise TypeError(
             f"a Tensor holds floats, integers or booleans, but got dtype={wanted!r:.80}. Write "
             "dtype=np.float32, np.float64, np.int64 or np.bool_."
         )
     return found
+
+
+def layer_dtype(layer: str, wanted: DTypeLike) -> np.dtype[Any]:
+    """The dtype of the parameters of a layer: one of floats.
+
+    None is refused: to NumPy it is float64, and to PyTorch float32.
+    """
+    found = _dtype_or_object(wanted)
+    if wanted is None or found.kind != "f":
+        raise TypeError(
+            f"{layer} computes with floats, but got dtype={wanted!r:.80}. Write dtype=np.float32 "
+            "or dtype=np.float64."
+        )
+    return found
+
+
+def _dtype_or_object(wanted: Any) -> np.dtype[Any]:
+    try:
+        return np.dtype(wanted)
+    except Exception:  # NumPy has a TypeError for some, for others a KeyError or a SyntaxError
+        return np.dtype(object)  # which is refused
+
+
+def check_floats(layer: str, x: Any) -> None:
+    """Raises a TypeError if the input of a layer is not of floats."""
+    if x.dtype.kind != "f":
+        raise TypeError(
+            f"{layer} takes floats, but got {x.dtype}, as of pixels, counts or classes. Write "
+            "sg.Tensor(x, dtype=np.float32) / 255 for pixels, or nn.Embedding(10, 4) for classes."
+        )
 
 
 def index(array: np.ndarray) -> np.ndarray:

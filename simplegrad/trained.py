@@ -38,6 +38,13 @@ def remember_modules(optimizer: Any, params: Sequence[Any]) -> None:
     optimizers.setdefault(optimizer, []).extend(modules)
 
 
+def optimizers_of(tensors: Sequence[Any]) -> list[Any]:
+    """The living optimizers that have one of these tensors."""
+    living = [opt for ref in optimizers.keyrefs() if (opt := ref()) is not None]
+    ids = {*map(id, tensors)}
+    return [opt for opt in living if not ids.isdisjoint(map(id, opt._tensors))]
+
+
 def gradients_went_to(tape: Sequence[Any]) -> None:
     """Remembers which leaves a backward() has given gradients to."""
     leaves = [t for t in tape if t.rule is None]

@@ -48,7 +48,9 @@ WHOLE = {
     "out_features": lambda n: nn.Linear(2, n),
     "num_embeddings": lambda n: nn.Embedding(n, 2),
     "embedding_dim": lambda n: nn.Embedding(2, n),
-    "features": lambda n: nn.LayerNorm(n),
+    "normalized_shape": lambda n: nn.LayerNorm(n),
+    "a size of normalized_shape": lambda n: nn.RMSNorm((2, n)),
+    "num_features": lambda n: nn.BatchNorm(n),
     "a shape": sg.zeros,
     "a size in a shape": lambda n: sg.ones((2, n)),
     "rows of eye": sg.eye,
@@ -66,6 +68,8 @@ WHOLE = {
 }
 REAL = {
     "eps of LayerNorm": lambda x: nn.LayerNorm(2, eps=x),
+    "eps of BatchNorm": lambda x: nn.BatchNorm(2, eps=x),
+    "momentum of BatchNorm": lambda x: nn.BatchNorm(2, momentum=x),
     "p of Dropout": lambda x: nn.Dropout(x),
     "max_norm": lambda x: nn.clip_grad_norm(with_gradient(), x),
     "lr": lambda x: optimizer(lr=x),

@@ -51,6 +51,7 @@ OWNERS = {
     "simplegrad": sg,
     "simplegrad.functional": F,
     "simplegrad.nn": nn,
+    "simplegrad.nn.init": nn.init,
     "simplegrad.optimizers": optim,
     "simplegrad.optimizers.schedules": optim.schedules,
 }
@@ -184,6 +185,9 @@ CALLS = {
     "nn.Linear": lambda **kwargs: nn.Linear(2, 3, **kwargs),
     "nn.Embedding": lambda **kwargs: nn.Embedding(2, 3, **kwargs),
     "nn.LayerNorm": lambda **kwargs: nn.LayerNorm(3, **kwargs),
+    "nn.RMSNorm": lambda **kwargs: nn.RMSNorm(3, **kwargs),
+    "nn.BatchNorm": lambda **kwargs: nn.BatchNorm(3, **kwargs),
+    "nn.init.normal_": lambda **kwargs: nn.init.normal_(sg.zeros((2, 3)), **kwargs),
     "nn.Dropout": nn.Dropout,
     "nn.ReLU": nn.ReLU,
     "nn.Softmax": nn.Softmax,
@@ -201,7 +205,9 @@ CALLS = {
 }
 OWN = {  # the keywords that a call does know
     **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.full", "sg.arange", "sg.eye"]},
-    "sg.normal": ["dtype"],
+    **{call: ["dtype"] for call in ["sg.normal", "nn.Linear", "nn.Embedding"]},
+    **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm"]},
+    "nn.BatchNorm": ["dtype", "momentum"],
     "sg.nll_loss": ["ignore_index"],
     "sg.cross_entropy": ["ignore_index", "label_smoothing"],
     "nn.CrossEntropyLoss": ["ignore_index", "label_smoothing"],
@@ -389,8 +395,8 @@ def test_a_flag_tells_what_has_slipped_into_its_place():
 def test_a_size_of_a_layer_is_no_eps():
     with pytest.raises(ValueError, match=r"eps of LayerNorm.* Write nn\.LayerNorm\(16, eps=1e-5\)"):
         nn.LayerNorm(2, 3)
-    with pytest.raises(ValueError, match=r"Write features=3\."):
-        nn.LayerNorm((2, 3))
+    with pytest.raises(ValueError, match=r"Write in_features=3\."):
+        nn.Linear((2, 3), 4)
 
 
 @pytest.mark.parametrize("join", [sg.concatenate, sg.stack])

@@ -52,7 +52,14 @@ SECTIONS: dict[str, list[Any]] = {
         functional.nll_loss,
         functional.cross_entropy,
     ],
-    "layers": [nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout],
+    "layers": [nn.Linear, nn.Embedding, nn.BatchNorm, nn.LayerNorm, nn.RMSNorm, nn.Dropout],
+    "initialisations": [
+        nn.init.xavier_uniform_,
+        nn.init.xavier_normal_,
+        nn.init.kaiming_uniform_,
+        nn.init.kaiming_normal_,
+        nn.init.orthogonal_,
+    ],
     **{
         module.__name__.rpartition(".")[2]: [
             getattr(rules, name) for name in vars(module) if name in rules.__all__
@@ -64,6 +71,7 @@ SECTIONS: dict[str, list[Any]] = {
 # Whose equations another function computes, and which
 COMPUTED_IN: dict[Any, list[Callable[..., Any]]] = {
     autograd.backward: [autograd.chain_rule],
+    nn.BatchNorm: [nn.BatchNorm.forward, nn.BatchNorm._follow, nn.BatchNorm._follow],
     schedules.Schedule: [schedules.Schedule._set_rates],
     gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
 }

@@ -259,6 +259,11 @@ class InPlace(Optimizer):
         super().load_state(state)
         self._lay_out()
 
+    def _take_dtypes(self) -> None:
+        """Brings all arrays to the dtypes of the parameters."""
+        super()._take_dtypes()
+        self._lay_out()
+
     def __getstate__(self) -> dict[str, Any]:
         """What a copy takes along: not the flat arrays, whose views it lays out for itself."""
         return {key: value for key, value in vars(self).items() if key != "_parts"}

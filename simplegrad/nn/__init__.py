@@ -1,13 +1,22 @@
 """Layers, losses and Module, what they have in common."""
 
 from simplegrad.habits import answer_for
-from simplegrad.nn import activations, layers, losses
+from simplegrad.nn import activations, init, layers, losses, normalisation
 from simplegrad.nn.activations import *
 from simplegrad.nn.clipping import clip_grad_norm
 from simplegrad.nn.layers import *
 from simplegrad.nn.losses import *
 from simplegrad.nn.module import Module
+from simplegrad.nn.normalisation import *
 
 answer_for(__name__)
 
-__all__ = ["Module", "clip_grad_norm", *activations.__all__, *layers.__all__, *losses.__all__]
+__all__ = [
+    "Module",
+    "clip_grad_norm",
+    "init",
+    *activations.__all__,
+    *layers.__all__,
+    *losses.__all__,
+    *normalisation.__all__,
+]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from simplegrad import creation, given
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
-__all__ = ["Dropout", "Embedding", "Flatten", "LayerNorm", "Linear", "Sequential"]
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+__all__ = ["Dropout", "Embedding", "Flatten", "Linear", "Sequential"]
 
 
 class Linear(Module):
@@ -27,10 +32,11 @@ class Linear(Module):
         in_features: The size of the last axis of the input.
         out_features: The size of the last axis of the result.
         bias: Whether to add $b$.
+        dtype: That of the parameters, of floats.
 
     Raises:
         ValueError: A size is not an int of at least 1; in the call: the input has another size.
-        TypeError: In the call: the input is not of floats.
+        TypeError: `dtype` is not one of floats; in the call: the input is not of floats.
 
     Examples:
         >>> layer = nn.Linear(3, 2)
@@ -38,21 +44,26 @@ class Linear(Module):
         (4, 2)
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         given.size(in_features, "Linear", "in_features")
         given.size(out_features, "Linear", "out_features")
-        bound = 1 / math.sqrt(in_features)
-        shape = (in_features, out_features)
-        self.weight = creation.uniform(shape, -bound, bound, requires_grad=True, name="weight")
+        shape, bound = (in_features, out_features), 1 / math.sqrt(in_features)
+        dtype = given.layer_dtype("Linear", dtype)
+        has_bias = given.flag("Linear", "bias", bias)
+        self.weight = creation.uniform(shape, -bound, bound, True, dtype, name="weight")
         self.bias = None
-        if given.flag("Linear", "bias", bias):
-            self.bias = creation.uniform(
-                out_features, -bound, bound, requires_grad=True, name="bias"
-            )
+        if has_bias:
+            self.bias = creation.uniform(out_features, -bound, bound, True, dtype, name="bias")
 
     def forward(self, x: TensorLike) -> Tensor:
         x, W, b = as_tensor(x), self.weight, self.bias
-        _check_floats("Linear", x)
+        given.check_floats("Linear", x)
         if x.shape[-1:] != W.shape[:1]:
             raise given.other_features(x, W)
         return x @ W if b is None else x @ W + b
@@ -125,21 +136,24 @@ class Embedding(Module):
     Args:
         num_embeddings: How many rows there are: indices go from 0 to one less.
         embedding_dim: The length of a row.
+        dtype: That of the weight, of floats.
 
     Raises:
         ValueError: A size is not an int of at least 1; in the call: an index is out of range.
-        TypeError: In the call: the indices are not integers.
+        TypeError: `dtype` is not one of floats; in the call: the indices are not integers.
 
     Examples:
         >>> nn.Embedding(10, 4)(np.array([1, 1, 7])).shape
         (3, 4)
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, dtype: DTypeLike = np.float32
+    ) -> None:
         given.size(num_embeddings, "Embedding", "num_embeddings")
         given.size(embedding_dim, "Embedding", "embedding_dim")
-        shape = (num_embeddings, embedding_dim)
-        self.weight = creation.normal(shape, requires_grad=True, name="weight")
+        shape, dtype = (num_embeddings, embedding_dim), given.layer_dtype("Embedding", dtype)
+        self.weight = creation.normal(shape, requires_grad=True, dtype=dtype, name="weight")
 
     def forward(self, indices: TensorLike) -> Tensor:
         i = given.array_of(indices)
@@ -162,54 +176,6 @@ class Embedding(Module):
 
     def extra_repr(self) -> str:
         return "{}, {}".format(*self.weight.shape)
-
-
-class LayerNorm(Module):
-    r"""The last axis brought to mean 0 and variance 1, then scaled and moved.
-
-    $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b$$
-
-    Ba, Kiros and Hinton (2016), equations 3 and 4, with $\epsilon$ against division by zero. $\mu$
-    and $\sigma^2$ are the mean and the variance (of divisor n) of the last axis. The gain $g$ is
-    `weight` and starts as ones, $b$ is `bias` and starts as zeros.
-
-    Args:
-        features: The size of the last axis.
-        eps: $\epsilon$.
-
-    Raises:
-        ValueError: `features` is not an int of at least 1, or `eps` is negative; in the call: the
-            input has another size.
-        TypeError: In the call: the input is not of floats.
-
-    Examples:
-        >>> nn.LayerNorm(2, eps=0)(sg.Tensor([[1.0, 3.0]])).numpy()
-        array([[-1.,  1.]], dtype=float32)
-    """
-
-    def __init__(self, features: int, eps: float = 1e-5) -> None:
-        features = given.size(features, "LayerNorm", "features")
-        what, write = "the eps of LayerNorm is", "Write nn.LayerNorm(16, eps=1e-5)."
-        eps = given.checked_number(given.EPS, eps, what, write, wrong_type=ValueError)
-        self.weight = creation.ones(features, requires_grad=True, name="weight")
-        self.bias = creation.zeros(features, requires_grad=True, name="bias")
-        self.eps = eps
-
-    def forward(self, x: TensorLike) -> Tensor:
-        x, g, b = as_tensor(x), self.weight, self.bias
-        _check_floats("LayerNorm", x)
-        if x.shape[-1:] != g.shape:
-            raise ValueError(
-                f"LayerNorm({g.size}) takes inputs whose last axis is {g.size}, but got shape "
-                f"{x.shape}. Write nn.LayerNorm({x.shape[-1] if x.ndim else 1}) for such inputs."
-            )
-        mu = x.mean(axis=-1, keepdims=True)
-        sigma_2 = x.var(axis=-1, keepdims=True)
-        x_hat = (x - mu) / (sigma_2 + self.eps).sqrt()
-        return x_hat * g + b
-
-    def extra_repr(self) -> str:
-        return f"{self.weight.size}, eps={self.eps}"
 
 
 class Dropout(Module):
@@ -238,7 +204,7 @@ class Dropout(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
-        _check_floats("Dropout", x)
+        given.check_floats("Dropout", x)
         if not self.training:
             return x
         r = creation.generator().random(x.shape) >= self.p
@@ -247,11 +213,3 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
-
-
-def _check_floats(layer: str, x: Tensor) -> None:
-    if x.dtype.kind != "f":
-        raise TypeError(
-            f"{layer} takes floats, but got {x.dtype}, as of pixels, counts or classes. Write "
-            "sg.Tensor(x, dtype=np.float32) / 255 for pixels, or nn.Embedding(10, 4) for classes."
-        )

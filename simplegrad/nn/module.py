@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType, GeneratorType, ModuleType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from simplegrad import habits, mistakes
+from simplegrad import given, habits, mistakes, trained
 from simplegrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 Kind = TypeVar("Kind")
 
@@ -25,7 +28,7 @@ class Module(habits.ModuleElsewhere):
 
     Attributes:
         training: Whether the module is in training mode, as after `train()`, or in evaluation mode,
-            as after `eval()`: Dropout looks at it.
+            as after `eval()`: Dropout and BatchNorm look at it.
 
     Examples:
         >>> class Line(nn.Module):
@@ -124,6 +127,56 @@ class Module(habits.ModuleElsewhere):
             module.training = training
         return self
 
+    def apply(self, function: Callable[[Module], Any]) -> Module:
+        """Calls a function with each module within this one, the innermost first, and with this.
+
+        Examples:
+            >>> def start(module):
+            ...     if isinstance(module, nn.Linear):
+            ...         nn.init.zeros_(module.bias)
+            >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU()).apply(start)
+            >>> model[0].bias.numpy()
+            array([0., 0., 0.], dtype=float32)
+        """
+        modules = self.modules()
+        for name in sorted(modules, key=lambda name: -len(name.split(".")) if name else 0):
+            function(modules[name])
+        return self
+
+    def astype(self, dtype: DTypeLike) -> Module:
+        """Converts the tensors of floats of this module, and their gradients, to another dtype.
+
+        They stay the same objects, which is why optimizers stay valid: their moments are converted,
+        too. A recording of `fast.replay` is made anew in its next call, and `backward()` of what
+        was computed before raises an error, as for any other change of data.
+
+        Args:
+            dtype: One of floats.
+
+        Raises:
+            TypeError: `dtype` is not one of floats.
+            ValueError: An optimizer of these tensors has an `eps` that the dtype rounds to 0.
+                Nothing has been changed then.
+
+        Examples:
+            >>> model = nn.Linear(2, 3)
+            >>> model.astype("float64").weight.dtype
+            dtype('float64')
+        """
+        dtype = given.layer_dtype("a Module", dtype)
+        floats = [t for t in self.tensors().values() if t.dtype.kind == "f" and t.dtype != dtype]
+        new = {t: Tensor(t, dtype=dtype) for t in floats}
+        optimizers = trained.optimizers_of(floats)
+        for opt in optimizers:
+            opt._check_dtypes(new)
+        for t in floats:
+            new[t].grad = t.grad
+            t._data, t._grad = new[t]._data, new[t]._grad
+            t.data = t.data  # which tells that it has changed
+        for opt in optimizers:
+            opt._take_dtypes()
+        return self
+
     def extra_repr(self) -> str:
         """The arguments shown by the repr: subclasses define it, if they have any."""
         return ""
@@ -136,11 +189,13 @@ class Module(habits.ModuleElsewhere):
             own_name = f"{name.removeprefix(f'{around[-1]}.')}: " if around else ""
             tensors = {id(t): t for _, t in _walk(module) if isinstance(t, Tensor)}
             count = sum(t.size for t in tensors.values() if _is_parameter(t))
+            others = sum(t.size for t in tensors.values() if t.rule is None) - count
             text = f"{'  ' * len(around)}{own_name}{type(module).__name__}({_arguments(module)})"
-            rows.append((text, f"{count:,}"))
-        width = max(len(text) for text, _ in rows)
-        digits = max(len(count) for _, count in rows)
-        return "\n".join(f"{text:{width}}  {count:>{digits}} parameters" for text, count in rows)
+            rows.append((text, f"{count:,}", f", {others:,} not trained" if others else ""))
+        width, digits = (max(len(row[i]) for row in rows) for i in (0, 1))
+        return "\n".join(
+            f"{text:{width}}  {count:>{digits}} parameters{others}" for text, count, others in rows
+        )
 
 
 def _arguments(module: Module) -> str:
@@ -182,6 +237,17 @@ def _walk(root: Module) -> Iterator[tuple[Path, Any]]:
             seen.add(id(value))
             yield path, value
             stack.extend(((*path, key), child) for key, child in reversed(children.items()))
+
+
+def held(root: Module, types: Any) -> dict[str, Any]:
+    """What a module holds of some types besides modules, by the code that leads to it.
+
+    Examples:
+        >>> nn.module.held(nn.Sequential(nn.Dropout(0.5)), float)
+        {'layers[0].p': 0.5}
+    """
+    found = ((path, value) for path, value in _walk(root) if isinstance(value, types))
+    return {_code(root, path).removeprefix("self."): value for path, value in found}
 
 
 def _by_name(root: Module, found: Iterable[tuple[Path, Kind]]) -> dict[str, Kind]:

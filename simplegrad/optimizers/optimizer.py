@@ -273,6 +273,22 @@ class Optimizer(habits.OptimizerElsewhere):
         self._has = frozenset(map(id, self._tensors)).issuperset
         trained.remember_modules(self, [group["params"]])
 
+    def _check_dtypes(self, new: Mapping[Tensor, Tensor]) -> None:
+        """Raises a ValueError if a group does not go with what its tensors are to become."""
+        for group in self.param_groups:
+            params = {name: new.get(theta, theta) for name, theta in group["params"].items()}
+            self.check_group({**group, "params": params})
+
+    def _take_dtypes(self) -> None:
+        """Brings what is kept to the dtypes of the parameters, as `Module.astype` has set them."""
+        self._kept = [
+            {
+                name: tuple(array.astype(group["params"][name].dtype) for array in arrays)
+                for name, arrays in kept.items()
+            }
+            for group, kept in zip(self.param_groups, self._kept, strict=True)
+        ]
+
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to resume exactly, the parameters themselves aside.
 

@@ -98,7 +98,7 @@ def names_for_advice():
         "one": nn.Linear(2, 3),
         "other": nn.Linear(2, 3),
         "embedding": nn.Embedding(4, 3),
-        "norm": nn.LayerNorm(3),
+        "norm": nn.BatchNorm(3),
         "schedule": optim.schedules.Step(optim.SGD(nn.Linear(2, 3)), 2),
         "logits": sg.ones((2, 3)),
         "targets": np.array([0, 2]),
