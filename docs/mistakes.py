@@ -790,7 +790,7 @@ x.view(3, 2)
 x.sum(dim=1, keepdim=True)
 
 # %% tags=["raises-exception"]
-model = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU())
+model = nn.Sequential(nn.Conv3d(3, 8, 5), nn.ReLU())
 
 # %% tags=["raises-exception"]
 sg.randn(2, 3)

@@ -6,6 +6,7 @@ from simplegrad.creation import *
 from simplegrad.functional.activations import *
 from simplegrad.functional.arrays import *
 from simplegrad.functional.calculus import *
+from simplegrad.functional.convolution import *
 from simplegrad.functional.losses import *
 from simplegrad.functional.products import *
 from simplegrad.functional.shapes import *

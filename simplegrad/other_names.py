@@ -11,7 +11,6 @@ _NO_SLOPE = "  # it is made of steps, which have no slope, so it is for arrays a
 _IN_PLACE = "  # only the data of a leaf change in place, after backward()"
 RULE_OF_YOURS = "  # there is no rule for it, and CONTRIBUTING.md adds one in nine lines"
 _NO_LAYER = "  # it can be written as a Module with __init__ and forward, or done without"
-_ON_IMAGES = "nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU())" + _NO_LAYER
 _NOT_REGISTERED = "  # nothing is registered: what an attribute holds is found"
 
 
@@ -178,9 +177,10 @@ _NN = _by_name(
     {
         "AdaptiveAvgPool2d": "images.mean(axis=(2, 3))" + _NO_LAYER,
         "AlphaDropout Dropout1d Dropout2d": "nn.Dropout(0.5)",
-        "AvgPool2d Conv1d Conv2d Conv3d ConvTranspose2d MaxPool1d MaxPool2d": _ON_IMAGES,
+        "AvgPool1d Conv1d MaxPool1d": "nn.Conv2d(3, 8, (1, 5))  # of images of one row",
         "BatchNorm1d BatchNorm2d BatchNorm3d": "nn.BatchNorm(3)  # it takes (N, C, ...), any axes",
         "BCE BCELoss": "nn.BCEWithLogitsLoss()  # it takes the logits, and no sigmoid before it",
+        "Conv3d ConvTranspose2d": "nn.Conv2d(3, 8, 5)" + _NO_LAYER,
         "clip_grad_norm_ clip_grad_value_ utils": "nn.clip_grad_norm(model, max_norm=1.0)",
         "CrossEntropy": "nn.CrossEntropyLoss()",
         "Dense LazyLinear": "nn.Linear(2, 3)",

@@ -404,6 +404,22 @@ def stack(w):
         w.add("Stack", *w.draw(st.permutations(parts)), axis=axis)
 
 
+def pad(w):
+    a = w.pick(lambda t: t.ndim > 0 and t.size < MAX_SIZE / 4)
+    if a is not None:
+        side = st.tuples(st.integers(0, 1), st.integers(0, 1))
+        widths = (w.draw(side), *[(0, 0)] * (w.values[a].ndim - 1))
+        w.add("Pad", a, widths=widths, constant=w.choose([0.0, 1.5]))
+
+
+def windows(w):
+    a = w.pick(lambda t: t.ndim in (2, 3) and t.size > 0)
+    if a is not None:
+        size = tuple(w.draw(st.integers(1, min(n, 2))) for n in w.values[a].shape[-2:])
+        if math.prod(size) * w.values[a].size <= MAX_SIZE:
+            w.add("Windows", a, size=size, stride=w.choose([(1, 1), (2, 1)]), dilation=(1, 1))
+
+
 WRITERS = {
     **{name: elementwise(name, row) for name, row in RULES.items() if row.elementwise},
     "Div": quotient,
@@ -423,6 +439,8 @@ WRITERS = {
     "Index": index,
     "Concatenate": concatenate,
     "Stack": stack,
+    "Pad": pad,
+    "Windows": windows,
 }
 
 

@@ -5,10 +5,19 @@ A function whose first argument is a tensor is a method, too: `sg.softmax(t)` is
 
 import numpy as np
 
-from simplegrad.functional import activations, arrays, calculus, losses, products, shapes
+from simplegrad.functional import (
+    activations,
+    arrays,
+    calculus,
+    convolution,
+    losses,
+    products,
+    shapes,
+)
 from simplegrad.functional.activations import *
 from simplegrad.functional.arrays import *
 from simplegrad.functional.calculus import *
+from simplegrad.functional.convolution import *
 from simplegrad.functional.losses import *
 from simplegrad.functional.products import *
 from simplegrad.functional.shapes import *
@@ -17,7 +26,10 @@ from simplegrad.tensor import NUMPYS_REDUCTIONS, Tensor
 
 answer_for(__name__)
 
-_METHODS = [*activations.__all__, *calculus.__all__, *losses.__all__, *shapes.__all__]
+_METHODS = [
+    *(*activations.__all__, *calculus.__all__, *convolution.__all__),
+    *(*losses.__all__, *shapes.__all__),
+]
 
 __all__ = [*arrays.__all__, *products.__all__, *_METHODS]
 

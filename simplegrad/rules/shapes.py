@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import operator
 import sys
 
 import numpy as np
@@ -10,11 +11,13 @@ __all__ = [
     "BroadcastTo",
     "Concatenate",
     "Index",
+    "Pad",
     "Reshape",
     "Squeeze",
     "Stack",
     "Transpose",
     "Unsqueeze",
+    "Windows",
 ]
 
 
@@ -175,3 +178,50 @@ class Stack:
         return np.take(dc, i, axis)
 
     partials = EachInput(da)
+
+
+class Pad:
+    r"""Constants around an array: `widths` are those before and after, for each axis.
+
+    $$c_{l + i} = a_i, \quad l \text{ the widths before}$$
+    $$da_i = dc_{l + i}$$
+    """
+
+    def forward(a, widths, constant):
+        return np.pad(a, widths, constant_values=constant)
+
+    def da(dc, c, a, widths, constant):
+        return dc[tuple(slice(i, i + n) for (i, _), n in zip(widths, a.shape, strict=True))]
+
+    partials = (da,)
+
+
+def _places(a, size, stride, dilation):
+    """For each place k in a window, the elements of the last two axes that stand there."""
+    shape = a.shape[-2:]
+    spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    stops = [n - span + 1 for n, span in zip(shape, spans, strict=True)]
+    for k in np.ndindex(*size):
+        starts = [d * k_i for d, k_i in zip(dilation, k, strict=True)]
+        yield (..., *map(slice, starts, map(operator.add, starts, stops), stride))
+
+
+class Windows:
+    r"""What a window sees that slides over the last two axes: its places $k$ become an axis.
+
+    $$c_{k\,p} = a_{s p + d k}$$
+    $$da_q = \sum_{k,\,p \,:\, s p + d k = q} dc_{k\,p}$$
+
+    $p$ says where the window is, $s$ is the stride and $d$ the dilation; all of these are pairs.
+    """
+
+    def forward(a, size, stride, dilation):
+        return np.stack([a[place] for place in _places(a, size, stride, dilation)], axis=-3)
+
+    def da(dc, c, a, size, stride, dilation):
+        da = np.zeros_like(a)
+        for k, place in enumerate(_places(a, size, stride, dilation)):
+            da[place] += dc[..., k, :, :]
+        return da
+
+    partials = (da,)

@@ -339,7 +339,7 @@ def _is_mathematics(frame: FrameType, owner: type | None) -> bool:
     if name.startswith(("_", "<")):
         return False
     if module.startswith(functional.__name__):
-        return bool(equations_in(vars(functional)[name].__doc__))
+        return bool(equations_in(getattr(vars(functional).get(name), "__doc__", None)))
     return (
         code in ENGINE
         or module.startswith(rules.__name__)

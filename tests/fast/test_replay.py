@@ -258,6 +258,12 @@ LAYERS = {
         labelled,
     ),
     "Flatten": (classifier(nn.Flatten, of(nn.Linear, 6, 4)), images),
+    "Conv2d": (
+        classifier(of(nn.Conv2d, 1, 3, 2, padding=1), nn.Flatten, of(nn.Linear, 36, 4)),
+        lambda step: (numbers((5, 1, 3, 2), step), integers(4, 5, step)),
+    ),
+    "MaxPool2d": (classifier(of(nn.MaxPool2d, 2, 1), nn.Flatten, of(nn.Linear, 2, 4)), images),
+    "AvgPool2d": (classifier(of(nn.AvgPool2d, 2, 1), nn.Flatten, of(nn.Linear, 2, 4)), images),
     "MSELoss": (regression(of(nn.Linear, 6, 9), nn.ReLU, of(nn.Linear, 9, 4)), targets),
     "L1Loss": (of_shares(nn.L1Loss(), of(nn.Linear, 6, 4)), targets),
     "HuberLoss": (of_shares(nn.HuberLoss(delta=0.5), of(nn.Linear, 6, 4)), targets),

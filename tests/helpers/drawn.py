@@ -184,3 +184,23 @@ def stack(draw):
     shape = draw(shapes)
     axis = draw(st.integers(-len(shape) - 1, len(shape)))
     return draw(arrays_of([shape] * draw(st.integers(1, 4)))), {"axis": axis}
+
+
+@st.composite
+def pad(draw):
+    shape = draw(array_shapes(max_dims=4, max_side=3))
+    sides = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    return draw(arrays_of([shape])), {
+        "widths": tuple(draw(sides) for _ in shape),
+        "constant": draw(st.sampled_from([0.0, -1.5])),
+    }
+
+
+@st.composite
+def windows(draw):
+    pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    size, stride, dilation = draw(pairs), draw(pairs), draw(pairs)
+    spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    batch = draw(array_shapes(min_dims=0, max_dims=2, max_side=2))
+    shape = (*batch, *(span + draw(st.integers(0, 4)) for span in spans))
+    return draw(arrays_of([shape])), {"size": size, "stride": stride, "dilation": dilation}

@@ -163,6 +163,27 @@ def stack(torch):
     return lambda *a, axis: torch.stack(a, axis)
 
 
+def pad(torch):
+    def padded(a, widths, constant):
+        flat = [n for pair in widths[::-1] for n in pair]
+        return torch.nn.functional.pad(a, flat, value=constant) if flat else a.clone()
+
+    return padded
+
+
+def windows(torch):
+    def seen(a, size, stride, dilation):
+        *batch, height, width = a.shape
+        columns = torch.nn.functional.unfold(
+            a.reshape(-1, 1, height, width), size, dilation, stride=stride
+        )
+        sizes = zip((height, width), size, stride, dilation, strict=True)
+        counts = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in sizes]
+        return columns.reshape(*batch, -1, *counts)
+
+    return seen
+
+
 RULES = {
     "Add": binary(operator.add, torch="add"),
     "Sub": binary(operator.sub, torch="sub"),
@@ -237,5 +258,19 @@ RULES = {
     ),
     "Stack": Row(
         lambda *a, axis: sg.stack(a, axis), stack, drawn.stack(), [x(2), x(2, seed=1)], {"axis": 1}
+    ),
+    "Pad": Row(
+        lambda a, widths, constant: sg.pad(a, widths, constant),
+        pad,
+        drawn.pad(),
+        [x(2, 3)],
+        {"widths": ((1, 0), (0, 2)), "constant": 0.5},
+    ),
+    "Windows": Row(
+        sg.windows,
+        windows,
+        drawn.windows(),
+        [x(3, 4)],
+        {"size": (2, 2), "stride": (1, 2), "dilation": (1, 1)},
     ),
 }

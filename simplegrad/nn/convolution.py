@@ -1,0 +1,143 @@
+"""Layers for images: convolution and pooling."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simplegrad import creation, functional, given
+from simplegrad.functional.convolution import Pair, pair
+from simplegrad.given import COUNT
+from simplegrad.nn.module import Module
+from simplegrad.tensor import Tensor, TensorLike
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+__all__ = ["AvgPool2d", "Conv2d", "MaxPool2d"]
+
+
+class Conv2d(Module):
+    r"""`sg.conv2d` with filters that are learned.
+
+    $$y_{o\,p} = \sum_{c,\,k} W_{o\,c\,k} \, x_{c,\, s p + d k} + b_o$$
+
+    `weight` has shape (out_channels, in_channels / groups, height, width), as in PyTorch. It and
+    `bias` start uniform in $[-1/\sqrt{n}, 1/\sqrt{n})$ for filters of $n$ weights.
+
+    Args:
+        in_channels: The channels of the input.
+        out_channels: The channels of the result: how many filters there are.
+        kernel_size: The height and the width of a filter; one int for both. So for the others.
+        stride: How far the window moves.
+        padding: How many zeros stand around the images; "same" for as many as keep their size.
+        dilation: How far the places of a window are apart.
+        groups: Into how many groups channels are divided.
+        bias: Whether to add $b$.
+        dtype: The dtype of the parameters.
+
+    Raises:
+        ValueError: A size is out of range, or channels cannot be divided into groups.
+
+    Examples:
+        >>> layer = nn.Conv2d(1, 6, 5, padding=2)
+        >>> layer(sg.ones((4, 1, 28, 28))).shape
+        (4, 6, 28, 28)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair | str = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        for name, size in (("in_channels", in_channels), ("out_channels", out_channels)):
+            given.size(size, "Conv2d", name)
+            if size % given.size(groups, "Conv2d", "groups"):
+                raise ValueError(
+                    f"Conv2d divides the {name} into groups of one size, but got {size} and "
+                    f"{groups} groups. Write {name}={-(-size // groups) * groups}."
+                )
+        self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
+        self.padding = padding if isinstance(padding, str) else pair(padding, "padding", COUNT)
+        self.groups = groups
+        shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size"))
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        self.weight = creation.uniform(
+            shape, -bound, bound, requires_grad=True, dtype=dtype, name="weight"
+        )
+        self.bias = None
+        if given.flag("Conv2d", "bias", bias):
+            self.bias = creation.uniform(
+                out_channels, -bound, bound, requires_grad=True, dtype=dtype, name="bias"
+            )
+
+    def forward(self, x: TensorLike) -> Tensor:
+        options = self.stride, self.padding, self.dilation, self.groups
+        return functional.conv2d(x, self.weight, self.bias, *options)
+
+    def extra_repr(self) -> str:
+        filters, channels, *size = self.weight.shape
+        text = f"{channels * self.groups}, {filters}, {tuple(size)}"
+        usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+        others = [name for name, value in usual.items() if getattr(self, name) != value]
+        text += "".join(f", {name}={getattr(self, name)!r}" for name in others)
+        return text + (", bias=False" if self.bias is None else "")
+
+
+class MaxPool2d(Module):
+    """`sg.max_pool2d` as a module.
+
+    Examples:
+        >>> nn.MaxPool2d(2)(sg.ones((4, 6, 28, 28))).shape
+        (4, 6, 14, 14)
+    """
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+    ) -> None:
+        self.kernel_size, self.dilation = (
+            pair(kernel_size, "kernel_size"),
+            pair(dilation, "dilation"),
+        )
+        self.stride = self.kernel_size if stride is None else pair(stride, "stride")
+        self.padding = pair(padding, "padding", COUNT)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        options = self.stride, self.padding, self.dilation
+        return functional.max_pool2d(x, self.kernel_size, *options)
+
+    def extra_repr(self) -> str:
+        return f"{self.kernel_size}, stride={self.stride}"
+
+
+class AvgPool2d(Module):
+    """`sg.avg_pool2d` as a module.
+
+    Examples:
+        >>> nn.AvgPool2d(2)(sg.ones((4, 6, 28, 28))).shape
+        (4, 6, 14, 14)
+    """
+
+    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> None:
+        self.kernel_size = pair(kernel_size, "kernel_size")
+        self.stride = self.kernel_size if stride is None else pair(stride, "stride")
+        self.padding = pair(padding, "padding", COUNT)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return f"{self.kernel_size}, stride={self.stride}"
