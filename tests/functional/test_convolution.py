@@ -168,24 +168,26 @@ def test_a_lenet_trains_as_in_torch():
         np.testing.assert_allclose(loss.item(), expected.item(), rtol=1e-10)
 
 
+def trained_on_images(is_eager):
+    """The losses of some steps."""
+    sg.manual_seed(0)
+    model = lenet()
+    opt = fast.Adam(model)
+
+    @fast.replay(eager=is_eager)
+    def step(x, y):
+        loss = sg.cross_entropy(model(x), y)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        return loss
+
+    batches = [(numbers(2, 1, 28, 28, seed=i, dtype=np.float32), np.arange(2)) for i in range(4)]
+    return [step(*batch).numpy() for batch in batches]
+
+
 def test_a_whole_step_with_images_is_replayed_to_the_same_bits():
-    losses = []
-    for is_eager in True, False:
-        sg.manual_seed(0)
-        model = lenet()
-        opt = fast.Adam(model)
-
-        def step(x, y, model=model, opt=opt):
-            loss = sg.cross_entropy(model(x), y)
-            loss.backward()
-            opt.step()
-            opt.zero_grad()
-            return loss
-
-        step = fast.replay(step, eager=is_eager)
-        rows = [(numbers(2, 1, 28, 28, seed=i, dtype=np.float32), np.arange(2)) for i in range(4)]
-        losses.append([step(*row).numpy() for row in rows])
-    for loss, expected in zip(*losses, strict=True):
+    for loss, expected in zip(trained_on_images(False), trained_on_images(True), strict=True):
         assert_same_bits(loss, expected, "loss")
 
 
