@@ -1,0 +1,168 @@
+"""Code as courses have it, written with simplegrad and with PyTorch: they train alike, in float64."""
+
+import numpy as np
+import pytest
+
+import simplegrad as sg
+from simplegrad import nn
+from simplegrad import optimizers as optim
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def copied(model, other):
+    """Gives PyTorch's model the values of ours; a Linear there has the transpose."""
+    pairs = zip(model.modules().values(), other.double().modules(), strict=True)
+    with torch.no_grad():
+        for module, theirs in pairs:
+            for name, value in vars(module).items():
+                if isinstance(value, sg.Tensor):
+                    a = value.data.T if isinstance(module, nn.Linear) else value.data
+                    getattr(theirs, name).copy_(torch.tensor(a))
+    return other
+
+
+def assert_close(ours, theirs):
+    theirs = theirs.detach().numpy() if isinstance(theirs, torch.Tensor) else theirs
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+def assert_trains_alike(model, other, loss_of, loss_of_torch, batches, **options):
+    """A few steps of Adam: the same losses, and the same parameters at the end."""
+    opt = optim.Adam(model, lr=0.01, **options)
+    torch_opt = torch.optim.Adam(other.parameters(), lr=0.01, **options)
+    for batch in batches:
+        loss, expected = loss_of(model, *batch), loss_of_torch(other, *map(torch.tensor, batch))
+        assert_close(loss.item(), expected)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        expected.backward()
+        torch_opt.step()
+        torch_opt.zero_grad()
+    for t, theirs in zip(model.parameters().values(), other.parameters(), strict=True):
+        assert_close(t.numpy().T if t.shape != tuple(theirs.shape) else t.numpy(), theirs)
+
+
+def test_a_lenet_with_batchnorm():
+    def lenet(lib, norm, **options):
+        return lib.Sequential(
+            lib.Conv2d(1, 6, 5, padding=2, **options),
+            norm(6, **options),
+            lib.ReLU(),
+            lib.MaxPool2d(2),
+            lib.Conv2d(6, 16, 5, **options),
+            norm(16, **options),
+            lib.ReLU(),
+            lib.AvgPool2d(2),
+            lib.Flatten(),
+            lib.Linear(400, 84, **options),
+            lib.ReLU(),
+            lib.Linear(84, 10, **options),
+        )
+
+    model = lenet(nn, nn.BatchNorm, dtype=np.float64)
+    other = copied(model, lenet(torch.nn, torch.nn.BatchNorm2d))
+    batches = [(numbers(8, 1, 28, 28, seed=i), np.arange(8) % 10) for i in range(3)]
+    assert_trains_alike(
+        model,
+        other,
+        lambda model, x, y: sg.cross_entropy(model(x), y),
+        lambda model, x, y: F.cross_entropy(model(x), y),
+        batches,
+    )
+    assert_close(model[5].running_mean.data, other[5].running_mean)
+    assert_close(model[5].running_var.data, other[5].running_var)
+    x = numbers(4, 1, 28, 28, seed=9)
+    assert_close(model.eval()(x).data, other.eval()(torch.tensor(x)))
+
+
+def test_reinforce_climbs_with_maximize():
+    """Williams (1992): the gradient of E[R] is that of E[R log pi(a)]; here a bandit of 5 arms."""
+
+    def policy(lib, **options):
+        return lib.Sequential(lib.Linear(3, 8, **options), lib.Tanh(), lib.Linear(8, 5, **options))
+
+    model = policy(nn, dtype=np.float64)
+    other = copied(model, policy(torch.nn))
+    rng, episodes = np.random.default_rng(0), []
+    for seed in range(5):
+        states, actions = numbers(16, 3, seed=seed), rng.integers(5, size=16)
+        rewards = np.where(actions == np.argmax(states, axis=1), 1.0, -0.1)
+        episodes.append((states, actions, rewards - rewards.mean()))
+    assert_trains_alike(
+        model,
+        other,
+        lambda m, s, a, R: (sg.log_softmax(m(s))[np.arange(len(a)), a] * R).mean(),
+        lambda m, s, a, R: (F.log_softmax(m(s), -1)[torch.arange(len(a)), a] * R).mean(),
+        episodes,
+        maximize=True,
+    )
+
+
+def test_a_variational_autoencoder():
+    """Kingma and Welling (2014), with the noise given, so that both draw the same."""
+
+    class Ours(nn.Module):
+        def __init__(self):
+            self.encoder = nn.Linear(12, 8, dtype=np.float64)
+            self.mu = nn.Linear(8, 2, dtype=np.float64)
+            self.log_var = nn.Linear(8, 2, dtype=np.float64)
+            self.decoder = nn.Linear(2, 12, dtype=np.float64)
+
+        def forward(self, x, noise):
+            h = self.encoder(x).relu()
+            mu, log_var = self.mu(h), self.log_var(h)
+            return self.decoder(mu + noise * (log_var / 2).exp()), mu, log_var
+
+    class Theirs(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = torch.nn.Linear(12, 8)
+            self.mu = torch.nn.Linear(8, 2)
+            self.log_var = torch.nn.Linear(8, 2)
+            self.decoder = torch.nn.Linear(2, 12)
+
+        forward = Ours.forward
+
+    def loss_of(model, x, noise):
+        logits, mu, log_var = model(x, noise)
+        kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()
+        return sg.binary_cross_entropy_with_logits(logits, x, reduction="sum") + kl
+
+    def loss_of_torch(model, x, noise):
+        logits, mu, log_var = model(x, noise)
+        kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()
+        return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") + kl
+
+    model = Ours()
+    batches = [
+        ((numbers(6, 12, seed=i) > 0).astype(float), numbers(6, 2, seed=i + 10)) for i in range(3)
+    ]
+    assert_trains_alike(model, copied(model, Theirs()), loss_of, loss_of_torch, batches)
+
+
+def test_label_smoothing_on_digits():
+    def classifier(lib, **options):
+        return lib.Sequential(
+            lib.Linear(64, 32, **options), lib.ReLU(), lib.Linear(32, 10, **options)
+        )
+
+    digits = sg.datasets.load_digits()
+    model = classifier(nn, dtype=np.float64)
+    batches = [
+        (digits.x_train[i : i + 20].astype(float), digits.y_train[i : i + 20].astype(np.int64))
+        for i in (0, 20, 40)
+    ]
+    assert_trains_alike(
+        model,
+        copied(model, classifier(torch.nn)),
+        lambda m, x, y: sg.cross_entropy(m(x), y, label_smoothing=0.1),
+        lambda m, x, y: F.cross_entropy(m(x), y, label_smoothing=0.1),
+        batches,
+    )
