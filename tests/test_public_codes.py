@@ -1,4 +1,4 @@
-"""Code as courses have it, written with simplegrad and with PyTorch: they train alike, in float64."""
+"""Code as courses have it, with simplegrad and with PyTorch: both train alike, in float64."""
 
 import numpy as np
 import pytest
@@ -52,11 +52,11 @@ def assert_trains_alike(model, other, loss_of, loss_of_torch, batches, **options
 def test_a_lenet_with_batchnorm():
     def lenet(lib, norm, **options):
         return lib.Sequential(
-            lib.Conv2d(1, 6, 5, padding=2, **options),
+            lib.Conv2d(1, 6, 5, padding=2, bias=False, **options),
             norm(6, **options),
             lib.ReLU(),
             lib.MaxPool2d(2),
-            lib.Conv2d(6, 16, 5, **options),
+            lib.Conv2d(6, 16, 5, bias=False, **options),
             norm(16, **options),
             lib.ReLU(),
             lib.AvgPool2d(2),
