@@ -181,10 +181,12 @@ class Stack:
 
 
 class Pad:
-    r"""Constants around an array: `widths` are those before and after, for each axis.
+    r"""Constants around an array: `widths` are how many stand before and after, for each axis.
 
-    $$c_{l + i} = a_i, \quad l \text{ the widths before}$$
-    $$da_i = dc_{l + i}$$
+    $$c_i = a_{i - l}$$
+    $$da_i = dc_{i + l}$$
+
+    $l$ are the widths before; $c$ is the constant where $a$ has no element.
     """
 
     def forward(a, widths, constant):
@@ -209,8 +211,8 @@ def _places(a, size, stride, dilation):
 class Windows:
     r"""What a window sees that slides over the last two axes: its places $k$ become an axis.
 
-    $$c_{k\,p} = a_{s p + d k}$$
-    $$da_q = \sum_{k,\,p \,:\, s p + d k = q} dc_{k\,p}$$
+    $$c_j = a_{s p + d k}, \quad j = (k, p)$$
+    $$da_i = \sum_{j \,:\, s p + d k = i} dc_j$$
 
     $p$ says where the window is, $s$ is the stride and $d$ the dilation; all of these are pairs.
     """
