@@ -263,7 +263,7 @@ def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any, labels: list[st
     """Runs the function while its calls are recorded; if that is refused, nothing has changed."""
     reading = Reading(function)
     for opt in reading.optimizers:
-        opt.take_in_data()
+        opt.take_in(with_gradients=False)
     reading.hold()
     stage = Stage(reading, args, kwargs, labels)
     try:
