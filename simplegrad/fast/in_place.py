@@ -155,7 +155,7 @@ class InPlace(Optimizer):
             for theta, _, place in part.places:
                 if plain(theta._grad) is not place:
                     own = recording.given(place)
-                    recording.write(np.copyto, "np.copyto", (own, theta._grad), {})
+                    recording.write(np.copyto, "np.copyto", (own, theta._grad), {}, own)
                     theta._grad = own  # type: ignore[assignment]
         if self.workers > 1:
             recording.changes(*(t._data for part in self._parts for t, *_ in part.places))

@@ -27,7 +27,7 @@ import numpy as np
 
 from simplegrad import creation
 from simplegrad.fast.in_place import InPlace
-from simplegrad.fast.recording import ALLOWED, METHODS, SPECIAL, NotReplayable
+from simplegrad.fast.recording import ALLOWED, METHODS, NotReplayable
 from simplegrad.nn.module import Module
 from simplegrad.optimizers import Optimizer
 from simplegrad.rules.shapes import EachInput
@@ -42,25 +42,14 @@ PURE = {
 }
 OF_NUMPY = {
     *(METHODS.keys() & vars(np).keys() | ALLOWED),
-    *SPECIAL,
     *("arange", "array", "asarray", "dtype", "eye", "finfo", "full", "identity"),
     *("iinfo", "indices", "linspace", "meshgrid", "ndarray", "ones", "tri", "zeros"),
 }
 PURE |= {getattr(np, name) for name in OF_NUMPY}
-OF_SIMPLEGRAD = tuple(
-    f"simplegrad.{room}"
-    for room in (
-        *("autograd", "creation", "functional", "given", "habits", "modes", "nn", "rules"),
-        *("tensor", "fast.replay"),
-    )
-)
+ROOMS = "autograd", "creation", "fast.replay", "functional", "given", "habits", "modes", "nn"
+OF_SIMPLEGRAD = tuple(f"simplegrad.{room}" for room in (*ROOMS, "rules", "tensor"))
 NOT_PURE = {creation.manual_seed, creation.set_generator}
-NAMED_BY_NOBODY = {
-    "forward",
-    "partials",
-    "extra_repr",
-    "passes",
-}  # but asked for, as methods like __call__
+NAMED_BY_NOBODY = {"forward", "partials", "extra_repr", "passes"}  # but asked for, as __call__ is
 UNSEEN = {  # what code may not do
     "IMPORT_NAME": "imports {}. Import it at the top of the file.",
     "STORE_GLOBAL": "assigns the global {}. Return the value.",
@@ -139,7 +128,7 @@ class Reading:
                         self._stack.append((value, f"{where}.{key}", ""))
             for opt, where in self.optimizers.items():  # what a subclass adds
                 for key in vars(opt).keys() & self._names - {"step_count"}:
-                    self.must_be(f"{where}.{key}", f"{{0}}.{key} is {{1}}", opt, vars(opt)[key])
+                    self.must_keep(f"{where}.{key}", opt, key)
                     self._stack.append((vars(opt)[key], f"{where}.{key}", ""))
             self._stack = [one for one in self._stack if id(one[0]) not in self._seen]
         for opt in self.optimizers:
@@ -155,17 +144,17 @@ class Reading:
         """Adds a condition for a recording to be right."""
         self.facts.append(Fact(code, values, where))
 
+    def must_keep(self, where: str, owner: Any, *attributes: str) -> None:
+        """Adds that attributes are to be the objects that they are now."""
+        for key in attributes:
+            self.must_be(where, f"{{0}}.{key} is {{1}}", owner, getattr(owner, key))
+
     def hold(self) -> None:
         """Adds that tensors and optimizers are to have the arrays that they have now."""
         for t, where in self.tensors.items():
-            self.must_be(where, "{0}._data is {1}", t, t._data)
-            self.must_be(where, "{0}._requires_grad is {1}", t, t._requires_grad)
-            if "name" in self._names:
-                self.must_be(where, "{0}.name is {1}", t, t.name)
+            self.must_keep(where, t, "_data", "_requires_grad", *self._names & {"name"})
         for opt, where in self.optimizers.items():
-            self.must_be(where, "{0}._parts is {1}", opt, opt._parts)
-            for part in opt._parts:
-                self.must_be(where, "{0}.blocks is {1}", part, part.blocks)
+            self.must_keep(where, opt, "_parts")
             for group in opt.param_groups:
                 for key in opt.hyperparameters.keys() - {"lr"}:
                     self.must_be(where, f"{{0}}[{key!r}] is {{1}}", group, group[key])
@@ -187,8 +176,7 @@ class Reading:
         elif isinstance(value, Module):
             self._modules.append((value, where))
             self._name_class(type(value), where)
-            self.must_be(where, "{0}.__class__ is {1}", value, type(value))
-            self.must_be(where, "{0}.__dict__ is {1}", value, vars(value))
+            self.must_keep(where, value, "__class__", "__dict__")
             self._must_hold(vars(value), where)
         elif type(value) is np.ndarray and value.size <= FEW and not value.dtype.hasobject:
             self.must_be(where, "{0}.tobytes() == {1}", value, value.tobytes())
@@ -205,9 +193,7 @@ class Reading:
         elif isinstance(value, types.MethodType):
             parts = [value.__func__, value.__self__]
         elif type(value) is functools.partial and not vars(value):
-            self.must_be(where, "{0}.func is {1}", value, value.func)
-            self.must_be(where, "{0}.args is {1}", value, value.args)
-            self.must_be(where, "{0}.keywords is {1}", value, value.keywords)
+            self.must_keep(where, value, "func", "args", "keywords")
             parts = [value.func, *value.args, value.keywords]
         elif isinstance(value, property):
             parts = [value.fget]
@@ -227,18 +213,17 @@ class Reading:
     def _must_hold(self, container: Any, where: str) -> None:
         """A list, a tuple or a dict is to hold just what it holds."""
         self.containers += [container] if type(container) in (list, dict) else []
-        if hasattr(container, "items"):  # whose order counts, and whether a key is 1 or 1.0
-            is_text = all(type(key) is str for key in container)
-            code = "[*{0}] == {1}" if is_text else "[*map(repr, {0})] == {1}"
-            self.must_be(
-                where, code, container, [*(container if is_text else map(repr, container))]
-            )
-        else:
+        pairs = [*(container.items() if hasattr(container, "items") else enumerate(container))]
+        keys = [key for key, _ in pairs]
+        if any(not isinstance(key, str | int | tuple) for key in keys):
+            self._refuse(where, f"has the keys {keys!r:.40}, but keys are texts and numbers.")
+        if not hasattr(container, "items"):
             self.must_be(where, f"len({{0}}) == {len(container)}", container)
-        pairs = container.items() if hasattr(container, "items") else enumerate(container)
+        elif all(type(key) is str for key in keys):
+            self.must_be(where, "[*{0}] == {1}", container, keys)  # whose order counts
+        else:  # and whether a key is 1 or 1.0
+            self.must_be(where, "[*map(repr, {0})] == {1}", container, [*map(repr, keys)])
         for key, item in pairs:
-            if not isinstance(key, str | int | tuple):
-                self._refuse(where, f"has the key {key!r:.40}, but keys are texts and numbers.")
             self.must_be(f"{where}[{key!r}]", "{0}[{1}] is {2}", container, key, item)
 
     def _name_class(self, cls: type, where: str) -> None:
@@ -249,10 +234,9 @@ class Reading:
 
     def _look_into_class(self, cls: type) -> None:
         """What the code, or Python, asks a class and its bases for."""
-        self.must_be(cls.__name__, "{0}.__mro__ is {1}", cls, cls.__mro__)
+        self.must_keep(cls.__name__, cls, "__mro__")
         if issubclass(cls, Module):
-            self.must_be(f"{cls.__name__}.forward", "{0}.forward is {1}", cls, cls.forward)
-            self.must_be(f"{cls.__name__}.training", "{0}.training is {1}", cls, cls.training)
+            self.must_keep(cls.__name__, cls, "forward", "training")
             self._stack.append((cls.forward, f"{cls.__name__}.forward", ""))
         for base in cls.__mro__:
             if base is object or _is_ours(base):
@@ -270,7 +254,7 @@ class Reading:
 
     def _look_at_function(self, function: types.FunctionType, where: str, place: str) -> None:
         code = function.__code__
-        self.must_be(where, "{0}.__code__ is {1}", function, code)
+        self.must_keep(where, function, "__code__")
         if vars(function).keys() - {"__wrapped__"} and not _is_ours(function):
             self._refuse(where, "has attributes of its own, which may change unseen.", place)
         held = {}
@@ -280,16 +264,15 @@ class Reading:
                     held[name] = cell.cell_contents
                 except ValueError:
                     self._refuse(where, f"refers to {name}, which has no value yet.")
-                self.must_be(name, "{0}.cell_contents is {1}", cell, held[name])
+                self.must_keep(name, cell, "cell_contents")
         if _is_ours(function):  # what one of a decorator holds may be the user's
             if not function.__globals__["__name__"].startswith(OF_SIMPLEGRAD):
                 self._refuse(where, _why_not(function), place)
             functions = types.FunctionType | types.MethodType | Module
             self._stack += [(x, where, place) for x in held.values() if isinstance(x, functions)]
             return
-        self.must_be(where, "{0}.__defaults__ is {1}", function, function.__defaults__)
-        self.must_be(where, "{0}.__kwdefaults__ is {1}", function, function.__kwdefaults__)
-        defaults = filter(None, (function.__defaults__, function.__kwdefaults__))
+        self.must_keep(where, function, "__defaults__", "__kwdefaults__")
+        defaults = function.__defaults__, function.__kwdefaults__
         self._stack += [(x, f"a default of {where}", place) for x in defaults]
         for one in codes_in(code):
             self.codes.add(one)
@@ -302,7 +285,7 @@ class Reading:
     ) -> None:
         """Goes through the instructions of a function, which finds `held` in those around it."""
         line = code.co_firstlineno
-        steps = [s for s in dis.get_instructions(code) if s.opname not in ("CACHE", "EXTENDED_ARG")]
+        steps = [s for s in dis.get_instructions(code) if s.opname != "EXTENDED_ARG"]
         for number, step in enumerate(steps):
             line = _line_of(step) or line
             where = f"line {line} of {code.co_filename}, in {function.__qualname__},"
@@ -321,12 +304,11 @@ class Reading:
                 if name[:2] == name[-2:] == "__" or name in ("gi_frame", "format", "format_map"):
                     self._refuse(where, f"asks for {name}, of which it is not known what it shows.")
                 self._names.add(name)
+            after = steps[number + 1 :]
             if op in ("LOAD_GLOBAL", "LOAD_NAME") and not name.startswith("@py"):  # of pytest
-                self._look_along(
-                    self._global(function, name, where), name, steps[number + 1 :], where
-                )
+                self._look_along(self._global(function, name, where), name, after, where)
             elif op in ("LOAD_DEREF", "LOAD_CLASSDEREF") and name in held:
-                self._look_along(held[name], name, steps[number + 1 :], where)
+                self._look_along(held[name], name, after, where)
 
     def _global(self, function: types.FunctionType, name: str, where: str) -> Any:
         names = function.__globals__

@@ -13,7 +13,6 @@ is not made again. What depends on no Recorded is constant, and computed once.
 from __future__ import annotations
 
 import functools
-import inspect
 import linecache
 import operator
 import sys
@@ -87,39 +86,43 @@ class Recording:
         key = self._key((name, args, kwargs))
         result = self._results.get(key)
         if result is None or memory_of(result._array) in self._versions:
-            result = self._results[key] = self.new(
-                np.asarray(function(*plain(args), **plain(kwargs)))
-            )
-            self.add(f"{name}(", *listed(args, {**kwargs, "out": result}), ")")
+            numbers = self._computed(function, name, args, kwargs)
+            result = self._results[key] = self.new(np.asarray(numbers))
+            self.add(*called(name, args, {**kwargs, "out": result}))
         else:
             self._fixed.add(memory_of(result._array))
         return result
 
-    def store(self, function: Any, args: Any, kwargs: Any, *parts: Any) -> Any:
+    def store(self, function: Any, name: str, args: Any, kwargs: Any, *parts: Any) -> Any:
         """Calls a function that has no `out`: what it returns is a view, or stored in an array."""
-        result = function(*plain(args), **plain(kwargs))
-        if isinstance(result, list | tuple):
-            items = range(len(result))
-            return type(result)(
-                self.store(
-                    lambda *a, i=i, **k: function(*a, **k)[i], args, kwargs, *parts, f"[{i}]"
-                )
-                for i in items
-            )
-        if not isinstance(result, np.ndarray | np.generic):
-            raise self.taken_out(str(parts[0]).strip("("))
         arrays = [x for x in flattened((args, kwargs)) if isinstance(x, np.ndarray)]
-        if isinstance(result, np.ndarray) and any(np.may_share_memory(result, a) for a in arrays):
-            return Recorded(self, result)
-        out = self.new(np.array(result))
-        self.add(out, "[...] = ", *parts)
-        return out
 
-    def write(self, function: Any, name: str, args: Any, kwargs: Any) -> None:
-        """Makes a call that changes its first argument."""
-        self.changes(args[0])
+        def stored(result: Any, *parts: Any) -> Any:
+            if isinstance(result, list | tuple):
+                return type(result)(stored(x, *parts, f"[{i}]") for i, x in enumerate(result))
+            if not isinstance(result, np.ndarray | np.generic):
+                raise self.taken_out(name)
+            if any(np.may_share_memory(result, a) for a in arrays):
+                return Recorded(self, result)  # type: ignore[arg-type]
+            out = self.new(np.array(result))
+            self.add(out, "[...] = ", *parts)
+            return out
+
+        result = self._computed(function, name, args, kwargs)
+        return stored(result, *(parts or called(name, args, kwargs)))
+
+    def write(self, function: Any, name: str, args: Any, kwargs: Any, *targets: Any) -> None:
+        """Makes a call that changes `targets`."""
+        self.changes(*targets)
         function(*plain(args), **plain(kwargs))
-        self.add(f"{name}(", *listed(args, kwargs), ")")
+        self.add(*called(name, args, kwargs))
+
+    def _computed(self, function: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """What a function returns; that is no array of the user's, given to be written into."""
+        result = function(*plain(args), **plain(kwargs))
+        if any(x is result for x in _items(args)):
+            raise self.taken_out(f"{name} with such arguments")
+        return result
 
     def loop(self, blocks: list[tuple[np.ndarray, ...]], run: Callable[..., None]) -> None:
         """Records what is done with the first block as a loop over all of them, in one line."""
@@ -226,10 +229,8 @@ class Recording:
         """
         arrays = ARRAYS.get(name, 1)
         others = [*args[arrays:], *(x for key, x in kwargs.items() if key != "where")]
-        is_out = name in ("dot", "concatenate", "stack", "inner") and len(args) > 2
-        names = [*signature_of(name)]
-        is_out |= "out" in kwargs or ("out" in names and len(args) > names.index("out"))
-        if is_out or any(type(x) is Recorded or callable(x) for x in _items(others)):
+        is_other = "out" in kwargs or (name == "einsum" and not isinstance(args[0], str))
+        if is_other or any(type(x) is Recorded or callable(x) for x in _items(others)):
             raise self.taken_out(f"np.{name} with such arguments")
 
     def index_of(self, a: Any, index: Any) -> Any:
@@ -240,6 +241,7 @@ class Recording:
         if any(type(x) is Recorded for x in within):
             raise self.taken_out("a slice or a list")
         axes = [0 if p is None or p is ... else p.ndim if _is_mask(p) else 1 for p in parts]
+        rest = a.ndim - sum(axes)
         for number, part in enumerate(parts):
             if type(part) is not Recorded:
                 continue
@@ -248,8 +250,7 @@ class Recording:
                     "indexing by a condition gives an array whose shape depends on numbers. Write "
                     "sg.where(condition, a, b), or @fast.replay(eager=True)."
                 )
-            is_after_dots = any(p is ... for p in parts[:number])
-            n = a.shape[a.ndim - sum(axes[number:]) if is_after_dots else sum(axes[:number])]
+            n = a.shape[sum(axes[:number]) + rest * any(p is ... for p in parts[:number])]
             if not self.is_within(part, n) and a._array[plain(index)] is not None:
                 raise self.refuse(
                     f"a recorded index counts from 0 to {n - 1}, and this one counts from the end. "
@@ -264,7 +265,7 @@ class Recording:
         if result is a._array or (is_alike and memory_of(a._array) in self._fixed):
             return a
         out = self.new(result)
-        self.add("np.copyto(", *listed((out, a), {"casting": "unsafe"}), ")")
+        self.add(*called("np.copyto", (out, a), {"casting": "unsafe"}))
         return out
 
     def close(self) -> None:
@@ -313,15 +314,6 @@ def _items(x: Any) -> Iterator[Any]:
     return (item for item in found if not isinstance(item, type))
 
 
-@functools.cache
-def signature_of(name: str) -> tuple[str, ...]:
-    """The names of the arguments of a function of NumPy, as far as Python knows them."""
-    try:
-        return tuple(inspect.signature(getattr(np, name)).parameters)
-    except ValueError:
-        return ()
-
-
 def plain(x: Any) -> Any:
     """`x` with arrays in place of what stands for them."""
     return mapped(lambda x: x._array if type(x) is Recorded else x, x)
@@ -341,14 +333,13 @@ def memory_of(array: Any) -> int:
 
 def _copy_in_place(x: np.ndarray) -> np.ndarray:
     """A copy that lies in memory as the array does, which decides how BLAS adds up."""
-    root = x
-    while isinstance(root.base, np.ndarray):
-        root = root.base
-    if x.flags.c_contiguous or x.flags.f_contiguous or not root.flags.forc:
+    if x.flags.c_contiguous or x.flags.f_contiguous:
         return x.copy(order="K")
-    memory = root.copy(order="K")
-    memory = memory if memory.flags.c_contiguous else memory.T
-    return np.ndarray(x.shape, x.dtype, memory, place_of(x)[0] - place_of(root)[0], x.strides)
+    low, high = np.lib.array_utils.byte_bounds(x)
+    memory = np.zeros(high - low, np.uint8)
+    copy = np.ndarray(x.shape, x.dtype, memory, place_of(x)[0] - low, x.strides)
+    copy[...] = x
+    return copy
 
 
 def flattened(x: Any) -> Iterator[Any]:
@@ -379,6 +370,11 @@ def listed(args: Any, kwargs: Any) -> list[Any]:
     for key, value in [*(("", x) for x in args), *((f"{k}=", x) for k, x in kwargs.items())]:
         parts += [f", {key}" if parts else key, repr(value) if isinstance(value, str) else value]
     return parts
+
+
+def called(name: str, args: Any, kwargs: Any) -> list[Any]:
+    """The parts of a line for a call."""
+    return [f"{name}(", *listed(args, kwargs), ")"]
 
 
 def _frames() -> Iterator[Any]:
@@ -530,35 +526,31 @@ class Recorded(NDArrayOperatorsMixin):
             if kwargs.get(key, 0) is default:
                 del kwargs[key]
         args, kwargs = recording.numbers_of(args), recording.numbers_of(kwargs)
-        others = (args[1:] if method != "__call__" else (), {**kwargs, "where": None})
-        if method != "at" and any(type(x) is Recorded for x in _items([*others])):
-            raise recording.taken_out(f"{name} with such arguments")
         if method == "at":
             args = (args[0], recording.index_of(args[0], args[1]), *args[2:])
-            return recording.write(call, name, args, kwargs)
+            return recording.write(call, name, args, kwargs, args[0])
+        others = [*(args[1:] if method != "__call__" else ()), {**kwargs, "where": None}]
+        if any(type(x) is Recorded for x in _items(others)):
+            raise recording.taken_out(f"{name} with such arguments")
         if outs is not None and not (type(outs[0]) is Recorded and outs[0]._is_scalar):
-            recording.changes(*outs)
-            args = recording.of_one_dtype(args)
-            out = outs[0] if len(outs) == 1 else outs
-            call(*plain(args), **plain({**kwargs, "out": out}))
-            recording.add(f"{name}(", *listed(args, {**kwargs, "out": out}), ")")
-            return out
+            kwargs["out"] = outs[0] if len(outs) == 1 else outs
+            recording.write(call, name, recording.of_one_dtype(args), kwargs, *outs)
+            return kwargs["out"]
         if method == "__call__" and ufunc.signature is None:
             if name == "np.power" and _number(args[1]) in POWERS and args[0].dtype.kind == "f":
                 return POWERS[_number(args[1])](args[0])  # as the operator ** does
             args = recording.of_one_dtype(args)
-        if ufunc.nout != 1:
-            return recording.store(call, args, kwargs, f"{name}(", *listed(args, kwargs), ")")
-        return recording.call(call, name, args, kwargs)
+        return (recording.call if ufunc.nout == 1 else recording.store)(call, name, args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         recording, name = self._recording, function.__name__
         if current.get() is not recording:
             return function(*plain(args), **plain(kwargs))
-        if not _is_numpys(function) or name not in (*METHODS, *ALLOWED, *SPECIAL):
+        is_known = name in METHODS or name in ALLOWED
+        if not (is_known and _is_numpys(function)) or (name == "where" and len(args) != 3):
             raise recording.taken_out(f"np.{name}")
         args, kwargs = recording.numbers_of(args), recording.numbers_of(kwargs)
-        if name in METHODS and args and type(args[0]) is Recorded:
+        if args and type(args[0]) is Recorded and args[0]._has_method(name):
             if name == "copy":
                 kwargs = {"order": "K", **kwargs}  # the default of np.copy, and not of a.copy()
             return METHODS[name](*args, **kwargs)
@@ -566,23 +558,24 @@ class Recorded(NDArrayOperatorsMixin):
         if name in ("shape", "ndim", "size", "result_type"):
             return function(*plain(args), **plain(kwargs))
         if name == "copyto":
-            return recording.write(function, "np.copyto", args, kwargs)
+            return recording.write(function, "np.copyto", args, kwargs, args[0])
         if name in ("zeros_like", "ones_like"):
             out = recording.new(function(*plain(args), **kwargs))
             recording.add(out, f".fill({int(name == 'ones_like')})")
             return out
-        if name == "where" and len(args) == 3 and _is_mask(args[0]):  # which needs no other array
+        if name == "where" and _is_mask(args[0]):  # which needs no other array
             out = recording.new(np.where(*plain(args)))
             condition, a, b = args
-            recording.add("np.copyto(", *listed((out, b), {"casting": "unsafe"}), ")")
-            where = {"casting": "unsafe", "where": condition}
-            recording.add("np.copyto(", *listed((out, a), where), ")")
+            for x, where in (b, {}), (a, {"where": condition}):
+                recording.add(*called("np.copyto", (out, x), {"casting": "unsafe", **where}))
             return out
-        if name not in ALLOWED and not (name == "where" and len(args) == 3):
-            raise recording.taken_out(f"np.{name}")
-        if name in ("concatenate", "stack"):
-            return recording.call(function, f"np.{name}", args, kwargs)
-        return recording.store(function, args, kwargs, f"np.{name}(", *listed(args, kwargs), ")")
+        record = recording.call if name in ("concatenate", "stack") else recording.store
+        return record(function, f"np.{name}", args, kwargs)
+
+    def _has_method(self, name: str) -> bool:
+        """Whether METHODS has it; some means NumPy computes in another way than by its steps."""
+        is_usual = self.dtype.char in "fd" and self.size < 2**24
+        return name in METHODS and (is_usual or name not in ("mean", "var", "std"))
 
     # What NumPy does not offer to these protocols
 
@@ -594,7 +587,8 @@ class Recorded(NDArrayOperatorsMixin):
         if type(index) is Recorded and np.can_cast(index.dtype, np.intp):
             args = {"axis": 0, "mode": "clip"}
             return recording.call(np.take, "np.take", (self, index), args)
-        return recording.store(operator.getitem, (self, index), {}, self, "[", index, "]")
+        parts = self, "[", index, "]"
+        return recording.store(operator.getitem, "[]", (self, index), {}, *parts)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         recording = self._recording
@@ -613,7 +607,7 @@ class Recorded(NDArrayOperatorsMixin):
         """A method that can be recorded; what has not been said to be safe is not."""
         if current.get() is not self._recording:
             return getattr(self._array, name)
-        if name in METHODS:
+        if self._has_method(name):
             return functools.partial(METHODS[name], self)
         if name in ALLOWED - {"sort"} and hasattr(np.ndarray, name):  # that would change it
             return functools.partial(getattr(np, name), self)
@@ -652,25 +646,14 @@ def _reduction(ufunc: Any, **fixed: Any) -> Any:
 SUM: Any = np.add.reduce
 
 
-def _has_own_way(a: Any) -> bool:
-    """Whether NumPy computes the mean of such numbers in another way than by its steps."""
-    return a.dtype.char not in "fd" or a.size >= 2**24
-
-
 def _mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """In the two steps of np.mean."""
-    args = {"axis": axis, "keepdims": keepdims}
-    if _has_own_way(a):
-        return a._recording.store(np.mean, (a,), args, "np.mean(", *listed((a,), args), ")")
-    c = SUM(a, **args)
+    c = SUM(a, axis=axis, keepdims=keepdims)
     return np.true_divide(c, a.size // max(c.size, 1))
 
 
 def _var(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """In the steps of np.var."""
-    args = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
-    if _has_own_way(a):
-        return a._recording.store(np.var, (a,), args, "np.var(", *listed((a,), args), ")")
     x = a - _mean(a, axis, keepdims=True)
     c = SUM(x * x, axis=axis, keepdims=keepdims)
     return np.true_divide(c, max(a.size // max(c.size, 1) - ddof, 0))
@@ -692,7 +675,7 @@ def _in_one_call(first: Any, function: Any, arrays: dict[str, Any], *args: Any) 
     recording = first._recording
     recording.changes(*arrays.values())
     out = recording.new(np.array(function(plain(arrays), *args)))
-    recording.add(out, "[...] = ", function, "(", *listed((arrays, *args), {}), ")")
+    recording.add(out, "[...] = ", function, *called("", (arrays, *args), {}))
     return out
 
 
@@ -719,16 +702,14 @@ ARRAYS = {"clip": 3, "where": 3, "copyto": 2, "einsum": 9}  # how many of the ar
 ARRAYS |= dict.fromkeys(
     ("cross", "dot", "inner", "isclose", "kron", "outer", "tensordot", "vdot"), 2
 )
-SPECIAL = "copyto", "ndim", "ones_like", "result_type", "shape", "size", "where", "zeros_like"
 ALLOWED = {
-    *(
-        *("argmax", "argmin", "argsort", "around", "atleast_1d", "atleast_2d", "average"),
-        *("broadcast_to", "clip", "column_stack", "concatenate", "cumprod", "cumsum", "diag"),
-        *("diagonal", "diff", "dot", "dstack", "einsum", "expand_dims", "flip", "hstack", "inner"),
-        *("isclose", "kron", "median", "moveaxis", "outer", "pad", "ravel"),
-        *("repeat", "roll", "round", "sort", "split", "squeeze", "stack", "swapaxes"),
-        *("tensordot", "tile", "trace", "tril", "triu", "vstack"),
-    )
+    *("argmax", "argmin", "argsort", "around", "atleast_1d", "atleast_2d", "average", "clip"),
+    *("broadcast_to", "column_stack", "concatenate", "copyto", "cumprod", "cumsum", "diag", "diff"),
+    *("diagonal", "dot", "dstack", "einsum", "expand_dims", "flip", "hstack", "inner", "isclose"),
+    *("kron", "mean", "median", "moveaxis", "ndim", "ones_like", "outer", "pad", "ravel", "repeat"),
+    *("result_type", "roll", "round", "shape", "size", "sort", "split", "squeeze", "stack", "std"),
+    *("swapaxes", "tensordot", "tile", "trace", "tril", "triu", "var", "vstack", "where"),
+    "zeros_like",
 }
 
 
@@ -736,5 +717,4 @@ def _view(function: Any, a: Any, *order: Any) -> Any:
     """A view in another shape or order, given one by one or as a tuple."""
     args = (a, order[0] if len(order) == 1 else order)
     a._recording.check_arrays(function.__name__, args, {})
-    parts = f"np.{function.__name__}(", *listed(args, {}), ")"
-    return a._recording.store(function, args, {}, *parts)
+    return a._recording.store(function, f"np.{function.__name__}", args, {})

@@ -31,9 +31,9 @@ from simplegrad.fast.recording import (
     NotReplayable,
     Recorded,
     Recording,
+    called,
     current,
     flattened,
-    listed,
     memory_of,
     plain,
 )
@@ -421,7 +421,7 @@ class RecordedGenerator:
             if "out" in kwargs or not isinstance(numbers, np.ndarray):
                 raise recording.taken_out(f"sg.generator().{name}, which gives no array,")
             out, recording.has_effects = recording.new(numbers), True
-            recording.add(out, f"[...] = generator().{name}(", *listed(args, kwargs), ")")
+            recording.add(out, "[...] = ", *called(f"generator().{name}", args, kwargs))
             return out
 
         return draw
