@@ -58,9 +58,11 @@ UNSEEN = {  # what code may not do
     "LOAD_BUILD_CLASS": "defines a class. Define it outside.",
     "MATCH_CLASS": "matches a class. Write isinstance(x, C).",
 }
-
-
 FUNCTIONS = types.FunctionType, property, staticmethod, classmethod
+WRAPPED = [  # what else functions are in
+    *((types.MethodType, "__func__"), (types.MethodType, "__self__"), (property, "fget")),
+    *(((staticmethod, classmethod), "__func__"), (EachInput, "partial")),
+]
 
 
 class Fact(NamedTuple):
@@ -190,21 +192,15 @@ class Reading:
                 self._stack.append((part, f"{where}{name}", place))
         elif isinstance(value, types.FunctionType) and not _is_not_pure(value):
             self._look_at_function(value, where, place)
-        elif isinstance(value, types.MethodType):
-            parts = [value.__func__, value.__self__]
         elif type(value) is functools.partial and not vars(value):
             self.must_keep(where, value, "func", "args", "keywords")
             parts = [value.func, *value.args, value.keywords]
-        elif isinstance(value, property):
-            parts = [value.fget]
-        elif isinstance(value, staticmethod | classmethod):
-            parts = [value.__func__]
-        elif isinstance(value, EachInput):
-            parts = [value.partial]
         elif isinstance(value, type) and "__init__" not in vars(value):
             self._name_class(value, where)
         else:
-            self._refuse(where, _why_not(value), place)
+            parts = [getattr(value, key) for kind, key in WRAPPED if isinstance(value, kind)]
+            if not parts:
+                self._refuse(where, _why_not(value), place)
         self._stack += [(part, where, place) for part in parts]
 
     def _refuse(self, where: str, what: str, place: str = "") -> NoReturn:
@@ -215,8 +211,6 @@ class Reading:
         self.containers += [container] if type(container) in (list, dict) else []
         pairs = [*(container.items() if hasattr(container, "items") else enumerate(container))]
         keys = [key for key, _ in pairs]
-        if any(not isinstance(key, str | int | tuple) for key in keys):
-            self._refuse(where, f"has the keys {keys!r:.40}, but keys are texts and numbers.")
         if not hasattr(container, "items"):
             self.must_be(where, f"len({{0}}) == {len(container)}", container)
         elif all(type(key) is str for key in keys):
@@ -224,6 +218,8 @@ class Reading:
         else:  # and whether a key is 1 or 1.0
             self.must_be(where, "[*map(repr, {0})] == {1}", container, [*map(repr, keys)])
         for key, item in pairs:
+            if not isinstance(key, str | int | tuple):
+                self._refuse(where, f"has the key {key!r:.40}, but keys are texts and numbers.")
             self.must_be(f"{where}[{key!r}]", "{0}[{1}] is {2}", container, key, item)
 
     def _name_class(self, cls: type, where: str) -> None:

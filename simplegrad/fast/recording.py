@@ -120,7 +120,7 @@ class Recording:
     def _computed(self, function: Any, name: str, args: Any, kwargs: Any) -> Any:
         """What a function returns; that is no array of the user's, given to be written into."""
         result = function(*plain(args), **plain(kwargs))
-        if any(x is result for x in _items(args)):
+        if any(x is result for x in items_in(args)):
             raise self.taken_out(f"{name} with such arguments")
         return result
 
@@ -146,14 +146,13 @@ class Recording:
         dtypes = {x.dtype for x in args if isinstance(x, np.ndarray | np.generic)}
         if len(dtypes) != 1 or next(iter(dtypes)).kind != "f":
             return args
-        return tuple(
-            self._rate(x, *dtypes)
-            if type(x) is Rate
-            else np.array(x, *dtypes)
-            if type(x) in (int, float)
-            else x
-            for x in args
-        )
+
+        def array_of(x: Any) -> Any:
+            if type(x) is Rate:
+                return self._rate(x, *dtypes)
+            return np.array(x, *dtypes) if type(x) in (int, float) else x
+
+        return tuple(map(array_of, args))
 
     def _rate(self, rate: Rate, dtype: Any) -> Recorded:
         """An array that is filled with a rate in each step."""
@@ -215,30 +214,24 @@ class Recording:
 
     def numbers_of(self, x: Any) -> Any:
         """Arguments of a function of NumPy, with what stands for the arrays of Tensors."""
-        return mapped(self._number_of, x)
-
-    def _number_of(self, x: Any) -> Any:
-        if isinstance(x, Tensor) and x.requires_grad:
+        if any(isinstance(t, Tensor) and t.requires_grad for t in items_in(x)):
             raise self.refuse("A function of NumPy was given a Tensor. Write sg.exp(t).")
-        return x._data if isinstance(x, Tensor) else x
+        return mapped(lambda x: x._data if isinstance(x, Tensor) else x, x)
 
-    def check_arrays(self, name: str, args: Any, kwargs: Any) -> None:
+    def no_arrays(self, name: str, others: Any) -> None:
         """Raises an error if what is recorded is more than an array that is computed with.
 
         It could be an axis, a shape, or an array to write into; or a function is given.
         """
-        arrays = ARRAYS.get(name, 1)
-        others = [*args[arrays:], *(x for key, x in kwargs.items() if key != "where")]
-        is_other = "out" in kwargs or (name == "einsum" and not isinstance(args[0], str))
-        if is_other or any(type(x) is Recorded or callable(x) for x in _items(others)):
-            raise self.taken_out(f"np.{name} with such arguments")
+        for x in items_in(others):
+            if type(x) is Recorded or (callable(x) and not isinstance(x, type)):
+                raise self.taken_out(f"{name} with such arguments")
 
     def index_of(self, a: Any, index: Any) -> Any:
         """An index of `a`, with what stands for Tensors; its integers are in range."""
         index = self.numbers_of(index)
         parts = index if isinstance(index, tuple) else (index,)
-        within = (x for part in parts if type(part) is not Recorded for x in _items([part]))
-        if any(type(x) is Recorded for x in within):
+        if any(type(x) is Recorded for p in parts if type(p) is not Recorded for x in items_in(p)):
             raise self.taken_out("a slice or a list")
         axes = [0 if p is None or p is ... else p.ndim if _is_mask(p) else 1 for p in parts]
         rest = a.ndim - sum(axes)
@@ -307,11 +300,17 @@ def is_recording() -> bool:
     return current.get() is not None
 
 
-def _items(x: Any) -> Iterator[Any]:
-    """What containers and slices hold; a dtype is no function."""
-    found: list[Any] = []
-    mapped(found.append, x)
-    return (item for item in found if not isinstance(item, type))
+def items_in(x: Any) -> Iterator[Any]:
+    """What containers and slices hold."""
+    stack = [x]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, slice):
+            stack += [x.start, x.stop, x.step]
+        elif isinstance(x, tuple | list | dict):
+            stack += x.values() if isinstance(x, dict) else x
+        else:
+            yield x
 
 
 def plain(x: Any) -> Any:
@@ -324,11 +323,16 @@ def place_of(a: np.ndarray) -> tuple[Any, ...]:
     return a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.str
 
 
-def memory_of(array: Any) -> int:
-    """The array that owns the memory of this one, by its id."""
+def owner_of(array: Any) -> Any:
+    """The array that owns the memory of this one."""
     while isinstance(getattr(array, "base", None), np.ndarray):
         array = array.base
-    return id(array)
+    return array
+
+
+def memory_of(array: Any) -> int:
+    """The id of the array that owns the memory of this one."""
+    return id(owner_of(array))
 
 
 def _copy_in_place(x: np.ndarray) -> np.ndarray:
@@ -344,13 +348,7 @@ def _copy_in_place(x: np.ndarray) -> np.ndarray:
 
 def flattened(x: Any) -> Iterator[Any]:
     """The values in containers, with arrays in place of what stands for them."""
-    stack = [plain(x)]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, tuple | list | dict):
-            stack.extend(x.values() if isinstance(x, dict) else x)
-        else:
-            yield x
+    return items_in(plain(x))
 
 
 def mapped(function: Callable[[Any], Any], x: Any) -> Any:
@@ -529,9 +527,8 @@ class Recorded(NDArrayOperatorsMixin):
         if method == "at":
             args = (args[0], recording.index_of(args[0], args[1]), *args[2:])
             return recording.write(call, name, args, kwargs, args[0])
-        others = [*(args[1:] if method != "__call__" else ()), {**kwargs, "where": None}]
-        if any(type(x) is Recorded for x in _items(others)):
-            raise recording.taken_out(f"{name} with such arguments")
+        others = args[1:] if method != "__call__" else ()
+        recording.no_arrays(name, (others, {**kwargs, "where": None}))
         if outs is not None and not (type(outs[0]) is Recorded and outs[0]._is_scalar):
             kwargs["out"] = outs[0] if len(outs) == 1 else outs
             recording.write(call, name, recording.of_one_dtype(args), kwargs, *outs)
@@ -550,11 +547,15 @@ class Recorded(NDArrayOperatorsMixin):
         if not (is_known and _is_numpys(function)) or (name == "where" and len(args) != 3):
             raise recording.taken_out(f"np.{name}")
         args, kwargs = recording.numbers_of(args), recording.numbers_of(kwargs)
-        if args and type(args[0]) is Recorded and args[0]._has_method(name):
+        is_method = args and type(args[0]) is Recorded and args[0]._has_method(name)
+        if is_method and name not in ("reshape", "transpose"):  # which come in two forms
             if name == "copy":
                 kwargs = {"order": "K", **kwargs}  # the default of np.copy, and not of a.copy()
             return METHODS[name](*args, **kwargs)
-        recording.check_arrays(name, args, kwargs)
+        others = args[ARRAYS.get(name, 1) :], {**kwargs, "where": None}
+        if "out" in kwargs or (name == "einsum" and not isinstance(args[0], str)):
+            raise recording.taken_out(f"np.{name} with such arguments")
+        recording.no_arrays(f"np.{name}", others)
         if name in ("shape", "ndim", "size", "result_type"):
             return function(*plain(args), **plain(kwargs))
         if name == "copyto":
@@ -643,19 +644,16 @@ def _reduction(ufunc: Any, **fixed: Any) -> Any:
     return lambda a, axis=None, **kwargs: ufunc.reduce(a, axis=axis, **fixed, **kwargs)
 
 
-SUM: Any = np.add.reduce
-
-
 def _mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """In the two steps of np.mean."""
-    c = SUM(a, axis=axis, keepdims=keepdims)
+    c = np.sum(a, axis=axis, keepdims=keepdims)
     return np.true_divide(c, a.size // max(c.size, 1))
 
 
 def _var(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """In the steps of np.var."""
     x = a - _mean(a, axis, keepdims=True)
-    c = SUM(x * x, axis=axis, keepdims=keepdims)
+    c = np.sum(x * x, axis=axis, keepdims=keepdims)
     return np.true_divide(c, max(a.size // max(c.size, 1) - ddof, 0))
 
 
@@ -693,15 +691,19 @@ METHODS: dict[str, Any] = {
     "fill": _fill,
     "astype": lambda a, dtype, *args, **kwargs: a._recording.copy_of(a, dtype, *args, **kwargs),
     "copy": lambda a, order="C": a._recording.copy_of(a, a.dtype, order),
-    "reshape": lambda a, *shape: _view(np.reshape, a, *shape),
-    "transpose": lambda a, *axes: _view(np.transpose, a, *(axes or (None,))),
+    "reshape": lambda a, *shape: np.reshape(a, shape[0] if len(shape) == 1 else shape),
+    "transpose": lambda a, *axes: np.transpose(a, axes[0] if len(axes) == 1 else axes or None),
     "lies_within": lambda a, n: a._recording.is_within(a, n),
     "in_one_call": _in_one_call,
 }
-ARRAYS = {"clip": 3, "where": 3, "copyto": 2, "einsum": 9}  # how many of the arguments are arrays
-ARRAYS |= dict.fromkeys(
-    ("cross", "dot", "inner", "isclose", "kron", "outer", "tensordot", "vdot"), 2
-)
+PRODUCTS = "dot", "inner", "isclose", "kron", "outer", "tensordot"
+ARRAYS = {  # how many of the arguments are arrays
+    "clip": 3,
+    "copyto": 2,
+    "einsum": 9,
+    "where": 3,
+    **dict.fromkeys(PRODUCTS, 2),
+}
 ALLOWED = {
     *("argmax", "argmin", "argsort", "around", "atleast_1d", "atleast_2d", "average", "clip"),
     *("broadcast_to", "column_stack", "concatenate", "copyto", "cumprod", "cumsum", "diag", "diff"),
@@ -711,10 +713,3 @@ ALLOWED = {
     *("swapaxes", "tensordot", "tile", "trace", "tril", "triu", "var", "vstack", "where"),
     "zeros_like",
 }
-
-
-def _view(function: Any, a: Any, *order: Any) -> Any:
-    """A view in another shape or order, given one by one or as a tuple."""
-    args = (a, order[0] if len(order) == 1 else order)
-    a._recording.check_arrays(function.__name__, args, {})
-    return a._recording.store(function, f"np.{function.__name__}", args, {})

@@ -106,8 +106,6 @@ def replay(
             "above def loss_of(x, y): ..., and call loss_of(x, y)."
         )
     tapes: list[Tape] = []  # the one that was used last comes first
-    code = getattr(function, "__code__", None)
-    labels = code.co_varnames[: code.co_argcount] if code is not None else ()
 
     @functools.wraps(function)
     def replayed(*args: Any, **kwargs: Any) -> Any:
@@ -126,8 +124,7 @@ def replay(
                         return _as_it_is(function, args, kwargs)  # says what is wrong
             new = Tape(_facts_of(args, kwargs))
             _make_room(tapes, new, max_tapes)
-            more = [f"argument_{i}" for i in range(len(labels), len(args))]
-            result = _recorded(new, function, args, kwargs, [*labels[: len(args)], *more, *kwargs])
+            result = _recorded(new, function, args, kwargs)
             tapes[:0] = [new] if new.fits is not None else []
             return result
 
@@ -259,20 +256,25 @@ def _make_room(tapes: list[Tape], new: Tape, max_tapes: int) -> None:
 # Recording
 
 
-def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any, labels: list[str]) -> Any:
+def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any) -> Any:
     """Runs the function while its calls are recorded; if that is refused, nothing has changed."""
-    reading = Reading(function)
-    for opt in reading.optimizers:
-        opt.take_in(with_gradients=False)
-    reading.hold()
-    stage = Stage(reading, args, kwargs, labels)
+    stage = Stage(function, args, kwargs)
     try:
         with stage:
             result = function(*stage.args, **stage.kwargs)
+            stage.check_tensors()
             stage.differentiate(result)
-    except Exception as error:
+        if what := changed(stage.reading.facts):
+            raise NotReplayable(
+                f"the function changes {what}, which a replay would not. Return what "
+                "it computes, or write @fast.replay(eager=True)."
+            )
+        return _finished(tape, stage, result, (*args, *kwargs.values()))
+    except BaseException as error:
         stage.recording.refusal = None  # or else it and its traceback were a cycle
         stage.restore()
+        if not isinstance(error, Exception):  # but Ctrl-C
+            raise
         _as_it_is(function, args, kwargs)  # an error of its own is raised as it is
         stage.restore()
         if isinstance(error, NotReplayable):
@@ -281,25 +283,13 @@ def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any, labels: list[st
             f"while it was recorded, the function ended with {error!r}, which it does not do "
             "otherwise. Write @fast.replay(eager=True)."
         ) from error
-    except BaseException:  # Ctrl-C
-        stage.restore()
-        raise
-    try:
-        if what := changed(reading.facts):
-            raise NotReplayable(
-                f"the function changes {what}, which a replay would not. Return what "
-                "it computes, or write @fast.replay(eager=True)."
-            )
-        return _finished(tape, stage, result, (*args, *kwargs.values()))
-    except BaseException:
-        stage.restore()
-        raise
 
 
 class Stage:
     """Within it, tensors hold what stands for their arrays, and random numbers are recorded.
 
     Attributes:
+        reading: What the function refers to.
         recording: What is recorded.
         args, kwargs: For the function; `arguments` says which of all arguments are Tensors.
         forward, computed: How many lines, and how many arrays, the function itself has made.
@@ -307,9 +297,15 @@ class Stage:
         has_called_backward: Whether the function has done so itself.
     """
 
-    def __init__(self, reading: Reading, args: Any, kwargs: Any, labels: list[str]) -> None:
-        self.reading, self.recording = reading, Recording(reading.codes)
-        self.labels, self.outside = labels, list(reading.tensors)
+    def __init__(self, function: Any, args: Any, kwargs: Any) -> None:
+        self.reading = reading = Reading(function)
+        for opt in reading.optimizers:
+            opt.take_in(with_gradients=False)
+        reading.hold()
+        self.recording, self.outside = Recording(reading.codes), list(reading.tensors)
+        code = getattr(function, "__code__", None)
+        labels = code.co_varnames[: code.co_argcount] if code is not None else ()
+        self.labels = [*[*labels, *["argument"] * len(args)][: len(args)], *kwargs]
         given = (*args, *kwargs.values())
         inputs = [
             Tensor(a, getattr(a, "requires_grad", False), name=getattr(a, "name", None))
@@ -317,10 +313,8 @@ class Stage:
             else a
             for a in given
         ]
-        self.args, self.kwargs = (
-            inputs[: len(args)],
-            dict(zip(kwargs, inputs[len(args) :], strict=True)),
-        )
+        self.args = inputs[: len(args)]
+        self.kwargs = dict(zip(kwargs, inputs[len(args) :], strict=True))
         self.arguments = {t: i for i, t in enumerate(inputs) if isinstance(t, Tensor)}
         self.generator = creation.generator()
         self.random = self.generator.bit_generator.state
@@ -346,8 +340,7 @@ class Stage:
             t._data, t._grad = given(t._data), None if t._grad is None else given(t._grad)
         for t in self.arguments:
             t._data = given(t._data, is_argument=True)
-        self.stand_ins = [t._data for t in self.outside]
-        self.own = [t._data for t in self.arguments]
+        self.stand_ins = {t: t._data for t in (*self.outside, *self.arguments)}
         self.token = current.set(self.recording)
         generator: Any = RecordedGenerator(self.recording, self.generator)
         creation.set_generator(generator)
@@ -357,26 +350,25 @@ class Stage:
         current.reset(self.token)
         self.recording.close()
         creation.set_generator(self.generator)
-        assigned = [
-            t for t, x in zip(self.outside, self.stand_ins, strict=True) if t._data is not x
-        ]
         for t, (data, *_) in zip(self.outside, self.state, strict=False):
             t._data, t._grad = data, plain(t._grad)
-        given = zip(self.arguments, self.own, strict=True)
-        changed = [t for t, x in given if t._grad is not None or t._data is not x]
-        if changed and error is None:
-            raise NotReplayable(
-                "the function assigns .data or .grad of an argument, which is a copy. Make it a "
-                "variable of the function: w = sg.Tensor(...)."
-            )
-        if assigned and error is None:
-            raise NotReplayable(
-                f"the function assigns .data of {self.reading.tensors[assigned[0]]}, which cannot "
-                "be replayed. Write t.data[...] = values, which changes the array in place, or "
-                "@fast.replay(eager=True)."
-            )
         if self.recording.refusal is not None and not isinstance(error, NotReplayable):
             raise self.recording.refusal  # the function has gone on after it
+
+    def check_tensors(self) -> None:
+        """Raises an error if what a tensor holds has been assigned."""
+        for t, stand_in in self.stand_ins.items():
+            if t in self.arguments and (t._grad is not None or t._data is not stand_in):
+                raise NotReplayable(
+                    "the function assigns .data or .grad of an argument, which is a copy. Make it "
+                    "a variable of the function: w = sg.Tensor(...)."
+                )
+            if t._data is not stand_in:
+                raise NotReplayable(
+                    f"the function assigns .data of {self.reading.tensors[t]}, which cannot be "
+                    "replayed. Write t.data[...] = values, which changes the array in place, or "
+                    "@fast.replay(eager=True)."
+                )
 
     def differentiate(self, result: Any) -> None:
         """Records the chain rule, too, if the function returns a loss and has not done so."""
@@ -441,7 +433,8 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
             "would go to a copy of it. Make it a variable of the function: w = sg.Tensor(...)."
         )
     # lines, and the memory of what they fill
-    returned = [_array_of(x) for x in (result if type(result) in (tuple, list) else [result])]
+    results = result if type(result) in (tuple, list) else [result]
+    returned = [_array_of(x) for x in results]
     kept = [*returned, *map(_array_of, stage.grads.values())]
     kept += [a for t in stage.outside for a in (t._data, t._grad)]
     start = len(recording.checks) + stage.forward
@@ -462,17 +455,14 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
             for label, array in zip(code.co_varnames[2:], part.blocks[0], strict=False):
                 names.give(array, label)
             names.made |= {memory_of(a) for block in part.blocks for a in block[-2:]}
+            names.give(part.group, part.group["label"])
     for array, _ in recording.rates.values():
         names.give(array, "rate")
     inputs = [Line(("tape.run += 1",), None)]  # the losses before are told so
     for t, i in arguments.items():
         names.give(plain(t._data), stage.labels[i])
-        inputs.append(
-            Line(
-                (plain(t._data), f"[...] = given[{i}]{'._data' * isinstance(given[i], Tensor)}"),
-                None,
-            )
-        )
+        data = "._data" * isinstance(given[i], Tensor)
+        inputs.append(Line((plain(t._data), f"[...] = given[{i}]{data}"), None))
     names.give_to_results([(now(array), origin) for array, origin in recording.made])
     # the rest
     effects = _effects(stage, lines)
@@ -483,13 +473,16 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
             tape.gradients.append(_array_of(stage.grads[index]))
         tape.d_loss, tape.result = stage.d_loss, returned[0]
         tape.run_backward = compiled(lines[start:], names)
-        functions, output = (
-            {"forward": lines[:start], "backward": lines[start:]},
-            ["tape.loss(given)"],
-        )
+        functions = {"forward": lines[:start], "backward": lines[start:]}
+        output: list[Any] = ["tape.loss(given)"]
     else:
-        functions, output = {"step": lines}, _together(result, stage)
-    forward, returns = lines[:start] if is_loss else lines, Line(("return ", *output), None)
+        functions = {"step": lines}
+        output = [part for x in results for part in (*_output(x, stage), ", ")]
+        if results is result:
+            output = ["(", *output, ")"] if type(result) is tuple else ["[", *output, "]"]
+        else:
+            output.pop()
+    forward, returns = next(iter(functions.values())), Line(("return ", *output), None)
     tape.facts, head = reading.facts, "replay(tape, given)"
     tape.fits = condition(tape.known + tape.facts, "given = (*args, *kwargs.values())")
     tape.replay = compiled([*inputs, *forward, *effects, returns], names, head)
@@ -543,18 +536,10 @@ def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
 def _check_loss(loss: Any) -> None:
     if not isinstance(loss, Tensor) or loss.size != 1:
         got = loss if isinstance(loss, Tensor) else type(loss).__name__
-        raise TypeError(
+        raise NotReplayable(
             f"a replayed function returns one Tensor of one element, but got {got}. Write "
             "return loss.mean(), and compute other results in another function."
         )
-
-
-def _together(result: Any, stage: Stage) -> list[Any]:
-    """The parts of the code for what a whole step returns."""
-    if type(result) not in (tuple, list):
-        return _output(result, stage)
-    parts = [part for x in result for part in (*_output(x, stage), ", ")]
-    return ["(", *parts, ")"] if type(result) is tuple else ["[", *parts, "]"]
 
 
 def _output(x: Any, stage: Stage) -> list[Any]:
