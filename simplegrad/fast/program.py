@@ -328,7 +328,7 @@ def _comment(origin: Any) -> str:
 
 def _definitions(text: str, names: Names) -> Iterator[str]:
     """Lines that define what has a name in the text."""
-    defined: dict[int, str] = {}
+    defined: set[str] = set()
     known = [*names.values.items()]
     blocks = {name: names.text([*x]) for name, x in known if type(x) is Blocks}
     used = {*re.findall(r"\w+", " ".join([text, *blocks.values()]))}
@@ -342,11 +342,12 @@ def _definitions(text: str, names: Names) -> Iterator[str]:
             yield "generator = lambda: random"
         elif isinstance(value, np.ndarray):
             root = owner_of(value)
-            if id(root) not in defined:
-                defined[id(root)] = names.give(root, f"memory_of_{name}")
-                yield f"{defined[id(root)]} = {_memory(root, names)}"
+            memory = names.give(root, f"memory_of_{name}")
+            if memory not in defined:
+                defined.add(memory)
+                yield f"{memory} = {_memory(root, names)}"
             if value is not root:
-                yield f"{name} = {_view(value, root, defined[id(root)])}"
+                yield f"{name} = {_view(value, root, memory)}"
         elif isinstance(value, np.generic):
             yield f"{name} = np.{value!r}".replace("np.np.", "np.")
         elif isinstance(value, InPlace):

@@ -27,7 +27,7 @@ import numpy as np
 
 from simplegrad import creation
 from simplegrad.fast.in_place import InPlace
-from simplegrad.fast.recording import ALLOWED, METHODS, NotReplayable
+from simplegrad.fast.recording import ALLOWED, METHODS, NotReplayable, items_in
 from simplegrad.nn.module import Module
 from simplegrad.optimizers import Optimizer
 from simplegrad.rules.shapes import EachInput
@@ -58,6 +58,7 @@ UNSEEN = {  # what code may not do
     "LOAD_BUILD_CLASS": "defines a class. Define it outside.",
     "MATCH_CLASS": "matches a class. Write isinstance(x, C).",
 }
+LINE = "line_number" if sys.version_info >= (3, 13) else "starts_line"  # of an instruction
 FUNCTIONS = types.FunctionType, property, staticmethod, classmethod
 WRAPPED = [  # what else functions are in
     *((types.MethodType, "__func__"), (types.MethodType, "__self__"), (property, "fget")),
@@ -126,7 +127,8 @@ class Reading:
                 self._look_into_class(cls)
             for module, where in self._modules:
                 for key, value in vars(module).items():
-                    if key in self._names or _is_searched(value):
+                    is_searched = any(isinstance(x, Tensor | Module) for x in items_in(value))
+                    if key in self._names or is_searched:  # for parameters
                         self._stack.append((value, f"{where}.{key}", ""))
             for opt, where in self.optimizers.items():  # what a subclass adds
                 for key in vars(opt).keys() & self._names - {"step_count"}:
@@ -190,7 +192,7 @@ class Reading:
             for key, part in pairs:
                 name = f".{key}" if hasattr(value, "_fields") else f"[{key!r}]"
                 self._stack.append((part, f"{where}{name}", place))
-        elif isinstance(value, types.FunctionType) and not _is_not_pure(value):
+        elif isinstance(value, types.FunctionType):
             self._look_at_function(value, where, place)
         elif type(value) is functools.partial and not vars(value):
             self.must_keep(where, value, "func", "args", "keywords")
@@ -249,9 +251,13 @@ class Reading:
                     self._stack.append((value, f"{base.__name__}.{key}", ""))
 
     def _look_at_function(self, function: types.FunctionType, where: str, place: str) -> None:
-        code = function.__code__
+        code, is_ours = function.__code__, _is_ours(function)
+        room = function.__globals__.get("__name__", "")
+        does_more = function in NOT_PURE or room.startswith("numpy")
+        if does_more or (is_ours and not room.startswith(OF_SIMPLEGRAD)):
+            self._refuse(where, _why_not(function), place)
         self.must_keep(where, function, "__code__")
-        if vars(function).keys() - {"__wrapped__"} and not _is_ours(function):
+        if vars(function).keys() - {"__wrapped__"} and not is_ours:
             self._refuse(where, "has attributes of its own, which may change unseen.", place)
         held = {}
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
@@ -261,9 +267,7 @@ class Reading:
                 except ValueError:
                     self._refuse(where, f"refers to {name}, which has no value yet.")
                 self.must_keep(name, cell, "cell_contents")
-        if _is_ours(function):  # what one of a decorator holds may be the user's
-            if not function.__globals__["__name__"].startswith(OF_SIMPLEGRAD):
-                self._refuse(where, _why_not(function), place)
+        if is_ours:  # what one of a decorator holds may be the user's
             functions = types.FunctionType | types.MethodType | Module
             self._stack += [(x, where, place) for x in held.values() if isinstance(x, functions)]
             return
@@ -271,7 +275,6 @@ class Reading:
         defaults = function.__defaults__, function.__kwdefaults__
         self._stack += [(x, f"a default of {where}", place) for x in defaults]
         for one in codes_in(code):
-            self.codes.add(one)
             self._read(one, function, held)
 
     # Code
@@ -280,10 +283,11 @@ class Reading:
         self, code: types.CodeType, function: types.FunctionType, held: dict[str, Any]
     ) -> None:
         """Goes through the instructions of a function, which finds `held` in those around it."""
+        self.codes.add(code)
         line = code.co_firstlineno
         steps = [s for s in dis.get_instructions(code) if s.opname != "EXTENDED_ARG"]
         for number, step in enumerate(steps):
-            line = _line_of(step) or line
+            line = getattr(step, LINE) or line
             where = f"line {line} of {code.co_filename}, in {function.__qualname__},"
             name, op = step.argval, step.opname
             if op in UNSEEN:
@@ -307,14 +311,12 @@ class Reading:
                 self._look_along(held[name], name, after, where)
 
     def _global(self, function: types.FunctionType, name: str, where: str) -> Any:
-        names = function.__globals__
-        if name not in names:
+        for names in function.__globals__, vars(builtins):
+            if name in names:
+                self.must_be(name, f"{{0}}[{name!r}] is {{1}}", names, names[name])
+                return names[name]
             self.must_be(name, f"{name!r} not in {{0}}", names)
-            names = vars(builtins)
-        if name not in names:
-            self._refuse(where, f"refers to {name}, which is not defined.")
-        self.must_be(name, f"{{0}}[{name!r}] is {{1}}", names, names[name])
-        return names[name]
+        self._refuse(where, f"refers to {name}, which is not defined.")
 
     def _look_along(self, value: Any, name: str, steps: list[Any], where: str) -> None:
         """What a name refers to: of modules, classes and optimizers, what they are asked for."""
@@ -355,19 +357,6 @@ def codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
         codes += [x for x in code.co_consts if isinstance(x, types.CodeType)]
 
 
-def _line_of(step: Any) -> int | None:
-    return getattr(step, "line_number", None) if sys.version_info >= (3, 13) else step.starts_line
-
-
-def _is_searched(value: Any) -> bool:
-    """Whether a Module looks for parameters in it."""
-    if isinstance(value, list | tuple):
-        return any(map(_is_searched, value))
-    if isinstance(value, dict):
-        return any(map(_is_searched, value.values()))
-    return isinstance(value, Tensor | Module)
-
-
 def _is_ours(value: Any) -> bool:
     """Whether a function or a class is one of simplegrad."""
     is_function = isinstance(value, types.FunctionType)
@@ -391,11 +380,6 @@ def _is_pure(value: Any) -> bool:
         return True
     is_function = isinstance(value, types.BuiltinFunctionType | types.FunctionType | type(np.sum))
     return isinstance(value, np.ufunc | np.dtype) or (is_function and value in PURE)
-
-
-def _is_not_pure(function: types.FunctionType) -> bool:
-    """Whether it is a function of simplegrad or NumPy that is known to do more than compute."""
-    return function in NOT_PURE or function.__globals__.get("__name__", "").startswith("numpy")
 
 
 def _why_not(value: Any) -> str:

@@ -295,11 +295,6 @@ class Recording:
 current: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
-def is_recording() -> bool:
-    """Whether a recording is on, in this thread."""
-    return current.get() is not None
-
-
 def items_in(x: Any) -> Iterator[Any]:
     """What containers and slices hold."""
     stack = [x]
@@ -340,7 +335,7 @@ def _copy_in_place(x: np.ndarray) -> np.ndarray:
     if x.flags.c_contiguous or x.flags.f_contiguous:
         return x.copy(order="K")
     low, high = np.lib.array_utils.byte_bounds(x)
-    memory = np.zeros(high - low, np.uint8)
+    memory = np.zeros(-(-(high - low) // x.itemsize), x.dtype)
     copy = np.ndarray(x.shape, x.dtype, memory, place_of(x)[0] - low, x.strides)
     copy[...] = x
     return copy

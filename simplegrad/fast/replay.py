@@ -424,7 +424,12 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
     recording, reading, names, arguments = stage.recording, stage.reading, Names(), stage.arguments
     is_loss = stage.d_loss is not None
     if not (is_loss or stage.has_called_backward or recording.has_effects):
-        _check_loss(result)
+        if not isinstance(result, Tensor) or result.size != 1:
+            got = result if isinstance(result, Tensor) else type(result).__name__
+            raise NotReplayable(
+                f"a replayed function returns one Tensor of one element, but got {got}. Write "
+                "return loss.mean(), and compute other results in another function."
+            )
         result._data = plain(result._data)
         return result  # nothing requires gradients
     if not is_loss and any(t.requires_grad for t in arguments):
@@ -531,15 +536,6 @@ def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
             times.append((opt._last, opt, "._last = "))
     effects += [[x, code, trained.now, "()"] for _, x, code in sorted(times, key=itemgetter(0))]
     return [Line(tuple(parts), None) for parts in effects]
-
-
-def _check_loss(loss: Any) -> None:
-    if not isinstance(loss, Tensor) or loss.size != 1:
-        got = loss if isinstance(loss, Tensor) else type(loss).__name__
-        raise NotReplayable(
-            f"a replayed function returns one Tensor of one element, but got {got}. Write "
-            "return loss.mean(), and compute other results in another function."
-        )
 
 
 def _output(x: Any, stage: Stage) -> list[Any]:
