@@ -67,21 +67,17 @@ class Part:
                 *(array[i : i + length] for array in flat),
                 *(array[: min(length, size - i)] for array in scratch[number % len(scratch)]),
             )
-            for number, i in enumerate(range(0, size, length))
+            for number, i in enumerate(range(0, max(size, 1), length))
         ]
 
     def zero_grad(self) -> None:
         """Fills the gradients with zeros."""
         recording = current.get()
-        if recording is not None:
-            recording.given(self.gradients).fill(0)
-            for theta, _, grad in self.places:
-                theta._grad, theta.touched = recording.given(grad), 0  # type: ignore[assignment]
-            return
-        self.gradients.fill(0)
+        of: Any = np.asarray if recording is None else recording.given
+        of(self.gradients).fill(0)
         for theta, _, grad in self.places:
-            if theta._grad is None:
-                theta._grad = grad
+            if recording is not None or theta._grad is None:
+                theta._grad = of(grad)
             elif theta._grad is not grad:
                 theta.zero_grad()
             theta.touched = 0
@@ -152,7 +148,12 @@ class InPlace(Optimizer):
     def _record_step(self, recording: Recording) -> None:
         """Brings recorded gradients to their places, and records the update."""
         for part in self._parts:
-            for theta, _, place in part.places:
+            for theta, data, place in part.places:
+                if plain(theta._data) is not data:
+                    raise recording.refuse(
+                        "two optimizers have the same parameters, and one moves the data that the "
+                        "other works on. Write @fast.replay(eager=True)."
+                    )
                 if plain(theta._grad) is not place:
                     own = recording.given(place)
                     recording.write(np.copyto, "np.copyto", (own, theta._grad), {}, own)

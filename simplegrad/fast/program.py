@@ -92,10 +92,10 @@ class Names:
         if value is None or type(value) in (bool, int, str) or is_finite:
             return repr(value)
         if isinstance(value, slice):
-            bounds = [value.start, value.stop, value.step]
+            bounds = [self.text(x) for x in (value.start, value.stop, value.step)]
             if not is_index:
-                return f"slice({', '.join(map(self.text, bounds))})"
-            texts = ["" if bound is None else self.text(bound) for bound in bounds]
+                return f"slice({', '.join(bounds)})"
+            texts = ["" if bound == "None" else bound for bound in bounds]
             return ":".join(texts if texts[2] else texts[:2])
         if type(value) in (tuple, list):
             inner = ", ".join(self.text(item, is_index) for item in value)
@@ -296,11 +296,10 @@ def _commented(lines: list[Line], names: Names, times: list[float] | None) -> It
         last = comment
         arrays = [part for part in flattened(line.parts) if isinstance(part, np.ndarray)]
         own = [part for part in line.parts if isinstance(part, np.ndarray)]
-        blocks = next((part for part in line.parts if type(part) is Blocks), None)
-        if blocks is not None:  # whose names come first in the line
-            arrays = own[len(blocks[0]) :] * len(blocks)
         has_out = any(part.endswith("out=") for part in line.parts if isinstance(part, str))
-        facts = [str(own[-has_out if blocks is None else 0].shape)] if own else []
+        for blocks in (part for part in line.parts if type(part) is Blocks):
+            arrays, has_out = own[len(blocks[0]) :] * len(blocks), False  # names come first in it
+        facts = [str(own[-has_out].shape)] if own else []
         if times is not None:
             moved += sum(a.nbytes for a in arrays)
             facts += [_size(sum(a.nbytes for a in arrays)), f"{times[number]:.1f} µs"]

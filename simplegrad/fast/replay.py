@@ -510,8 +510,8 @@ def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
     """What a call changes besides what its lines write; notes the gradients that it relies on."""
     reading, effects = stage.reading, []
     made = {memory_of(array) for array, _ in stage.recording.made}
-    read = {id(x) for line in lines for x in flattened(line.parts)}
-    in_lines = {memory_of(x) for line in lines for x in flattened(line.parts)}
+    in_lines = [x for line in lines for x in flattened(line.parts)]
+    read, memory = {*map(id, in_lines)}, {*map(memory_of, in_lines)}
     times: list[Any] = []  # when gradients came, and when optimizers stepped
     for t, (_, grad, touched, time) in zip(stage.outside, stage.state, strict=False):
         where = f"{reading.tensors[t]}.grad"
@@ -524,7 +524,7 @@ def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
             if t._grad is not None and memory_of(t._grad) in made:  # which the caller may keep
                 effects[-1].append(".copy()")
                 t._grad = t._grad.copy()
-        if t.touched == 0 and memory_of(t._grad) in in_lines:
+        if t.touched == 0 and memory_of(t._grad) in memory:
             effects.append([t, ".touched = 0"])
         if t.touched > touched:
             times.append((t.touched, t, ".touched = "))
