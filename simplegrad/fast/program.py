@@ -238,21 +238,22 @@ def numbers(text, dtype, shape):
 
 
 def script_of(
-    title: str, functions: dict[str, list[Line]], names: Names, result: Any, measured: bool
+    functions: dict[str, list[Line]], names: Names, result: Any, of: str, measured: bool
 ) -> str:
     """The lines as a Python script, with the numbers of now, which needs NumPy alone.
 
     Args:
-        title: What it is of.
         functions: The lines by the name of the function that they are to be.
         names: Their names.
         result: The array that the functions return, or None.
+        of: What was recorded.
         measured: Whether each line says what it moves and how long it takes.
     """
     names.shows_numbers = True
     ends = [f"return {names.text(result)}"] * (result is not None) or ["pass"]
 
     def script(times: dict[str, list[float]]) -> str:
+        title = f"The calls of NumPy that {of} makes, as they were recorded."
         parts = [f'"""{title}"""\n', START]
         for name, lines in functions.items():
             body = "\n".join([*_commented(lines, names, times.get(name)), *ends])

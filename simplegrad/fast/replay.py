@@ -155,10 +155,10 @@ class Tape:
         self.kinds = [values[1] for _, values, _ in known[1:] if values[0] is not PLAIN]
         self.fits: Any = None  # whether it is right for a call
         self.replay: Any = None  # the call itself
-        self.script: Callable[[str, bool], str] = lambda name, measured: ""
+        self.script: Any = None  # its listing
         # of a loss, and not of a whole step
         self.result: Any = None
-        self.run_backward: Callable[[], None] = lambda: None
+        self.run_backward: Any = None
         self.d_loss: np.ndarray = np.empty(())
         self.leaves: list[Tensor | int] = []  # a tensor, or which argument
         self.gradients: list[np.ndarray] = []
@@ -328,11 +328,10 @@ class Stage:
         self.tensors = [*self.outside, *tensors]
         self.state = [(t._data, t._grad, t.touched, t.memory.changed) for t in self.tensors]
         self.counts = [(opt, opt.step_count, opt._last) for opt in reading.optimizers]
-        arrays = [a for data, grad, *_ in self.state for a in (data, grad) if a is not None]
-        arrays += flattened([opt._kept for opt in reading.optimizers])
-        self.d_loss: np.ndarray | None = None  # of a loss
-        self.grads: dict[int, np.ndarray] = {}
+        arrays = flattened([self.state, [opt._kept for opt in reading.optimizers]])
         self.copies = [(a, a.copy()) for a in arrays if isinstance(a, np.ndarray)]
+        self.d_loss: Any = None  # of a loss
+        self.grads: dict[int, np.ndarray] = {}
 
     def __enter__(self) -> None:
         given: Any = self.recording.given
@@ -471,7 +470,7 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
     names.give_to_results([(now(array), origin) for array, origin in recording.made])
     # the rest
     effects = _effects(stage, lines)
-    if stage.d_loss is not None:
+    if is_loss:
         leaves = {t.index: t for t in (*arguments, *reading.tensors)}
         for index in stage.grads.keys() & leaves:
             tape.leaves.append(arguments.get(leaves[index], leaves[index]))
@@ -492,13 +491,7 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
     tape.fits = condition(tape.known + tape.facts, "given = (*args, *kwargs.values())")
     tape.replay = compiled([*inputs, *forward, *effects, returns], names, head)
     first = returned[0] if isinstance(returned[0], np.ndarray) else None
-    tape.script = lambda name, measured: script_of(
-        f"The calls of NumPy that {name} makes, as they were recorded.",
-        functions,
-        names,
-        first,
-        measured,
-    )
+    tape.script = functools.partial(script_of, functions, names, first)
     return compiled([returns], names, head)(tape, given)
 
 
