@@ -14,9 +14,10 @@ that are written down as lines of Python, and compiled, are their own listing.
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -157,16 +158,9 @@ class Tape:
         self.replay: Any = None  # the call itself
         self.script: Any = None  # its listing
         # of a loss, and not of a whole step
-        self.result: Any = None
         self.run_backward: Any = None
         self.d_loss: np.ndarray = np.empty(())
-        self.leaves: list[Tensor | int] = []  # a tensor, or which argument
         self.gradients: list[np.ndarray] = []
-
-    def loss(self, given: Sequence[Any]) -> Tensor:
-        """A Tensor that holds the loss and can be differentiated until the next call."""
-        inputs = [given[leaf] if isinstance(leaf, int) else leaf for leaf in self.leaves]
-        return tensor.record(self.result.copy(), self, *inputs, run=self.run)
 
     @property
     def partials(self) -> list[Callable[..., np.ndarray]]:
@@ -179,7 +173,7 @@ class Tape:
                     found.extend(self.computed(dc, run))
             return found[i]
 
-        return [functools.partial(partial, i) for i in range(len(self.leaves))]
+        return [functools.partial(partial, i) for i in range(len(self.gradients))]
 
     def computed(self, dc: Any, run: int) -> list[np.ndarray]:
         """The gradients for a loss that counts `dc` times."""
@@ -471,14 +465,14 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
     # the rest
     effects = _effects(stage, lines)
     if is_loss:
-        leaves = {t.index: t for t in (*arguments, *reading.tensors)}
-        for index in stage.grads.keys() & leaves:
-            tape.leaves.append(arguments.get(leaves[index], leaves[index]))
-            tape.gradients.append(_array_of(stage.grads[index]))
-        tape.d_loss, tape.result = stage.d_loss, returned[0]
+        leaves = [t for t in (*arguments, *reading.tensors) if t.index in stage.grads]
+        tape.gradients = [_array_of(stage.grads[t.index]) for t in leaves]
+        tape.d_loss = stage.d_loss
+        of_leaves = ((f"given[{arguments[t]}]" if t in arguments else t, ", ") for t in leaves)
         tape.run_backward = compiled(lines[start:], names)
         functions = {"forward": lines[:start], "backward": lines[start:]}
-        output: list[Any] = ["tape.loss(given)"]
+        output = [tensor.record, "(", returned[0], ".copy(), tape, "]
+        output += [*itertools.chain(*of_leaves), "run=tape.run)"]
     else:
         functions = {"step": lines}
         output = [part for x in results for part in (*_output(x, stage), ", ")]
