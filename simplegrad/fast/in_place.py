@@ -5,7 +5,8 @@ equations. What costs time there is not the arithmetic but the memory: fresh arr
 processor's cache, and a Python call for each small parameter. Here
 
 - the small parameters of one group and dtype, their gradients and their moments lie side by side
-  in one flat array each, and their `.data` and `.grad` become views of those;
+  in one flat array each, and a large one in arrays of its own; the `.data` and `.grad` of all
+  become views of those;
 - the arrays are worked through in blocks that fit into the cache, and every pass over a block
   writes into it or into one of two scratch blocks: a step allocates nothing.
 

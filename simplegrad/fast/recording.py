@@ -96,20 +96,20 @@ class Recording:
     def store(self, function: Any, name: str, args: Any, kwargs: Any, *parts: Any) -> Any:
         """Calls a function that has no `out`: what it returns is a view, or stored in an array."""
         arrays = [x for x in flattened((args, kwargs)) if isinstance(x, np.ndarray)]
-
-        def stored(result: Any, *parts: Any) -> Any:
-            if isinstance(result, list | tuple):
-                return type(result)(stored(x, *parts, f"[{i}]") for i, x in enumerate(result))
-            if not isinstance(result, np.ndarray | np.generic):
-                raise self.taken_out(name)
-            if any(np.may_share_memory(result, a) for a in arrays):
-                return Recorded(self, result)  # type: ignore[arg-type]
-            out = self.new(np.array(result))
-            self.add(out, "[...] = ", *parts)
-            return out
-
         result = self._computed(function, name, args, kwargs)
-        return stored(result, *(parts or called(name, args, kwargs)))
+        return self._stored(result, arrays, name, *(parts or called(name, args, kwargs)))
+
+    def _stored(self, result: Any, arrays: list[Any], name: str, *parts: Any) -> Any:
+        if isinstance(result, list | tuple):
+            items = enumerate(result)
+            return type(result)(self._stored(x, arrays, name, *parts, f"[{i}]") for i, x in items)
+        if not isinstance(result, np.ndarray | np.generic):
+            raise self.taken_out(name)
+        if any(np.may_share_memory(result, a) for a in arrays):
+            return Recorded(self, result)  # type: ignore[arg-type]
+        out = self.new(np.array(result))
+        self.add(out, "[...] = ", *parts)
+        return out
 
     def write(self, function: Any, name: str, args: Any, kwargs: Any, *targets: Any) -> None:
         """Makes a call that changes `targets`."""
