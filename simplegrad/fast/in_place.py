@@ -54,7 +54,8 @@ class Part:
         self.group, self.places, start = group, [], 0
         size, length = sum(theta.size for theta in tensors.values()), scratch[0][0].size
         slots = len(kept[next(iter(tensors))])
-        flat = [np.zeros(size, scratch[0][0].dtype) for _ in range(2 + slots)]
+        # filled, for steps in large arrays of np.zeros were slower
+        flat = [np.full(size, 0, scratch[0][0].dtype) for _ in range(2 + slots)]
         self.gradients = flat[1]
         for name, theta in tensors.items():
             data, grad, *own = (_place(array, start, theta) for array in flat)
