@@ -26,7 +26,7 @@ TOGETHER = {"autograd": "autograd and tensor", "tensor": "autograd and tensor"}
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # What the number of lines may be: of code, of tensor.py, and of the whole package
-CORE, CORE_CODE = ("rules", "autograd and tensor"), 875
+CORE, CORE_CODE = ("rules", "autograd and tensor"), 900
 TENSOR_LINES = 720
 ALL_LINES = 19_000
 

@@ -27,7 +27,7 @@ from simplegrad.fast.in_place import InPlace
 class Adam(InPlace, optimizers.Adam):
     """`optimizers.Adam`, faster and equal to the last bit: the same arguments, states and errors.
 
-    Small parameters and their gradients move into flat arrays of the optimizer; their `.data` and
+    Parameters and their gradients move into flat arrays of the optimizer; their `.data` and
     `.grad` are views of those from the first step on.
 
     Args:

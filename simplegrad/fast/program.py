@@ -19,7 +19,16 @@ import numpy as np
 from simplegrad import creation, rules
 from simplegrad.fast.in_place import InPlace
 from simplegrad.fast.reading import codes_in
-from simplegrad.fast.recording import STEP, Blocks, Line, flattened, mapped, memory_of, place_of
+from simplegrad.fast.recording import (
+    STEP,
+    Blocks,
+    Line,
+    flattened,
+    mapped,
+    memory_of,
+    owner_of,
+    place_of,
+)
 from simplegrad.optimizers.param_groups import ParamGroup
 from simplegrad.tools.equations import as_text, equations_in, left_side
 
@@ -77,17 +86,16 @@ class Names:
 
     def text(self, value: Any, is_index: bool = False) -> str:
         """How a value is written."""
-        if value is None or type(value) in (bool, int, str):
-            return repr(value)
         if value is ...:
             return "..."
-        if type(value) in (float, complex) and math.isfinite(abs(value)):
+        is_finite = type(value) in (float, complex) and math.isfinite(abs(value))
+        if value is None or type(value) in (bool, int, str) or is_finite:
             return repr(value)
         if isinstance(value, slice):
-            bounds = [value.start, value.stop, value.step]
+            bounds = [self.text(x) for x in (value.start, value.stop, value.step)]
             if not is_index:
-                return f"slice({', '.join(map(self.text, bounds))})"
-            texts = ["" if bound is None else self.text(bound) for bound in bounds]
+                return f"slice({', '.join(bounds)})"
+            texts = ["" if bound == "None" else bound for bound in bounds]
             return ":".join(texts if texts[2] else texts[:2])
         if type(value) in (tuple, list):
             inner = ", ".join(self.text(item, is_index) for item in value)
@@ -104,15 +112,11 @@ class Names:
             return f"np.{np.dtype(value).name}"
         if self.shows_numbers and id(value) in self._numbers:
             return self._numbers[id(value)]
-        if isinstance(value, Blocks):
-            return self.give(value, "blocks")
-        if isinstance(value, ParamGroup):
-            return self.give(value, value["label"])
-        if isinstance(value, InPlace):
-            return self.give(value, type(value).__name__.lower())
         is_number = isinstance(value, np.ndarray | np.generic) and value.ndim == 0
         if is_number and id(value) not in self._names and np.isfinite(value):
             self._numbers[id(value)] = str(value)
+        if isinstance(value, Blocks | InPlace):
+            return self.give(value, type(value).__name__.lower())
         return self.give(value, "array" if isinstance(value, np.ndarray) else "value")
 
     def line(self, line: Line) -> str:
@@ -234,36 +238,31 @@ def numbers(text, dtype, shape):
 
 
 def script_of(
-    title: str, functions: dict[str, list[Line]], names: Names, result: Any, measured: bool
+    functions: dict[str, list[Line]], names: Names, result: Any, of: str, measured: bool
 ) -> str:
     """The lines as a Python script, with the numbers of now, which needs NumPy alone.
 
     Args:
-        title: What it is of.
         functions: The lines by the name of the function that they are to be.
         names: Their names.
         result: The array that the functions return, or None.
+        of: What was recorded.
         measured: Whether each line says what it moves and how long it takes.
     """
     names.shows_numbers = True
     ends = [f"return {names.text(result)}"] * (result is not None) or ["pass"]
-    bodies = {name: [*_commented(lines, names), *ends] for name, lines in functions.items()}
-    script = _script(title, bodies, names)
-    if not measured:
-        return script
-    times = _times_of(functions, names, script)
-    bodies = {name: [*_commented(functions[name], names, t), *ends] for name, t in times.items()}
-    return _script(title, bodies, names)
 
+    def script(times: dict[str, list[float]]) -> str:
+        title = f"The calls of NumPy that {of} makes, as they were recorded."
+        parts = [f'"""{title}"""\n', START]
+        for name, lines in functions.items():
+            body = "\n".join([*_commented(lines, names, times.get(name)), *ends])
+            parts.append(f"\ndef {name}():\n{textwrap.indent(body, '    ')}\n")
+        known = _definitions("\n".join(parts), names)
+        parts += ["", "# What they work with", *known, "", 'if __name__ == "__main__":']
+        return "\n".join([*parts, *(f"    print({name}())" for name in functions), ""])
 
-def _script(title: str, bodies: dict[str, list[str]], names: Names) -> str:
-    parts = [f'"""{title}"""\n', START]
-    for name, body in bodies.items():
-        parts.append(f"\ndef {name}():\n{textwrap.indent(chr(10).join(body), '    ')}\n")
-    known = _definitions("\n".join(parts), names)
-    parts += ["", "# What they work with", *known, "", 'if __name__ == "__main__":']
-    parts += [f"    print({name}())" for name in bodies]
-    return "\n".join(parts) + "\n"
+    return script(_times_of(functions, names, script({})) if measured else {})
 
 
 def _times_of(functions: dict[str, Any], names: Names, script: str) -> dict[str, list[float]]:
@@ -289,7 +288,7 @@ OTHERS = {
 }
 
 
-def _commented(lines: list[Line], names: Names, times: list[float] | None = None) -> Iterator[str]:
+def _commented(lines: list[Line], names: Names, times: list[float] | None) -> Iterator[str]:
     """The lines, each with the shape of what it writes, under their rules and equations."""
     last, moved = None, 0
     for number, line in enumerate(lines):
@@ -298,11 +297,10 @@ def _commented(lines: list[Line], names: Names, times: list[float] | None = None
         last = comment
         arrays = [part for part in flattened(line.parts) if isinstance(part, np.ndarray)]
         own = [part for part in line.parts if isinstance(part, np.ndarray)]
-        blocks = next((part for part in line.parts if type(part) is Blocks), None)
-        if blocks is not None:  # whose names come first in the line
-            arrays = own[len(blocks[0]) :] * len(blocks)
         has_out = any(part.endswith("out=") for part in line.parts if isinstance(part, str))
-        facts = [str(own[-has_out if blocks is None else 0].shape)] if own else []
+        for blocks in (part for part in line.parts if type(part) is Blocks):
+            arrays, has_out = own[len(blocks[0]) :] * len(blocks), False  # names come first in it
+        facts = [str(own[-has_out].shape)] if own else []
         if times is not None:
             moved += sum(a.nbytes for a in arrays)
             facts += [_size(sum(a.nbytes for a in arrays)), f"{times[number]:.1f} µs"]
@@ -330,7 +328,7 @@ def _comment(origin: Any) -> str:
 
 def _definitions(text: str, names: Names) -> Iterator[str]:
     """Lines that define what has a name in the text."""
-    defined: dict[int, str] = {}
+    defined: set[str] = set()
     known = [*names.values.items()]
     blocks = {name: names.text([*x]) for name, x in known if type(x) is Blocks}
     used = {*re.findall(r"\w+", " ".join([text, *blocks.values()]))}
@@ -338,18 +336,18 @@ def _definitions(text: str, names: Names) -> Iterator[str]:
         if name not in used:
             continue
         if value is creation.generator:
-            yield f"random = np.random.Generator(np.random.{_bits()}())"
-            yield f"random.bit_generator.state = {creation.generator().bit_generator.state!r}"
+            state = creation.generator().bit_generator.state
+            yield f"random = np.random.Generator(np.random.{state['bit_generator']}())"
+            yield f"random.bit_generator.state = {state!r}"
             yield "generator = lambda: random"
         elif isinstance(value, np.ndarray):
-            root = value
-            while isinstance(root.base, np.ndarray):
-                root = root.base
-            if id(root) not in defined:
-                defined[id(root)] = names.give(root, f"memory_of_{name}")
-                yield f"{defined[id(root)]} = {_memory(root, names)}"
+            root = owner_of(value)
+            memory = names.give(root, f"memory_of_{name}")
+            if memory not in defined:
+                defined.add(memory)
+                yield f"{memory} = {_memory(root, names)}"
             if value is not root:
-                yield f"{name} = {_view(value, root, defined[id(root)])}"
+                yield f"{name} = {_view(value, root, memory)}"
         elif isinstance(value, np.generic):
             yield f"{name} = np.{value!r}".replace("np.np.", "np.")
         elif isinstance(value, InPlace):
@@ -370,24 +368,16 @@ def _definitions(text: str, names: Names) -> Iterator[str]:
             yield f"{name} = {type(value).__name__}({str(value)!r})"
 
 
-def _bits() -> str:
-    return type(creation.generator().bit_generator).__name__
-
-
 def _memory(a: np.ndarray, names: Names) -> str:
     """An array that owns its memory: empty, if a line fills it, or with its numbers."""
-    dtype = repr(a.dtype.str)
-    order = ', "F"' if a.flags.f_contiguous and not a.flags.c_contiguous else ""
-    if not (a.flags.c_contiguous or a.flags.f_contiguous):
-        empty = f"np.empty({a.size}, {dtype})"
-        return f"np.lib.stride_tricks.as_strided({empty}, {a.shape}, {a.strides})"
-    if id(a) in names.made:
-        return f"np.empty({a.shape}, {dtype}{order})"
+    axes = sorted(range(a.ndim), key=lambda axis: -a.strides[axis])  # as they lie in memory
+    end = f".transpose({np.argsort(axes).tolist()})" if axes != [*range(a.ndim)] else ""
+    a, dtype, is_made = a.transpose(axes), repr(a.dtype.str), id(a) in names.made
+    if is_made:
+        return f"np.empty({a.shape}, {dtype}){end}"
     if a.size <= WHOLE and a.dtype.kind in "biuf" and np.isfinite(a).all():
-        return f"np.array({a.tolist()}, {dtype}{order and ', order=' + order[2:]})"
-    text = base64.b64encode(a.tobytes()).decode()
-    values = f'numbers("{text}", {dtype}, {a.shape})'
-    return f"np.asfortranarray({values})" if order else values
+        return f"np.array({a.tolist()}, {dtype}){end}"
+    return f'numbers("{base64.b64encode(a.tobytes()).decode()}", {dtype}, {a.shape}){end}'
 
 
 def _view(a: np.ndarray, root: np.ndarray, name: str) -> str:

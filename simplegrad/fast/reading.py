@@ -27,7 +27,7 @@ import numpy as np
 
 from simplegrad import creation
 from simplegrad.fast.in_place import InPlace
-from simplegrad.fast.recording import ALLOWED, METHODS, SPECIAL, NotReplayable
+from simplegrad.fast.recording import ALLOWED, METHODS, NotReplayable, items_in
 from simplegrad.nn.module import Module
 from simplegrad.optimizers import Optimizer
 from simplegrad.rules.shapes import EachInput
@@ -42,25 +42,14 @@ PURE = {
 }
 OF_NUMPY = {
     *(METHODS.keys() & vars(np).keys() | ALLOWED),
-    *SPECIAL,
     *("arange", "array", "asarray", "dtype", "eye", "finfo", "full", "identity"),
     *("iinfo", "indices", "linspace", "meshgrid", "ndarray", "ones", "tri", "zeros"),
 }
 PURE |= {getattr(np, name) for name in OF_NUMPY}
-OF_SIMPLEGRAD = tuple(
-    f"simplegrad.{room}"
-    for room in (
-        *("autograd", "creation", "functional", "given", "habits", "modes", "nn", "rules"),
-        *("tensor", "fast.replay"),
-    )
-)
+ROOMS = "autograd", "creation", "fast.replay", "functional", "given", "habits", "modes", "nn"
+OF_SIMPLEGRAD = tuple(f"simplegrad.{room}" for room in (*ROOMS, "rules", "tensor"))
 NOT_PURE = {creation.manual_seed, creation.set_generator}
-NAMED_BY_NOBODY = {
-    "forward",
-    "partials",
-    "extra_repr",
-    "passes",
-}  # but asked for, as methods like __call__
+NAMED_BY_NOBODY = {"forward", "partials", "extra_repr", "passes"}  # but asked for, as __call__ is
 UNSEEN = {  # what code may not do
     "IMPORT_NAME": "imports {}. Import it at the top of the file.",
     "STORE_GLOBAL": "assigns the global {}. Return the value.",
@@ -69,9 +58,12 @@ UNSEEN = {  # what code may not do
     "LOAD_BUILD_CLASS": "defines a class. Define it outside.",
     "MATCH_CLASS": "matches a class. Write isinstance(x, C).",
 }
-
-
+LINE = "line_number" if sys.version_info >= (3, 13) else "starts_line"  # of an instruction
 FUNCTIONS = types.FunctionType, property, staticmethod, classmethod
+WRAPPED = [  # what else functions are in
+    *((types.MethodType, "__func__"), (types.MethodType, "__self__"), (property, "fget")),
+    *(((staticmethod, classmethod), "__func__"), (EachInput, "partial")),
+]
 
 
 class Fact(NamedTuple):
@@ -135,11 +127,12 @@ class Reading:
                 self._look_into_class(cls)
             for module, where in self._modules:
                 for key, value in vars(module).items():
-                    if key in self._names or _is_searched(value):
+                    is_searched = any(isinstance(x, Tensor | Module) for x in items_in(value))
+                    if key in self._names or is_searched:  # for parameters
                         self._stack.append((value, f"{where}.{key}", ""))
             for opt, where in self.optimizers.items():  # what a subclass adds
                 for key in vars(opt).keys() & self._names - {"step_count"}:
-                    self.must_be(f"{where}.{key}", f"{{0}}.{key} is {{1}}", opt, vars(opt)[key])
+                    self.must_keep(f"{where}.{key}", opt, key)
                     self._stack.append((vars(opt)[key], f"{where}.{key}", ""))
             self._stack = [one for one in self._stack if id(one[0]) not in self._seen]
         for opt in self.optimizers:
@@ -155,17 +148,17 @@ class Reading:
         """Adds a condition for a recording to be right."""
         self.facts.append(Fact(code, values, where))
 
+    def must_keep(self, where: str, owner: Any, *attributes: str) -> None:
+        """Adds that attributes are to be the objects that they are now."""
+        for key in attributes:
+            self.must_be(where, f"{{0}}.{key} is {{1}}", owner, getattr(owner, key))
+
     def hold(self) -> None:
         """Adds that tensors and optimizers are to have the arrays that they have now."""
         for t, where in self.tensors.items():
-            self.must_be(where, "{0}._data is {1}", t, t._data)
-            self.must_be(where, "{0}._requires_grad is {1}", t, t._requires_grad)
-            if "name" in self._names:
-                self.must_be(where, "{0}.name is {1}", t, t.name)
+            self.must_keep(where, t, "_data", "_requires_grad", *self._names & {"name"})
         for opt, where in self.optimizers.items():
-            self.must_be(where, "{0}._parts is {1}", opt, opt._parts)
-            for part in opt._parts:
-                self.must_be(where, "{0}.blocks is {1}", part, part.blocks)
+            self.must_keep(where, opt, "_parts")
             for group in opt.param_groups:
                 for key in opt.hyperparameters.keys() - {"lr"}:
                     self.must_be(where, f"{{0}}[{key!r}] is {{1}}", group, group[key])
@@ -187,8 +180,7 @@ class Reading:
         elif isinstance(value, Module):
             self._modules.append((value, where))
             self._name_class(type(value), where)
-            self.must_be(where, "{0}.__class__ is {1}", value, type(value))
-            self.must_be(where, "{0}.__dict__ is {1}", value, vars(value))
+            self.must_keep(where, value, "__class__", "__dict__")
             self._must_hold(vars(value), where)
         elif type(value) is np.ndarray and value.size <= FEW and not value.dtype.hasobject:
             self.must_be(where, "{0}.tobytes() == {1}", value, value.tobytes())
@@ -200,25 +192,17 @@ class Reading:
             for key, part in pairs:
                 name = f".{key}" if hasattr(value, "_fields") else f"[{key!r}]"
                 self._stack.append((part, f"{where}{name}", place))
-        elif isinstance(value, types.FunctionType) and not _is_not_pure(value):
+        elif isinstance(value, types.FunctionType):
             self._look_at_function(value, where, place)
-        elif isinstance(value, types.MethodType):
-            parts = [value.__func__, value.__self__]
         elif type(value) is functools.partial and not vars(value):
-            self.must_be(where, "{0}.func is {1}", value, value.func)
-            self.must_be(where, "{0}.args is {1}", value, value.args)
-            self.must_be(where, "{0}.keywords is {1}", value, value.keywords)
+            self.must_keep(where, value, "func", "args", "keywords")
             parts = [value.func, *value.args, value.keywords]
-        elif isinstance(value, property):
-            parts = [value.fget]
-        elif isinstance(value, staticmethod | classmethod):
-            parts = [value.__func__]
-        elif isinstance(value, EachInput):
-            parts = [value.partial]
         elif isinstance(value, type) and "__init__" not in vars(value):
             self._name_class(value, where)
         else:
-            self._refuse(where, _why_not(value), place)
+            parts = [getattr(value, key) for kind, key in WRAPPED if isinstance(value, kind)]
+            if not parts:
+                self._refuse(where, _why_not(value), place)
         self._stack += [(part, where, place) for part in parts]
 
     def _refuse(self, where: str, what: str, place: str = "") -> NoReturn:
@@ -227,15 +211,14 @@ class Reading:
     def _must_hold(self, container: Any, where: str) -> None:
         """A list, a tuple or a dict is to hold just what it holds."""
         self.containers += [container] if type(container) in (list, dict) else []
-        if hasattr(container, "items"):  # whose order counts, and whether a key is 1 or 1.0
-            is_text = all(type(key) is str for key in container)
-            code = "[*{0}] == {1}" if is_text else "[*map(repr, {0})] == {1}"
-            self.must_be(
-                where, code, container, [*(container if is_text else map(repr, container))]
-            )
-        else:
+        pairs = [*(container.items() if hasattr(container, "items") else enumerate(container))]
+        keys = [key for key, _ in pairs]
+        if not hasattr(container, "items"):
             self.must_be(where, f"len({{0}}) == {len(container)}", container)
-        pairs = container.items() if hasattr(container, "items") else enumerate(container)
+        elif all(type(key) is str for key in keys):
+            self.must_be(where, "[*{0}] == {1}", container, keys)  # whose order counts
+        else:  # and whether a key is 1 or 1.0
+            self.must_be(where, "[*map(repr, {0})] == {1}", container, [*map(repr, keys)])
         for key, item in pairs:
             if not isinstance(key, str | int | tuple):
                 self._refuse(where, f"has the key {key!r:.40}, but keys are texts and numbers.")
@@ -249,10 +232,9 @@ class Reading:
 
     def _look_into_class(self, cls: type) -> None:
         """What the code, or Python, asks a class and its bases for."""
-        self.must_be(cls.__name__, "{0}.__mro__ is {1}", cls, cls.__mro__)
+        self.must_keep(cls.__name__, cls, "__mro__")
         if issubclass(cls, Module):
-            self.must_be(f"{cls.__name__}.forward", "{0}.forward is {1}", cls, cls.forward)
-            self.must_be(f"{cls.__name__}.training", "{0}.training is {1}", cls, cls.training)
+            self.must_keep(cls.__name__, cls, "forward", "training")
             self._stack.append((cls.forward, f"{cls.__name__}.forward", ""))
         for base in cls.__mro__:
             if base is object or _is_ours(base):
@@ -269,9 +251,13 @@ class Reading:
                     self._stack.append((value, f"{base.__name__}.{key}", ""))
 
     def _look_at_function(self, function: types.FunctionType, where: str, place: str) -> None:
-        code = function.__code__
-        self.must_be(where, "{0}.__code__ is {1}", function, code)
-        if vars(function).keys() - {"__wrapped__"} and not _is_ours(function):
+        code, is_ours = function.__code__, _is_ours(function)
+        room = function.__globals__.get("__name__", "")
+        does_more = function in NOT_PURE or room.startswith("numpy")
+        if does_more or (is_ours and not room.startswith(OF_SIMPLEGRAD)):
+            self._refuse(where, _why_not(function), place)
+        self.must_keep(where, function, "__code__")
+        if vars(function).keys() - {"__wrapped__"} and not is_ours:
             self._refuse(where, "has attributes of its own, which may change unseen.", place)
         held = {}
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
@@ -280,19 +266,15 @@ class Reading:
                     held[name] = cell.cell_contents
                 except ValueError:
                     self._refuse(where, f"refers to {name}, which has no value yet.")
-                self.must_be(name, "{0}.cell_contents is {1}", cell, held[name])
-        if _is_ours(function):  # what one of a decorator holds may be the user's
-            if not function.__globals__["__name__"].startswith(OF_SIMPLEGRAD):
-                self._refuse(where, _why_not(function), place)
+                self.must_keep(name, cell, "cell_contents")
+        if is_ours:  # what one of a decorator holds may be the user's
             functions = types.FunctionType | types.MethodType | Module
             self._stack += [(x, where, place) for x in held.values() if isinstance(x, functions)]
             return
-        self.must_be(where, "{0}.__defaults__ is {1}", function, function.__defaults__)
-        self.must_be(where, "{0}.__kwdefaults__ is {1}", function, function.__kwdefaults__)
-        defaults = filter(None, (function.__defaults__, function.__kwdefaults__))
+        self.must_keep(where, function, "__defaults__", "__kwdefaults__")
+        defaults = function.__defaults__, function.__kwdefaults__
         self._stack += [(x, f"a default of {where}", place) for x in defaults]
         for one in codes_in(code):
-            self.codes.add(one)
             self._read(one, function, held)
 
     # Code
@@ -301,10 +283,11 @@ class Reading:
         self, code: types.CodeType, function: types.FunctionType, held: dict[str, Any]
     ) -> None:
         """Goes through the instructions of a function, which finds `held` in those around it."""
+        self.codes.add(code)
         line = code.co_firstlineno
-        steps = [s for s in dis.get_instructions(code) if s.opname not in ("CACHE", "EXTENDED_ARG")]
+        steps = [s for s in dis.get_instructions(code) if s.opname != "EXTENDED_ARG"]
         for number, step in enumerate(steps):
-            line = _line_of(step) or line
+            line = getattr(step, LINE) or line
             where = f"line {line} of {code.co_filename}, in {function.__qualname__},"
             name, op = step.argval, step.opname
             if op in UNSEEN:
@@ -321,22 +304,19 @@ class Reading:
                 if name[:2] == name[-2:] == "__" or name in ("gi_frame", "format", "format_map"):
                     self._refuse(where, f"asks for {name}, of which it is not known what it shows.")
                 self._names.add(name)
+            after = steps[number + 1 :]
             if op in ("LOAD_GLOBAL", "LOAD_NAME") and not name.startswith("@py"):  # of pytest
-                self._look_along(
-                    self._global(function, name, where), name, steps[number + 1 :], where
-                )
+                self._look_along(self._global(function, name, where), name, after, where)
             elif op in ("LOAD_DEREF", "LOAD_CLASSDEREF") and name in held:
-                self._look_along(held[name], name, steps[number + 1 :], where)
+                self._look_along(held[name], name, after, where)
 
     def _global(self, function: types.FunctionType, name: str, where: str) -> Any:
-        names = function.__globals__
-        if name not in names:
+        for names in function.__globals__, vars(builtins):
+            if name in names:
+                self.must_be(name, f"{{0}}[{name!r}] is {{1}}", names, names[name])
+                return names[name]
             self.must_be(name, f"{name!r} not in {{0}}", names)
-            names = vars(builtins)
-        if name not in names:
-            self._refuse(where, f"refers to {name}, which is not defined.")
-        self.must_be(name, f"{{0}}[{name!r}] is {{1}}", names, names[name])
-        return names[name]
+        self._refuse(where, f"refers to {name}, which is not defined.")
 
     def _look_along(self, value: Any, name: str, steps: list[Any], where: str) -> None:
         """What a name refers to: of modules, classes and optimizers, what they are asked for."""
@@ -377,19 +357,6 @@ def codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
         codes += [x for x in code.co_consts if isinstance(x, types.CodeType)]
 
 
-def _line_of(step: Any) -> int | None:
-    return getattr(step, "line_number", None) if sys.version_info >= (3, 13) else step.starts_line
-
-
-def _is_searched(value: Any) -> bool:
-    """Whether a Module looks for parameters in it."""
-    if isinstance(value, list | tuple):
-        return any(map(_is_searched, value))
-    if isinstance(value, dict):
-        return any(map(_is_searched, value.values()))
-    return isinstance(value, Tensor | Module)
-
-
 def _is_ours(value: Any) -> bool:
     """Whether a function or a class is one of simplegrad."""
     is_function = isinstance(value, types.FunctionType)
@@ -413,11 +380,6 @@ def _is_pure(value: Any) -> bool:
         return True
     is_function = isinstance(value, types.BuiltinFunctionType | types.FunctionType | type(np.sum))
     return isinstance(value, np.ufunc | np.dtype) or (is_function and value in PURE)
-
-
-def _is_not_pure(function: types.FunctionType) -> bool:
-    """Whether it is a function of simplegrad or NumPy that is known to do more than compute."""
-    return function in NOT_PURE or function.__globals__.get("__name__", "").startswith("numpy")
 
 
 def _why_not(value: Any) -> str:

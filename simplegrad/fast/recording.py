@@ -13,7 +13,6 @@ is not made again. What depends on no Recorded is constant, and computed once.
 from __future__ import annotations
 
 import functools
-import inspect
 import linecache
 import operator
 import sys
@@ -88,39 +87,43 @@ class Recording:
         key = self._key((name, args, kwargs))
         result = self._results.get(key)
         if result is None or memory_of(result._array) in self._versions:
-            result = self._results[key] = self.new(
-                np.asarray(function(*plain(args), **plain(kwargs)))
-            )
-            self.add(f"{name}(", *listed(args, {**kwargs, "out": result}), ")")
+            numbers = self._computed(function, name, args, kwargs)
+            result = self._results[key] = self.new(np.asarray(numbers))
+            self.add(*called(name, args, {**kwargs, "out": result}))
         else:
             self._fixed.add(memory_of(result._array))
         return result
 
-    def store(self, function: Any, args: Any, kwargs: Any, *parts: Any) -> Any:
+    def store(self, function: Any, name: str, args: Any, kwargs: Any, *parts: Any) -> Any:
         """Calls a function that has no `out`: what it returns is a view, or stored in an array."""
-        result = function(*plain(args), **plain(kwargs))
-        if isinstance(result, list | tuple):
-            items = range(len(result))
-            return type(result)(
-                self.store(
-                    lambda *a, i=i, **k: function(*a, **k)[i], args, kwargs, *parts, f"[{i}]"
-                )
-                for i in items
-            )
-        if not isinstance(result, np.ndarray | np.generic):
-            raise self.taken_out(str(parts[0]).strip("("))
         arrays = [x for x in flattened((args, kwargs)) if isinstance(x, np.ndarray)]
-        if isinstance(result, np.ndarray) and any(np.may_share_memory(result, a) for a in arrays):
-            return Recorded(self, result)
+        result = self._computed(function, name, args, kwargs)
+        return self._stored(result, arrays, name, *(parts or called(name, args, kwargs)))
+
+    def _stored(self, result: Any, arrays: list[Any], name: str, *parts: Any) -> Any:
+        if isinstance(result, list | tuple):
+            items = enumerate(result)
+            return type(result)(self._stored(x, arrays, name, *parts, f"[{i}]") for i, x in items)
+        if not isinstance(result, np.ndarray | np.generic):
+            raise self.taken_out(name)
+        if any(np.may_share_memory(result, a) for a in arrays):
+            return Recorded(self, result)  # type: ignore[arg-type]
         out = self.new(np.array(result))
         self.add(out, "[...] = ", *parts)
         return out
 
-    def write(self, function: Any, name: str, args: Any, kwargs: Any) -> None:
-        """Makes a call that changes its first argument."""
-        self.changes(args[0])
+    def write(self, function: Any, name: str, args: Any, kwargs: Any, *targets: Any) -> None:
+        """Makes a call that changes `targets`."""
+        self.changes(*targets)
         function(*plain(args), **plain(kwargs))
-        self.add(f"{name}(", *listed(args, kwargs), ")")
+        self.add(*called(name, args, kwargs))
+
+    def _computed(self, function: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """What a function returns; that is no array of the user's, given to be written into."""
+        result = function(*plain(args), **plain(kwargs))
+        if any(x is result for x in items_in(args)):
+            raise self.taken_out(f"{name} with such arguments")
+        return result
 
     def loop(self, blocks: list[tuple[np.ndarray, ...]], run: Callable[..., None]) -> None:
         """Records what is done with the first block as a loop over all of them, in one line."""
@@ -144,14 +147,13 @@ class Recording:
         dtypes = {x.dtype for x in args if isinstance(x, np.ndarray | np.generic)}
         if len(dtypes) != 1 or next(iter(dtypes)).kind != "f":
             return args
-        return tuple(
-            self._rate(x, *dtypes)
-            if type(x) is Rate
-            else np.array(x, *dtypes)
-            if type(x) in (int, float)
-            else x
-            for x in args
-        )
+
+        def array_of(x: Any) -> Any:
+            if type(x) is Rate:
+                return self._rate(x, *dtypes)
+            return np.array(x, *dtypes) if type(x) in (int, float) else x
+
+        return tuple(map(array_of, args))
 
     def _rate(self, rate: Rate, dtype: Any) -> Recorded:
         """An array that is filled with a rate in each step."""
@@ -215,35 +217,27 @@ class Recording:
 
     def numbers_of(self, x: Any) -> Any:
         """Arguments of a function of NumPy, with what stands for the arrays of Tensors."""
-        return mapped(self._number_of, x)
-
-    def _number_of(self, x: Any) -> Any:
-        if isinstance(x, Tensor) and x.requires_grad:
+        if any(isinstance(t, Tensor) and t.requires_grad for t in items_in(x)):
             raise self.refuse("A function of NumPy was given a Tensor. Write sg.exp(t).")
-        return x._data if isinstance(x, Tensor) else x
+        return mapped(lambda x: x._data if isinstance(x, Tensor) else x, x)
 
-    def check_arrays(self, name: str, args: Any, kwargs: Any) -> None:
+    def no_arrays(self, name: str, others: Any) -> None:
         """Raises an error if what is recorded is more than an array that is computed with.
 
         It could be an axis, a shape, or an array to write into; or a function is given.
         """
-        arrays = ARRAYS.get(name, 1)
-        others = [*args[arrays:], *(x for key, x in kwargs.items() if key != "where")]
-        is_out = name in ("dot", "concatenate", "stack", "inner") and len(args) > 2
-        names = [*signature_of(name)]
-        is_out |= "out" in kwargs or ("out" in names and len(args) > names.index("out"))
-        is_out |= name == "einsum" and not isinstance(args[0], str)  # axes as numbers, among arrays
-        if is_out or any(type(x) is Recorded or callable(x) for x in _items(others)):
-            raise self.taken_out(f"np.{name} with such arguments")
+        for x in items_in(others):
+            if type(x) is Recorded or (callable(x) and not isinstance(x, type)):
+                raise self.taken_out(f"{name} with such arguments")
 
     def index_of(self, a: Any, index: Any) -> Any:
         """An index of `a`, with what stands for Tensors; its integers are in range."""
         index = self.numbers_of(index)
         parts = index if isinstance(index, tuple) else (index,)
-        within = (x for part in parts if type(part) is not Recorded for x in _items([part]))
-        if any(type(x) is Recorded for x in within):
+        if any(type(x) is Recorded for p in parts if type(p) is not Recorded for x in items_in(p)):
             raise self.taken_out("a slice or a list")
         axes = [0 if p is None or p is ... else p.ndim if _is_mask(p) else 1 for p in parts]
+        rest = a.ndim - sum(axes)
         for number, part in enumerate(parts):
             if type(part) is not Recorded:
                 continue
@@ -252,8 +246,7 @@ class Recording:
                     "indexing by a condition gives an array whose shape depends on numbers. Write "
                     "sg.where(condition, a, b), or @fast.replay(eager=True)."
                 )
-            is_after_dots = any(p is ... for p in parts[:number])
-            n = a.shape[a.ndim - sum(axes[number:]) if is_after_dots else sum(axes[:number])]
+            n = a.shape[sum(axes[:number]) + rest * any(p is ... for p in parts[:number])]
             if not self.is_within(part, n) and a._array[plain(index)] is not None:
                 raise self.refuse(
                     f"a recorded index counts from 0 to {n - 1}, and this one counts from the end. "
@@ -268,7 +261,7 @@ class Recording:
         if result is a._array or (is_alike and memory_of(a._array) in self._fixed):
             return a
         out = self.new(result)
-        self.add("np.copyto(", *listed((out, a), {"casting": "unsafe"}), ")")
+        self.add(*called("np.copyto", (out, a), {"casting": "unsafe"}))
         return out
 
     def close(self) -> None:
@@ -305,26 +298,17 @@ class Recording:
 current: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
-def is_recording() -> bool:
-    """Whether a recording is on, in this thread."""
-    return current.get() is not None
-
-
-def _items(x: Any) -> Iterator[Any]:
-    """What containers and slices hold; a dtype is no function."""
-    found: list[Any] = []
-    mapped(found.append, x)
-    return (item for item in found if not isinstance(item, type))
-
-
-@functools.cache
-def signature_of(name: str) -> tuple[str, ...]:
-    """The names of the arguments that a function of NumPy takes by position, as far as is known."""
-    try:
-        parameters = inspect.signature(getattr(np, name)).parameters.values()
-    except ValueError:
-        return ()
-    return tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
+def items_in(x: Any) -> Iterator[Any]:
+    """What containers and slices hold."""
+    stack = [x]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, slice):
+            stack += [x.start, x.stop, x.step]
+        elif isinstance(x, tuple | list | dict):
+            stack += x.values() if isinstance(x, dict) else x
+        else:
+            yield x
 
 
 def plain(x: Any) -> Any:
@@ -337,34 +321,32 @@ def place_of(a: np.ndarray) -> tuple[Any, ...]:
     return a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.str
 
 
-def memory_of(array: Any) -> int:
-    """The array that owns the memory of this one, by its id."""
+def owner_of(array: Any) -> Any:
+    """The array that owns the memory of this one."""
     while isinstance(getattr(array, "base", None), np.ndarray):
         array = array.base
-    return id(array)
+    return array
+
+
+def memory_of(array: Any) -> int:
+    """The id of the array that owns the memory of this one."""
+    return id(owner_of(array))
 
 
 def _copy_in_place(x: np.ndarray) -> np.ndarray:
     """A copy that lies in memory as the array does, which decides how BLAS adds up."""
-    root = x
-    while isinstance(root.base, np.ndarray):
-        root = root.base
-    if x.flags.c_contiguous or x.flags.f_contiguous or not root.flags.forc:
+    if x.flags.c_contiguous or x.flags.f_contiguous:
         return x.copy(order="K")
-    memory = root.copy(order="K")
-    memory = memory if memory.flags.c_contiguous else memory.T
-    return np.ndarray(x.shape, x.dtype, memory, place_of(x)[0] - place_of(root)[0], x.strides)
+    low, high = np.lib.array_utils.byte_bounds(x)
+    memory = np.zeros(-(-(high - low) // x.itemsize), x.dtype)
+    copy = np.ndarray(x.shape, x.dtype, memory, place_of(x)[0] - low, x.strides)
+    copy[...] = x
+    return copy
 
 
 def flattened(x: Any) -> Iterator[Any]:
     """The values in containers, with arrays in place of what stands for them."""
-    stack = [plain(x)]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, tuple | list | dict):
-            stack.extend(x.values() if isinstance(x, dict) else x)
-        else:
-            yield x
+    return items_in(plain(x))
 
 
 def mapped(function: Callable[[Any], Any], x: Any) -> Any:
@@ -384,6 +366,11 @@ def listed(args: Any, kwargs: Any) -> list[Any]:
     for key, value in [*(("", x) for x in args), *((f"{k}=", x) for k, x in kwargs.items())]:
         parts += [f", {key}" if parts else key, repr(value) if isinstance(value, str) else value]
     return parts
+
+
+def called(name: str, args: Any, kwargs: Any) -> list[Any]:
+    """The parts of a line for a call."""
+    return [f"{name}(", *listed(args, kwargs), ")"]
 
 
 def _frames() -> Iterator[Any]:
@@ -535,59 +522,59 @@ class Recorded(NDArrayOperatorsMixin):
             if kwargs.get(key, 0) is default:
                 del kwargs[key]
         args, kwargs = recording.numbers_of(args), recording.numbers_of(kwargs)
-        others = (args[1:] if method != "__call__" else (), {**kwargs, "where": None})
-        if method != "at" and any(type(x) is Recorded for x in _items([*others])):
-            raise recording.taken_out(f"{name} with such arguments")
         if method == "at":
             args = (args[0], recording.index_of(args[0], args[1]), *args[2:])
-            return recording.write(call, name, args, kwargs)
+            return recording.write(call, name, args, kwargs, args[0])
+        others = args[1:] if method != "__call__" else ()
+        recording.no_arrays(name, (others, {**kwargs, "where": None}))
         if outs is not None and not (type(outs[0]) is Recorded and outs[0]._is_scalar):
-            recording.changes(*outs)
-            args = recording.of_one_dtype(args)
-            out = outs[0] if len(outs) == 1 else outs
-            call(*plain(args), **plain({**kwargs, "out": out}))
-            recording.add(f"{name}(", *listed(args, {**kwargs, "out": out}), ")")
-            return out
+            kwargs["out"] = outs[0] if len(outs) == 1 else outs
+            recording.write(call, name, recording.of_one_dtype(args), kwargs, *outs)
+            return kwargs["out"]
         if method == "__call__" and ufunc.signature is None:
             if name == "np.power" and _number(args[1]) in POWERS and args[0].dtype.kind == "f":
                 return POWERS[_number(args[1])](args[0])  # as the operator ** does
             args = recording.of_one_dtype(args)
-        if ufunc.nout != 1:
-            return recording.store(call, args, kwargs, f"{name}(", *listed(args, kwargs), ")")
-        return recording.call(call, name, args, kwargs)
+        return (recording.call if ufunc.nout == 1 else recording.store)(call, name, args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         recording, name = self._recording, function.__name__
         if current.get() is not recording:
             return function(*plain(args), **plain(kwargs))
-        if not _is_numpys(function) or name not in (*METHODS, *ALLOWED, *SPECIAL):
+        is_known = name in METHODS or name in ALLOWED
+        if not (is_known and _is_numpys(function)) or (name == "where" and len(args) != 3):
             raise recording.taken_out(f"np.{name}")
         args, kwargs = recording.numbers_of(args), recording.numbers_of(kwargs)
-        if name in METHODS and args and type(args[0]) is Recorded:
+        is_method = args and type(args[0]) is Recorded and args[0]._has_method(name)
+        if is_method and name not in ("reshape", "transpose"):  # which come in two forms
             if name == "copy":
                 kwargs = {"order": "K", **kwargs}  # the default of np.copy, and not of a.copy()
             return METHODS[name](*args, **kwargs)
-        recording.check_arrays(name, args, kwargs)
+        others = args[ARRAYS.get(name, 1) :], {**kwargs, "where": None}
+        if "out" in kwargs or (name == "einsum" and not isinstance(args[0], str)):
+            raise recording.taken_out(f"np.{name} with such arguments")
+        recording.no_arrays(f"np.{name}", others)
         if name in ("shape", "ndim", "size", "result_type"):
             return function(*plain(args), **plain(kwargs))
         if name == "copyto":
-            return recording.write(function, "np.copyto", args, kwargs)
+            return recording.write(function, "np.copyto", args, kwargs, args[0])
         if name in ("zeros_like", "ones_like"):
             out = recording.new(function(*plain(args), **kwargs))
             recording.add(out, f".fill({int(name == 'ones_like')})")
             return out
-        if name == "where" and len(args) == 3 and _is_mask(args[0]):  # which needs no other array
+        if name == "where" and _is_mask(args[0]):  # which needs no other array
             out = recording.new(np.where(*plain(args)))
             condition, a, b = args
-            recording.add("np.copyto(", *listed((out, b), {"casting": "unsafe"}), ")")
-            where = {"casting": "unsafe", "where": condition}
-            recording.add("np.copyto(", *listed((out, a), where), ")")
+            for x, where in (b, {}), (a, {"where": condition}):
+                recording.add(*called("np.copyto", (out, x), {"casting": "unsafe", **where}))
             return out
-        if name not in ALLOWED and not (name == "where" and len(args) == 3):
-            raise recording.taken_out(f"np.{name}")
-        if name in ("concatenate", "stack"):
-            return recording.call(function, f"np.{name}", args, kwargs)
-        return recording.store(function, args, kwargs, f"np.{name}(", *listed(args, kwargs), ")")
+        record = recording.call if name in ("concatenate", "stack") else recording.store
+        return record(function, f"np.{name}", args, kwargs)
+
+    def _has_method(self, name: str) -> bool:
+        """Whether METHODS has it; some means NumPy computes in another way than by its steps."""
+        is_usual = self.dtype.char in "fd" and self.size < 2**24
+        return name in METHODS and (is_usual or name not in ("mean", "var", "std"))
 
     # What NumPy does not offer to these protocols
 
@@ -599,7 +586,8 @@ class Recorded(NDArrayOperatorsMixin):
         if type(index) is Recorded and np.can_cast(index.dtype, np.intp):
             args = {"axis": 0, "mode": "clip"}
             return recording.call(np.take, "np.take", (self, index), args)
-        return recording.store(operator.getitem, (self, index), {}, self, "[", index, "]")
+        parts = self, "[", index, "]"
+        return recording.store(operator.getitem, "[]", (self, index), {}, *parts)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         recording = self._recording
@@ -618,7 +606,7 @@ class Recorded(NDArrayOperatorsMixin):
         """A method that can be recorded; what has not been said to be safe is not."""
         if current.get() is not self._recording:
             return getattr(self._array, name)
-        if name in METHODS:
+        if self._has_method(name):
             return functools.partial(METHODS[name], self)
         if name in ALLOWED - {"sort"} and hasattr(np.ndarray, name):  # that would change it
             return functools.partial(getattr(np, name), self)
@@ -654,30 +642,16 @@ def _reduction(ufunc: Any, **fixed: Any) -> Any:
     return lambda a, axis=None, **kwargs: ufunc.reduce(a, axis=axis, **fixed, **kwargs)
 
 
-SUM: Any = np.add.reduce
-
-
-def _has_own_way(a: Any) -> bool:
-    """Whether NumPy computes the mean of such numbers in another way than by its steps."""
-    return a.dtype.char not in "fd" or a.size >= 2**24
-
-
 def _mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """In the two steps of np.mean."""
-    args = {"axis": axis, "keepdims": keepdims}
-    if _has_own_way(a):
-        return a._recording.store(np.mean, (a,), args, "np.mean(", *listed((a,), args), ")")
-    c = SUM(a, **args)
+    c = np.sum(a, axis=axis, keepdims=keepdims)
     return np.true_divide(c, a.size // max(c.size, 1))
 
 
 def _var(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """In the steps of np.var."""
-    args = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
-    if _has_own_way(a):
-        return a._recording.store(np.var, (a,), args, "np.var(", *listed((a,), args), ")")
     x = a - _mean(a, axis, keepdims=True)
-    c = SUM(x * x, axis=axis, keepdims=keepdims)
+    c = np.sum(x * x, axis=axis, keepdims=keepdims)
     return np.true_divide(c, max(a.size // max(c.size, 1) - ddof, 0))
 
 
@@ -697,7 +671,7 @@ def _in_one_call(first: Any, function: Any, arrays: dict[str, Any], *args: Any) 
     recording = first._recording
     recording.changes(*arrays.values())
     out = recording.new(np.array(function(plain(arrays), *args)))
-    recording.add(out, "[...] = ", function, "(", *listed((arrays, *args), {}), ")")
+    recording.add(out, "[...] = ", function, *called("", (arrays, *args), {}))
     return out
 
 
@@ -715,31 +689,25 @@ METHODS: dict[str, Any] = {
     "fill": _fill,
     "astype": lambda a, dtype, *args, **kwargs: a._recording.copy_of(a, dtype, *args, **kwargs),
     "copy": lambda a, order="C": a._recording.copy_of(a, a.dtype, order),
-    "reshape": lambda a, *shape: _view(np.reshape, a, *shape),
-    "transpose": lambda a, *axes: _view(np.transpose, a, *(axes or (None,))),
+    "reshape": lambda a, *shape: np.reshape(a, shape[0] if len(shape) == 1 else shape),
+    "transpose": lambda a, *axes: np.transpose(a, axes[0] if len(axes) == 1 else axes or None),
     "lies_within": lambda a, *args: a._recording.is_within(a, *args),
     "in_one_call": _in_one_call,
 }
-ARRAYS = {"clip": 3, "where": 3, "copyto": 2, "einsum": 9}  # how many of the arguments are arrays
-ARRAYS |= dict.fromkeys(
-    ("cross", "dot", "inner", "isclose", "kron", "outer", "tensordot", "vdot"), 2
-)
-SPECIAL = "copyto", "ndim", "ones_like", "result_type", "shape", "size", "where", "zeros_like"
-ALLOWED = {
-    *(
-        *("argmax", "argmin", "argsort", "around", "atleast_1d", "atleast_2d", "average"),
-        *("broadcast_to", "clip", "column_stack", "concatenate", "cumprod", "cumsum", "diag"),
-        *("diagonal", "diff", "dot", "dstack", "einsum", "expand_dims", "flip", "hstack", "inner"),
-        *("isclose", "kron", "median", "moveaxis", "outer", "pad", "ravel"),
-        *("repeat", "roll", "round", "sort", "split", "squeeze", "stack", "swapaxes"),
-        *("tensordot", "tile", "trace", "tril", "triu", "vstack"),
-    )
+PRODUCTS = "dot", "inner", "isclose", "kron", "outer", "tensordot"
+ARRAYS = {  # how many of the arguments are arrays
+    "clip": 3,
+    "copyto": 2,
+    "einsum": 9,
+    "where": 3,
+    **dict.fromkeys(PRODUCTS, 2),
 }
-
-
-def _view(function: Any, a: Any, *order: Any) -> Any:
-    """A view in another shape or order, given one by one or as a tuple."""
-    args = (a, order[0] if len(order) == 1 else order)
-    a._recording.check_arrays(function.__name__, args, {})
-    parts = f"np.{function.__name__}(", *listed(args, {}), ")"
-    return a._recording.store(function, args, {}, *parts)
+ALLOWED = {
+    *("argmax", "argmin", "argsort", "around", "atleast_1d", "atleast_2d", "average", "clip"),
+    *("broadcast_to", "column_stack", "concatenate", "copyto", "cumprod", "cumsum", "diag", "diff"),
+    *("diagonal", "dot", "dstack", "einsum", "expand_dims", "flip", "hstack", "inner", "isclose"),
+    *("kron", "mean", "median", "moveaxis", "ndim", "ones_like", "outer", "pad", "ravel", "repeat"),
+    *("result_type", "roll", "round", "shape", "size", "sort", "split", "squeeze", "stack", "std"),
+    *("swapaxes", "tensordot", "tile", "trace", "tril", "triu", "var", "vstack", "where"),
+    "zeros_like",
+}

@@ -14,9 +14,10 @@ that are written down as lines of Python, and compiled, are their own listing.
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -31,9 +32,9 @@ from simplegrad.fast.recording import (
     NotReplayable,
     Recorded,
     Recording,
+    called,
     current,
     flattened,
-    listed,
     memory_of,
     plain,
 )
@@ -106,8 +107,6 @@ def replay(
             "above def loss_of(x, y): ..., and call loss_of(x, y)."
         )
     tapes: list[Tape] = []  # the one that was used last comes first
-    code = getattr(function, "__code__", None)
-    labels = code.co_varnames[: code.co_argcount] if code is not None else ()
 
     @functools.wraps(function)
     def replayed(*args: Any, **kwargs: Any) -> Any:
@@ -126,8 +125,7 @@ def replay(
                         return _as_it_is(function, args, kwargs)  # says what is wrong
             new = Tape(_facts_of(args, kwargs))
             _make_room(tapes, new, max_tapes)
-            more = [f"argument_{i}" for i in range(len(labels), len(args))]
-            result = _recorded(new, function, args, kwargs, [*labels[: len(args)], *more, *kwargs])
+            result = _recorded(new, function, args, kwargs)
             tapes[:0] = [new] if new.fits is not None else []
             return result
 
@@ -158,18 +156,11 @@ class Tape:
         self.kinds = [values[1] for _, values, _ in known[1:] if values[0] is not PLAIN]
         self.fits: Any = None  # whether it is right for a call
         self.replay: Any = None  # the call itself
-        self.script: Callable[[str, bool], str] = lambda name, measured: ""
+        self.script: Any = None  # its listing
         # of a loss, and not of a whole step
-        self.result: Any = None
-        self.run_backward: Callable[[], None] = lambda: None
+        self.run_backward: Any = None
         self.d_loss: np.ndarray = np.empty(())
-        self.leaves: list[Tensor | int] = []  # a tensor, or which argument
         self.gradients: list[np.ndarray] = []
-
-    def loss(self, given: Sequence[Any]) -> Tensor:
-        """A Tensor that holds the loss and can be differentiated until the next call."""
-        inputs = [given[leaf] if isinstance(leaf, int) else leaf for leaf in self.leaves]
-        return tensor.record(self.result.copy(), self, *inputs, run=self.run)
 
     @property
     def partials(self) -> list[Callable[..., np.ndarray]]:
@@ -182,7 +173,7 @@ class Tape:
                     found.extend(self.computed(dc, run))
             return found[i]
 
-        return [functools.partial(partial, i) for i in range(len(self.leaves))]
+        return [functools.partial(partial, i) for i in range(len(self.gradients))]
 
     def computed(self, dc: Any, run: int) -> list[np.ndarray]:
         """The gradients for a loss that counts `dc` times."""
@@ -259,20 +250,25 @@ def _make_room(tapes: list[Tape], new: Tape, max_tapes: int) -> None:
 # Recording
 
 
-def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any, labels: list[str]) -> Any:
+def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any) -> Any:
     """Runs the function while its calls are recorded; if that is refused, nothing has changed."""
-    reading = Reading(function)
-    for opt in reading.optimizers:
-        opt.take_in_data()
-    reading.hold()
-    stage = Stage(reading, args, kwargs, labels)
+    stage = Stage(function, args, kwargs)
     try:
         with stage:
             result = function(*stage.args, **stage.kwargs)
+            stage.check_tensors()
             stage.differentiate(result)
-    except Exception as error:
+        if what := changed(stage.reading.facts):
+            raise NotReplayable(
+                f"the function changes {what}, which a replay would not. Return what "
+                "it computes, or write @fast.replay(eager=True)."
+            )
+        return _finished(tape, stage, result, (*args, *kwargs.values()))
+    except BaseException as error:
         stage.recording.refusal = None  # or else it and its traceback were a cycle
         stage.restore()
+        if not isinstance(error, Exception):  # but Ctrl-C
+            raise
         _as_it_is(function, args, kwargs)  # an error of its own is raised as it is
         stage.restore()
         if isinstance(error, NotReplayable):
@@ -281,25 +277,13 @@ def _recorded(tape: Tape, function: Any, args: Any, kwargs: Any, labels: list[st
             f"while it was recorded, the function ended with {error!r}, which it does not do "
             "otherwise. Write @fast.replay(eager=True)."
         ) from error
-    except BaseException:  # Ctrl-C
-        stage.restore()
-        raise
-    try:
-        if what := changed(reading.facts):
-            raise NotReplayable(
-                f"the function changes {what}, which a replay would not. Return what "
-                "it computes, or write @fast.replay(eager=True)."
-            )
-        return _finished(tape, stage, result, (*args, *kwargs.values()))
-    except BaseException:
-        stage.restore()
-        raise
 
 
 class Stage:
     """Within it, tensors hold what stands for their arrays, and random numbers are recorded.
 
     Attributes:
+        reading: What the function refers to.
         recording: What is recorded.
         args, kwargs: For the function; `arguments` says which of all arguments are Tensors.
         forward, computed: How many lines, and how many arrays, the function itself has made.
@@ -307,9 +291,15 @@ class Stage:
         has_called_backward: Whether the function has done so itself.
     """
 
-    def __init__(self, reading: Reading, args: Any, kwargs: Any, labels: list[str]) -> None:
-        self.reading, self.recording = reading, Recording(reading.codes)
-        self.labels, self.outside = labels, list(reading.tensors)
+    def __init__(self, function: Any, args: Any, kwargs: Any) -> None:
+        self.reading = reading = Reading(function)
+        for opt in reading.optimizers:
+            opt.take_in(with_gradients=False)
+        reading.hold()
+        self.recording, self.outside = Recording(reading.codes), list(reading.tensors)
+        code = getattr(function, "__code__", None)
+        labels = code.co_varnames[: code.co_argcount] if code is not None else ()
+        self.labels = [*[*labels, *["argument"] * len(args)][: len(args)], *kwargs]
         given = (*args, *kwargs.values())
         inputs = [
             Tensor(a, getattr(a, "requires_grad", False), name=getattr(a, "name", None))
@@ -317,10 +307,8 @@ class Stage:
             else a
             for a in given
         ]
-        self.args, self.kwargs = (
-            inputs[: len(args)],
-            dict(zip(kwargs, inputs[len(args) :], strict=True)),
-        )
+        self.args = inputs[: len(args)]
+        self.kwargs = dict(zip(kwargs, inputs[len(args) :], strict=True))
         self.arguments = {t: i for i, t in enumerate(inputs) if isinstance(t, Tensor)}
         self.generator = creation.generator()
         self.random = self.generator.bit_generator.state
@@ -334,11 +322,10 @@ class Stage:
         self.tensors = [*self.outside, *tensors]
         self.state = [(t._data, t._grad, t.touched, t.memory.changed) for t in self.tensors]
         self.counts = [(opt, opt.step_count, opt._last) for opt in reading.optimizers]
-        arrays = [a for data, grad, *_ in self.state for a in (data, grad) if a is not None]
-        arrays += flattened([opt._kept for opt in reading.optimizers])
-        self.d_loss: np.ndarray | None = None  # of a loss
-        self.grads: dict[int, np.ndarray] = {}
+        arrays = flattened([self.state, [opt._kept for opt in reading.optimizers]])
         self.copies = [(a, a.copy()) for a in arrays if isinstance(a, np.ndarray)]
+        self.d_loss: Any = None  # of a loss
+        self.grads: dict[int, np.ndarray] = {}
 
     def __enter__(self) -> None:
         given: Any = self.recording.given
@@ -346,8 +333,7 @@ class Stage:
             t._data, t._grad = given(t._data), None if t._grad is None else given(t._grad)
         for t in self.arguments:
             t._data = given(t._data, is_argument=True)
-        self.stand_ins = [t._data for t in self.outside]
-        self.own = [t._data for t in self.arguments]
+        self.stand_ins = {t: t._data for t in (*self.outside, *self.arguments)}
         self.token = current.set(self.recording)
         generator: Any = RecordedGenerator(self.recording, self.generator)
         creation.set_generator(generator)
@@ -357,26 +343,25 @@ class Stage:
         current.reset(self.token)
         self.recording.close()
         creation.set_generator(self.generator)
-        assigned = [
-            t for t, x in zip(self.outside, self.stand_ins, strict=True) if t._data is not x
-        ]
         for t, (data, *_) in zip(self.outside, self.state, strict=False):
             t._data, t._grad = data, plain(t._grad)
-        given = zip(self.arguments, self.own, strict=True)
-        changed = [t for t, x in given if t._grad is not None or t._data is not x]
-        if changed and error is None:
-            raise NotReplayable(
-                "the function assigns .data or .grad of an argument, which is a copy. Make it a "
-                "variable of the function: w = sg.Tensor(...)."
-            )
-        if assigned and error is None:
-            raise NotReplayable(
-                f"the function assigns .data of {self.reading.tensors[assigned[0]]}, which cannot "
-                "be replayed. Write t.data[...] = values, which changes the array in place, or "
-                "@fast.replay(eager=True)."
-            )
         if self.recording.refusal is not None and not isinstance(error, NotReplayable):
             raise self.recording.refusal  # the function has gone on after it
+
+    def check_tensors(self) -> None:
+        """Raises an error if what a tensor holds has been assigned."""
+        for t, stand_in in self.stand_ins.items():
+            if t in self.arguments and (t._grad is not None or t._data is not stand_in):
+                raise NotReplayable(
+                    "the function assigns .data or .grad of an argument, which is a copy. Make it "
+                    "a variable of the function: w = sg.Tensor(...)."
+                )
+            if t._data is not stand_in:
+                raise NotReplayable(
+                    f"the function assigns .data of {self.reading.tensors[t]}, which cannot be "
+                    "replayed. Write t.data[...] = values, which changes the array in place, or "
+                    "@fast.replay(eager=True)."
+                )
 
     def differentiate(self, result: Any) -> None:
         """Records the chain rule, too, if the function returns a loss and has not done so."""
@@ -421,7 +406,7 @@ class RecordedGenerator:
             if "out" in kwargs or not isinstance(numbers, np.ndarray):
                 raise recording.taken_out(f"sg.generator().{name}, which gives no array,")
             out, recording.has_effects = recording.new(numbers), True
-            recording.add(out, f"[...] = generator().{name}(", *listed(args, kwargs), ")")
+            recording.add(out, "[...] = ", *called(f"generator().{name}", args, kwargs))
             return out
 
         return draw
@@ -432,7 +417,12 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
     recording, reading, names, arguments = stage.recording, stage.reading, Names(), stage.arguments
     is_loss = stage.d_loss is not None
     if not (is_loss or stage.has_called_backward or recording.has_effects):
-        _check_loss(result)
+        if not isinstance(result, Tensor) or result.size != 1:
+            got = result if isinstance(result, Tensor) else type(result).__name__
+            raise NotReplayable(
+                f"a replayed function returns one Tensor of one element, but got {got}. Write "
+                "return loss.mean(), and compute other results in another function."
+            )
         result._data = plain(result._data)
         return result  # nothing requires gradients
     if not is_loss and any(t.requires_grad for t in arguments):
@@ -441,7 +431,8 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
             "would go to a copy of it. Make it a variable of the function: w = sg.Tensor(...)."
         )
     # lines, and the memory of what they fill
-    returned = [_array_of(x) for x in (result if type(result) in (tuple, list) else [result])]
+    results = result if type(result) in (tuple, list) else [result]
+    returned = [_array_of(x) for x in results]
     kept = [*returned, *map(_array_of, stage.grads.values())]
     kept += [a for t in stage.outside for a in (t._data, t._grad)]
     start = len(recording.checks) + stage.forward
@@ -462,45 +453,39 @@ def _finished(tape: Tape, stage: Stage, result: Any, given: tuple[Any, ...]) -> 
             for label, array in zip(code.co_varnames[2:], part.blocks[0], strict=False):
                 names.give(array, label)
             names.made |= {memory_of(a) for block in part.blocks for a in block[-2:]}
+            names.give(part.group, part.group["label"])
     for array, _ in recording.rates.values():
         names.give(array, "rate")
     inputs = [Line(("tape.run += 1",), None)]  # the losses before are told so
     for t, i in arguments.items():
         names.give(plain(t._data), stage.labels[i])
-        inputs.append(
-            Line(
-                (plain(t._data), f"[...] = given[{i}]{'._data' * isinstance(given[i], Tensor)}"),
-                None,
-            )
-        )
+        data = "._data" * isinstance(given[i], Tensor)
+        inputs.append(Line((plain(t._data), f"[...] = given[{i}]{data}"), None))
     names.give_to_results([(now(array), origin) for array, origin in recording.made])
     # the rest
     effects = _effects(stage, lines)
-    if stage.d_loss is not None:
-        leaves = {t.index: t for t in (*arguments, *reading.tensors)}
-        for index in stage.grads.keys() & leaves:
-            tape.leaves.append(arguments.get(leaves[index], leaves[index]))
-            tape.gradients.append(_array_of(stage.grads[index]))
-        tape.d_loss, tape.result = stage.d_loss, returned[0]
+    if is_loss:
+        leaves = [t for t in (*arguments, *reading.tensors) if t.index in stage.grads]
+        tape.gradients = [_array_of(stage.grads[t.index]) for t in leaves]
+        tape.d_loss = stage.d_loss
+        of_leaves = ((f"given[{arguments[t]}]" if t in arguments else t, ", ") for t in leaves)
         tape.run_backward = compiled(lines[start:], names)
-        functions, output = (
-            {"forward": lines[:start], "backward": lines[start:]},
-            ["tape.loss(given)"],
-        )
+        functions = {"forward": lines[:start], "backward": lines[start:]}
+        output = [tensor.record, "(", returned[0], ".copy(), tape, "]
+        output += [*itertools.chain(*of_leaves), "run=tape.run)"]
     else:
-        functions, output = {"step": lines}, _together(result, stage)
-    forward, returns = lines[:start] if is_loss else lines, Line(("return ", *output), None)
+        functions = {"step": lines}
+        output = [part for x in results for part in (*_output(x, stage), ", ")]
+        if results is result:
+            output = ["(", *output, ")"] if type(result) is tuple else ["[", *output, "]"]
+        else:
+            output.pop()
+    forward, returns = next(iter(functions.values())), Line(("return ", *output), None)
     tape.facts, head = reading.facts, "replay(tape, given)"
     tape.fits = condition(tape.known + tape.facts, "given = (*args, *kwargs.values())")
     tape.replay = compiled([*inputs, *forward, *effects, returns], names, head)
     first = returned[0] if isinstance(returned[0], np.ndarray) else None
-    tape.script = lambda name, measured: script_of(
-        f"The calls of NumPy that {name} makes, as they were recorded.",
-        functions,
-        names,
-        first,
-        measured,
-    )
+    tape.script = functools.partial(script_of, functions, names, first)
     return compiled([returns], names, head)(tape, given)
 
 
@@ -512,8 +497,8 @@ def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
     """What a call changes besides what its lines write; notes the gradients that it relies on."""
     reading, effects = stage.reading, []
     made = {memory_of(array) for array, _ in stage.recording.made}
-    read = {id(x) for line in lines for x in flattened(line.parts)}
-    in_lines = {memory_of(x) for line in lines for x in flattened(line.parts)}
+    in_lines = [x for line in lines for x in flattened(line.parts)]
+    read, memory = {*map(id, in_lines)}, {*map(memory_of, in_lines)}
     times: list[Any] = []  # when gradients came, and when optimizers stepped
     for t, (_, grad, touched, time) in zip(stage.outside, stage.state, strict=False):
         where = f"{reading.tensors[t]}.grad"
@@ -526,7 +511,7 @@ def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
             if t._grad is not None and memory_of(t._grad) in made:  # which the caller may keep
                 effects[-1].append(".copy()")
                 t._grad = t._grad.copy()
-        if t.touched == 0 and memory_of(t._grad) in in_lines:
+        if t.touched == 0 and memory_of(t._grad) in memory:
             effects.append([t, ".touched = 0"])
         if t.touched > touched:
             times.append((t.touched, t, ".touched = "))
@@ -538,23 +523,6 @@ def _effects(stage: Stage, lines: list[Line]) -> list[Line]:
             times.append((opt._last, opt, "._last = "))
     effects += [[x, code, trained.now, "()"] for _, x, code in sorted(times, key=itemgetter(0))]
     return [Line(tuple(parts), None) for parts in effects]
-
-
-def _check_loss(loss: Any) -> None:
-    if not isinstance(loss, Tensor) or loss.size != 1:
-        got = loss if isinstance(loss, Tensor) else type(loss).__name__
-        raise TypeError(
-            f"a replayed function returns one Tensor of one element, but got {got}. Write "
-            "return loss.mean(), and compute other results in another function."
-        )
-
-
-def _together(result: Any, stage: Stage) -> list[Any]:
-    """The parts of the code for what a whole step returns."""
-    if type(result) not in (tuple, list):
-        return _output(result, stage)
-    parts = [part for x in result for part in (*_output(x, stage), ", ")]
-    return ["(", *parts, ")"] if type(result) is tuple else ["[", *parts, "]"]
 
 
 def _output(x: Any, stage: Stage) -> list[Any]:
