@@ -277,19 +277,30 @@ def lies_within(i: Any, n: int, ignored: int | None = None) -> bool:
     return not i.size or bool(i.min() >= 0 and i.max() < n)
 
 
+def lies_between(a: Any, low: float, high: float) -> bool:
+    """Whether no number is out of a range; what is being recorded looks itself.
+
+    Examples:
+        >>> sg.given.lies_between(np.array([0.1, 0.9]), 0, 1)
+        True
+    """
+    if own := getattr(a, "lies_between", None):
+        return own(low, high)
+    return not ((a < low) | (a > high)).any()
+
+
 def check_probabilities(loss: str, t: Any) -> None:
-    """Raises a ValueError if a target is no probability; what is being recorded is not looked at.
+    """Raises a ValueError if a target is no probability, but for what rounding does.
 
     Examples:
         >>> sg.given.check_probabilities("cross_entropy", np.array([0.1, 0.9]))
     """
-    if hasattr(t, "lies_within"):
-        return
-    wrong = np.abs(t - 0.5) > 0.501  # some more than 0.5, for what rounding does
-    if wrong.any():
+    if not lies_between(t, -0.001, 1.001):
+        t = np.array(t)
         raise ValueError(
-            f"{loss} takes probabilities as targets, 0 ... 1, but one is {t[wrong].flat[0]}. Write "
-            "(targets + 1) / 2 if yours are -1 and 1, or sg.softmax(targets) if they are logits."
+            f"{loss} takes probabilities as targets, 0 ... 1, but one is "
+            f"{t.flat[np.nanargmax(np.abs(t - 0.5))]}. Write (targets + 1) / 2 if yours are -1 and "
+            "1, or sg.softmax(targets) if they are logits."
         )
 
 

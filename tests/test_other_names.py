@@ -213,6 +213,7 @@ OWN = {  # the keywords that a call does know
     "nn.CrossEntropyLoss": ["ignore_index", "label_smoothing"],
     "nn.clip_grad_norm": ["max_norm", "parameters"],
     "nn.Dropout": ["p"],
+    "sg.kl_div": ["p"],
     "SGD": ["momentum", "nesterov", "weight_decay"],
     "AdamW": ["weight_decay"],
 }

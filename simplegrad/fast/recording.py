@@ -65,11 +65,12 @@ class Recording:
         self._owners: dict[int, Recorded] = {}
         self._versions: dict[int, int] = {}  # how often it was written into
         self._outside: set[int] = set()  # the caller can see it
-        self._fixed: set[int] = set()  # it must not be written into
+        self._arguments: set[int] = set()  # it is filled before each call
+        self._fixed: set[int] = set()  # it stands for two results, and must not change
 
     def given(self, array: np.ndarray, is_argument: bool = False) -> Recorded:
         """What stands for an array that was there before."""
-        (self._fixed if is_argument else self._outside).add(memory_of(array))
+        (self._arguments if is_argument else self._outside).add(memory_of(array))
         return Recorded(self, array)
 
     def new(self, array: np.ndarray) -> Recorded:
@@ -168,7 +169,7 @@ class Recording:
         """Notes that arrays are written into."""
         for target in targets:
             memory = memory_of(plain(target))
-            if type(target) is not Recorded or memory in self._fixed:
+            if type(target) is not Recorded or memory in self._fixed | self._arguments:
                 raise self.refuse(
                     "this writes into an array that is not recorded, into an argument, or into one "
                     "of two equal results. Write mask = mask * (t.data > 0) in place of "
@@ -188,7 +189,7 @@ class Recording:
             but = () if ignored is None else (", where=", array, f" != {ignored}, initial=0")
             parts = ("check(np.maximum.reduce(", unsigned, ", axis=None", *but, f") < {n})")
             line = Line(parts, None)
-            is_early = memory_of(array) in self._fixed
+            is_early = memory_of(array) in self._arguments
             if self.has_effects and not is_early:
                 raise self.refuse(
                     "these indices are computed when it is too late to refuse them: something has "
@@ -196,6 +197,15 @@ class Recording:
                 )
             (self.checks if is_early else self.lines).append(line)
         return True
+
+    def lies_between(self, a: Recorded, low: float, high: float) -> bool:
+        """Whether no number is out of a range, for which a line looks again where it is in time."""
+        array, is_early = a._array, memory_of(a._array) in self._arguments
+        if array.size and (is_early or not self.has_effects):
+            parts = "np.fmin.reduce(", array, f", axis=None) < {low} or np.fmax.reduce(", array
+            line = Line(("check(not (", *parts, f", axis=None) > {high}))"), None)
+            (self.checks if is_early else self.lines).append(line)
+        return given.lies_between(array, low, high)
 
     def refuse(self, why: str) -> NotReplayable:
         """The error for what cannot be repeated, with the line of the user that asked for it."""
@@ -258,7 +268,9 @@ class Recording:
         """The same values in a new array; nobody changes an argument, which is its own copy."""
         result = a._array.astype(dtype, order=order, **kwargs)
         is_alike = (result.dtype, result.strides) == (a.dtype, a._array.strides)
-        if result is a._array or (is_alike and memory_of(a._array) in self._fixed):
+        if result is a._array or (
+            is_alike and memory_of(a._array) in self._fixed | self._arguments
+        ):
             return a
         out = self.new(result)
         self.add(*called("np.copyto", (out, a), {"casting": "unsafe"}))
@@ -692,6 +704,7 @@ METHODS: dict[str, Any] = {
     "reshape": lambda a, *shape: np.reshape(a, shape[0] if len(shape) == 1 else shape),
     "transpose": lambda a, *axes: np.transpose(a, axes[0] if len(axes) == 1 else axes or None),
     "lies_within": lambda a, *args: a._recording.is_within(a, *args),
+    "lies_between": lambda a, *args: a._recording.lies_between(a, *args),
     "in_one_call": _in_one_call,
 }
 PRODUCTS = "dot", "inner", "isclose", "kron", "outer", "tensordot"

@@ -164,3 +164,11 @@ def test_an_optimizers_step_is_its_equations_in_a_loop_over_blocks():
         "        # m_t = beta_1 * m + (1 - beta_1) * g",
         "        np.multiply(0.9, m, out=m)",
     ]
+
+
+def test_an_array_in_any_order_of_memory_is_listed_with_its_numbers():
+    values = np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2) / 7
+    w = sg.Tensor(values, requires_grad=True)
+    loss_of = fast.replay(lambda x: (w * x).sum())
+    loss = loss_of(values[::-1])
+    assert_same_bits(run(loss_of.listing())["forward"](), loss.data, "loss")

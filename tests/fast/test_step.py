@@ -890,6 +890,107 @@ def test_corrections_that_are_rounded_to_1():
     assert_right(make, calls=40, actions={30: [counted_anew]})
 
 
+def test_two_optimizers_of_one_parameter_are_right_or_refused():
+    def make():
+        model = net()
+        first, second = fast.SGD(model, lr=0.1), fast.Adam(model, lr=0.1)
+
+        def step(x, y):
+            first.zero_grad()
+            loss = sg.cross_entropy(model(x), y)
+            loss.backward()
+            first.step()
+            second.step()
+            return loss
+
+        return Work(model, first, step)
+
+    right_or_refused(make, calls=4)
+
+
+def test_a_parameter_keeps_its_order_of_memory():
+    """One whose axes are neither in C nor in Fortran order; all have the same bits and strides."""
+    found = []
+    for optimizer in optim.Adam, fast.Adam:
+        values = np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2) / 7
+        theta = sg.Tensor(values, requires_grad=True)
+        opt = optimizer(param_groups=[{"params": {"theta": theta}}], lr=0.1)
+        for _ in range(5):
+            opt.zero_grad()
+            (theta**2).sum().backward()
+            opt.step()
+        found.append((theta.data.strides, theta.data.tobytes()))
+    assert found[0] == found[1]
+
+
+def test_parameters_without_elements_are_stepped():
+    def make():
+        model = [sg.zeros((0, 3), requires_grad=True), sg.ones(3, requires_grad=True)]
+        params = {"empty": model[0], "w": model[1]}
+        opt = fast.Adam(param_groups=[{"params": params}], lr=0.1)
+
+        def step(x, y):
+            loss = (model[0].sum() + model[1] * x[:3, 0]).sum()
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            return loss
+
+        return Work(params, opt, step)
+
+    assert_right(make, calls=4)
+
+
+@pytest.mark.parametrize("bad", [2, 4])
+def test_a_wrong_class_among_computed_targets_is_an_error(bad):
+    """Equal results stand for each other, and are no arguments, which are looked at first."""
+
+    def targets(call):
+        return np.full(6, 7 if call == bad else call % 2)
+
+    def make():
+        model = net()
+        opt = fast.SGD(model, lr=0.1)
+
+        def step(x, y):
+            first, second = y + 1, y + 1
+            loss = sg.cross_entropy(model(x), second) + 0 * first.sum()
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            return loss
+
+        return Work(model, opt, step)
+
+    right_or_refused(make, calls=6, args=lambda call: (batch(call)[0], targets(call)))
+
+
+@pytest.mark.parametrize("zero", ["first", "last"])
+def test_a_target_that_is_no_probability_is_an_error(zero):
+    def make():
+        model = net()
+        opt = fast.SGD(model, lr=0.1)
+
+        def step(x, p):
+            if zero == "first":
+                opt.zero_grad()
+            loss = sg.cross_entropy(model(x), p)
+            loss.backward()
+            opt.step()
+            if zero == "last":
+                opt.zero_grad()
+            return loss
+
+        return Work(model, opt, step)
+
+    def args(call):
+        p = np.full((6, 3), 1 / 3, np.float32)
+        p[2] = [1, -1, 1] if call == 3 else [0, 0, 1]
+        return batch(call)[0], p
+
+    assert_right(make, calls=6, args=args)
+
+
 # Results
 
 
