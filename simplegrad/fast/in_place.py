@@ -54,8 +54,12 @@ class Part:
         self.group, self.places, start = group, [], 0
         size, length = sum(theta.size for theta in tensors.values()), scratch[0][0].size
         slots = len(kept[next(iter(tensors))])
+        flat: list[Any] = (2 + slots) * [None]
+        if len(tensors) == 1:  # which may be large, and stays where it is
+            ((name, theta),) = tensors.items()
+            flat = [_flattened(a, theta) for a in (theta._data, theta._grad, *kept[name])]
         # filled, for steps in large arrays of np.zeros were slower
-        flat = [np.full(size, 0, scratch[0][0].dtype) for _ in range(2 + slots)]
+        flat = [np.full(size, 0, scratch[0][0].dtype) if a is None else a for a in flat]
         self.gradients = flat[1]
         for name, theta in tensors.items():
             data, grad, *own = (_place(array, start, theta) for array in flat)
@@ -85,10 +89,23 @@ class Part:
             theta.touched = 0
 
 
+def _flattened(array: np.ndarray | None, theta: Tensor) -> np.ndarray | None:
+    """The memory of an array as a flat one, if it lies there as `theta` does, without gaps."""
+    strides = _strides(theta)
+    if array is None or array.strides != strides or not array.flags.writeable:
+        return None
+    return array.transpose(np.argsort(strides, kind="stable")[::-1]).reshape(-1)
+
+
 def _place(flat: np.ndarray, start: int, theta: Tensor) -> np.ndarray:
     """The place of `theta` in a flat array, in the order of memory that its data has."""
-    strides = np.empty_like(theta.data).strides
-    return np.ndarray(theta.shape, flat.dtype, flat, start * flat.itemsize, strides)
+    return np.ndarray(theta.shape, flat.dtype, flat, start * flat.itemsize, _strides(theta))
+
+
+def _strides(theta: Tensor) -> tuple[int, ...]:
+    """The order of memory that the data has, without gaps."""
+    is_dense = theta.data.flags.c_contiguous or theta.data.flags.f_contiguous
+    return (theta.data if is_dense else np.empty_like(theta.data)).strides
 
 
 class InPlace(Optimizer):

@@ -1157,3 +1157,14 @@ def test_set_param_refuses_as_in_the_reference():
 def test_importing_simplegrad_does_not_import_fast():
     code = "import sys, simplegrad; sys.exit('simplegrad.fast' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_large_parameter_stays_where_it_is():
+    theta = sg.Tensor(np.zeros(1_000_000), requires_grad=True)
+    theta.grad = np.ones(1_000_000)
+    tracemalloc.start()
+    opt = fast.Adam(param_groups=[{"params": {"theta": theta}}])
+    opt.step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.1 * 2 * theta.data.nbytes  # of the moments, and some scratch
