@@ -68,12 +68,8 @@ WHOLE = {
 }
 REAL = {
     "eps of LayerNorm": lambda x: nn.LayerNorm(2, eps=x),
-    "eps of RMSNorm": lambda x: nn.RMSNorm(2, eps=x),
     "eps of BatchNorm": lambda x: nn.BatchNorm(2, eps=x),
     "momentum of BatchNorm": lambda x: nn.BatchNorm(2, momentum=x),
-    "gain of Glorot": lambda x: nn.init.xavier_normal_(sg.zeros((2, 2)), gain=x),
-    "gain of Saxe": lambda x: nn.init.orthogonal_(sg.zeros((2, 2)), gain=x),
-    "slope of He": lambda x: nn.init.kaiming_normal_(sg.zeros((2, 2)), a=x),
     "p of Dropout": lambda x: nn.Dropout(x),
     "max_norm": lambda x: nn.clip_grad_norm(with_gradient(), x),
     "lr": lambda x: optimizer(lr=x),

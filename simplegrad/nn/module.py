@@ -240,6 +240,17 @@ def _walk(root: Module) -> Iterator[tuple[Path, Any]]:
             stack.extend(((*path, key), child) for key, child in reversed(children.items()))
 
 
+def held(root: Module, types: Any) -> dict[str, Any]:
+    """What a module holds of some types besides modules, by the code that leads to it.
+
+    Examples:
+        >>> nn.module.held(nn.Sequential(nn.Dropout(0.5)), float)
+        {'layers[0].p': 0.5}
+    """
+    found = ((path, value) for path, value in _walk(root) if isinstance(value, types))
+    return {_code(root, path).removeprefix("self."): value for path, value in found}
+
+
 def _by_name(root: Module, found: Iterable[tuple[Path, Kind]]) -> dict[str, Kind]:
     """What was found in `root`, each once, by its first dotted name, which no other has."""
     first: dict[int, tuple[Path, Kind]] = {}

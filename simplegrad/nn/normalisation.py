@@ -159,7 +159,10 @@ class RMSNorm(Module):
             PyTorch.
         dtype: That of the weight, of floats.
 
-    The errors are those of `LayerNorm`.
+    Raises:
+        ValueError: A size is not an int of at least 1, or `eps` is out of range; in the call: the
+            input has other sizes.
+        TypeError: `dtype` is not one of floats; in the call: the input is not of floats.
 
     Examples:
         >>> nn.RMSNorm(2)(sg.Tensor([[1.0, 7.0]])).numpy().round(3)

@@ -6,7 +6,7 @@ The file is a NumPy `.npz`: a zip archive of arrays, not compressed and without 
 |---|---|
 | `model/layers.0.weight` | a tensor of the model, by its name |
 | `optimizer/0/moments1/layers.0.weight` | what the optimizer keeps: by group, slot, name |
-| `meta` | all the rest, a JSON text: format version, hyperparameters, generator, extra |
+| `meta` | all the rest, a JSON text: format version, numbers, hyperparameters, generator, extra |
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from simplegrad import creation
-from simplegrad.nn.module import Module
+from simplegrad import creation, given
+from simplegrad.nn.module import Module, held
 from simplegrad.optimizers.groups import check_array, check_same
 from simplegrad.optimizers.optimizer import Optimizer
 
@@ -44,14 +44,15 @@ def save(
     Args:
         path: Where to; an existing file is replaced, and its permissions are kept.
         model: The module whose `tensors()` are saved: its parameters, what is frozen, and other
-            state. `load` wants the same names and shapes, so a module that only remembers a batch
-            keeps an array, as in self.out = out.numpy(): arrays are not saved.
+            state. `load` wants the same names and shapes. The numbers that it holds, as an `eps`
+            or a count, are saved, too, and `load` compares them. Arrays are refused.
         optimizer: The optimizer whose `state()` is saved.
         extra: What else to keep: numbers, strings, bools, None, and lists and dicts of these. As
             JSON has it, `load` gives tuples back as lists, and the keys of dicts as strings.
 
     Raises:
-        TypeError: An argument is of the wrong type, or a value of `extra` is none of these.
+        TypeError: An argument is of the wrong type, a value of `extra` is none of these, or the
+            model holds an array.
         ValueError: The name of a tensor cannot be written into a file, or `sg.generator()` is not
             one of PCG64, as `sg.manual_seed` makes it. Nothing has been written then.
         OSError: The file cannot be written; a PermissionError if there is one that is read-only.
@@ -67,9 +68,11 @@ def save(
 
     _check_types("save", path, model, optimizer)
     arrays: dict[str, np.ndarray] = {}
-    meta: dict[str, Any] = {"format_version": FORMAT_VERSION, "extra": extra}
+    meta: dict[str, Any] = {"format_version": FORMAT_VERSION, "extra": extra, "numbers": {}}
     meta["generator"] = _bit_generator().state
     if model is not None:
+        _check_no_arrays(model)
+        meta["numbers"] = _numbers(model)
         meta["model"] = {}  # where load puts the arrays back
         for name, theta in model.tensors().items():
             arrays[f"model/{name}"] = theta.data
@@ -112,7 +115,8 @@ def load(
         TypeError: An argument is of the wrong type.
         OSError: The file cannot be read; a FileNotFoundError if there is none.
         ValueError: The file is damaged, is of another version, or does not fit the model, the
-            optimizer or the generator. Nothing has been changed then.
+            optimizer or the generator; or a number that the model holds is not what it was when it
+            was saved. Nothing has been changed then.
 
     Examples:
         >>> model = nn.Linear(3, 2)
@@ -136,6 +140,8 @@ def load(
         check_same("the tensors of the model", leaves, saved["model"])
     for name, theta in leaves.items():
         check_array(f"the tensor {name!r}", saved["model"][name], theta)
+    if model is not None:
+        _check_numbers(_numbers(model), saved["numbers"])
     if optimizer is not None:
         state = saved["optimizer"]
         check_same("the class of the optimizer", [type(optimizer).__name__], [state.pop("class")])
@@ -151,15 +157,50 @@ def load(
 
 
 def _check_types(function: str, path: Any, model: Any, optimizer: Any) -> None:
-    for name, given, types, wanted in (
+    for name, value, types, wanted in (
         ("path", path, str | os.PathLike, "a string or a Path"),
         ("model", model, Module | None, "a Module"),
         ("optimizer", optimizer, Optimizer | None, "an Optimizer"),
     ):
-        if not isinstance(given, types):
+        if not isinstance(value, types):
             raise TypeError(
-                f"{function}() takes {wanted} as {name}, but got a {type(given).__name__}. Write "
+                f"{function}() takes {wanted} as {name}, but got a {type(value).__name__}. Write "
                 f'sg.{function}("run.npz", model=model, optimizer=opt).'
+            )
+
+
+def _check_no_arrays(model: Module) -> None:
+    """Raises a TypeError if a model holds an array, of which nobody could say whether it is state.
+
+    A Tensor without gradients is, and so is saved; a result is not.
+    """
+    for code in held(model, np.ndarray):
+        raise TypeError(
+            f"the model holds an array, model.{code}, and only tensors are saved. Write "
+            f"model.{code} = sg.Tensor(model.{code}) if it is part of the model, as a mean or a "
+            f"mask, or model.{code} = None if it only remembers something."
+        )
+
+
+def _numbers(model: Module) -> dict[str, Any]:
+    """The numbers that a model holds; its mode is none of them."""
+    found = held(model, (*given.NUMBERS, *given.BOOLS))
+    return {
+        code: x if type(x) in (int, float, bool) else float(x)
+        for code, x in found.items()
+        if code.rpartition(".")[2] != "training"
+    }
+
+
+def _check_numbers(own: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Raises a ValueError if a number is not what it was: a setting, or one that has changed."""
+    for code, x in saved.items():
+        if repr(own.get(code)) != repr(x) and own.get(code) != x:  # nan is as it was, too
+            raise ValueError(
+                f"model.{code} is {own.get(code)!r:.80}, but it was {x!r:.80} when it was saved. "
+                f"Nothing was changed. Write model.{code} = {x!r:.80} before you load. What "
+                "changes in training, as a count, is best a Tensor, which is loaded: self.count = "
+                "sg.zeros(()), and self.count.data += 1."
             )
 
 
@@ -328,6 +369,8 @@ def _joined(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, An
     in_groups = [value for group in optimizer["param_groups"] for value in group.values()]
     if not (
         isinstance(meta["extra"], dict)
+        and isinstance(meta["numbers"], dict)
+        and not any(isinstance(x, dict | list) for x in meta["numbers"].values())
         and meta.get("model", {}) == {}
         and isinstance(optimizer["class"], str)
         and not any(isinstance(value, dict | list) for value in in_groups)
