@@ -5,6 +5,7 @@ from simplegrad.autograd import no_grad
 from simplegrad.creation import *
 from simplegrad.functional.activations import *
 from simplegrad.functional.arrays import *
+from simplegrad.functional.attention import *
 from simplegrad.functional.losses import *
 from simplegrad.habits import answer_for
 from simplegrad.tensor import Tensor
