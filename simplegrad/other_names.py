@@ -214,8 +214,8 @@ _NN = _by_name(
         "ModuleDict": '{"a": nn.Linear(2, 3), "b": nn.Linear(2, 1)}' + _NOT_REGISTERED,
         "ModuleList": "[nn.Linear(2, 3), nn.Linear(3, 1)]" + _NOT_REGISTERED,
         "MSE": "nn.MSELoss()",
-        "MultiheadAttention": "nn.MultiHeadAttention(8, 2)  # it takes batches first, and masks that "
-        "are True where a query may look",
+        "MultiheadAttention": "nn.MultiHeadAttention(8, 2)  # batches come first, and a mask is "
+        "True where a query may look",
         "NLLLoss": "sg.cross_entropy(logits, targets)  # it takes the logits themselves",
         "Parameter": "sg.Tensor([1.0, 2.0], requires_grad=True)",
         "ParameterDict": '{"w": sg.ones(2, requires_grad=True)}' + _NOT_REGISTERED,

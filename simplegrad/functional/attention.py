@@ -59,10 +59,11 @@ def attention_weights(
     d_k = Q.shape[-1]
     S = Q @ _transposed(K) / math.sqrt(d_k)
     may_look = _may_look(S.shape, mask, is_causal)
-    if may_look is None:
-        return softmax(S)
-    S = where(may_look, S, np.finfo(S.dtype).min)  # finite: a row of nothing else makes no NaN
-    return where(may_look, softmax(S), 0.0)
+    if may_look is not None:
+        # a row of nothing but infinities would be NaN, and only a mask can have one
+        S = where(may_look, S, -math.inf if mask is None else float(np.finfo(S.dtype).min))
+    A = softmax(S)
+    return A if mask is None else where(may_look, A, 0.0)
 
 
 def scaled_dot_product_attention(

@@ -20,8 +20,8 @@ __all__ = ["MultiHeadAttention"]
 class MultiHeadAttention(Module):
     r"""Attention in several heads, each with queries, keys and values of its own.
 
-    $$\operatorname{head}_i = \operatorname{Attention}(Q W^Q_i, K W^K_i, V W^V_i)$$
-    $$Y = [\operatorname{head}_1, \ldots, \operatorname{head}_H] \, W^O$$
+    $$head_i = \operatorname{Attention}(Q W^Q_i, K W^K_i, V W^V_i)$$
+    $$Y = [head_1, \ldots, head_H] \, W^O$$
 
     Vaswani et al. (2017), "Attention Is All You Need", section 3.2.2, with
     `sg.scaled_dot_product_attention` as Attention. The matrices of the heads stand side by side in
@@ -96,8 +96,9 @@ class MultiHeadAttention(Module):
         Q, K, V = as_tensor(query), as_tensor(key), as_tensor(value)
         given.check_attention(Q.shape, K.shape, V.shape)
         A = self.weights(Q, K, mask, is_causal)
-        heads = self.dropout(A) @ self._in_heads(self.v_proj(V))
-        return self.out_proj(_side_by_side(heads))
+        head_i = self.dropout(A) @ self._in_heads(self.v_proj(V))  # for all i, along an axis
+        Y = self.out_proj(_side_by_side(head_i))
+        return Y
 
     def weights(
         self,
