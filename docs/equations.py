@@ -38,6 +38,10 @@
 #
 # <!-- equations: layers -->
 #
+# ## First weights
+#
+# <!-- equations: initialisations -->
+#
 # ## Run a rule
 #
 # A rule is two or three functions on arrays: each line below that starts with `return` ends one of them.

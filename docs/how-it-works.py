@@ -88,7 +88,7 @@ plt.show()
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
 # | `creation.py` | tensors from a shape, and the random generator |
 # | `functional/` | what is composed of rules: softmax, losses |
-# | `nn/` | `Module`, layers, activations, losses, `clip_grad_norm` |
+# | `nn/` | `Module`, layers, normalisation, activations, losses, `init`, `clip_grad_norm` |
 # | `optimizers/` | groups and state in `optimizer.py`, `groups.py` and `param_groups.py`; one file for each optimizer; `schedules.py` |
 # | `datasets/` | the digits and the names |
 # | **above the line** | **what serves the reader** |

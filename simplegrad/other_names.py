@@ -99,7 +99,7 @@ _TENSOR = _by_name(
         "new_zeros": "sg.zeros((2, 3))",
         "nonzero": "np.nonzero(t)",
         "norm": "(t**2).sum().sqrt()",
-        "normal_": "w.data = sg.normal(w.shape, std=0.02)" + _IN_PLACE,
+        "normal_": "sg.nn.init.normal_(w, std=0.02)" + _IN_PLACE,
         "outer": "t[0].unsqueeze(1) * x[0]",
         "pow power square": "t**2",
         "prod": "sg.exp(sg.log(t).sum())  # this is the product of positive numbers",
@@ -125,11 +125,11 @@ _TENSOR = _by_name(
         "trace": "t[np.arange(2), np.arange(2)].sum()",
         "tril triu": "t * np.NAME(np.ones((2, 3), t.dtype))",
         "unbind": "list(t)",
-        "uniform_": "w.data = sg.uniform(w.shape, low=-1, high=1)" + _IN_PLACE,
+        "uniform_": "sg.nn.init.uniform_(w, -1, 1)" + _IN_PLACE,
         "values": "t.max(axis=1)  # max() gives the largest elements alone",
         "view": "t.reshape(3, 2)",
         "where": "sg.where(t > 0, t, 0.0)",
-        "zero_": "w.data = np.zeros(w.shape)" + _IN_PLACE,
+        "zero_": "sg.nn.init.zeros_(w)" + _IN_PLACE,
     }
 )
 

@@ -385,8 +385,9 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# In a network of two or three layers the default does well. In a deep one, assign other weights, or
-# place a `nn.LayerNorm` behind each layer: it sets the size anew. You meet its equation below.
+# In a network of two or three layers the default does well. In a deep one, draw others, as
+# `nn.init.kaiming_uniform_(layer.weight)` does with He's bound, or place a `nn.LayerNorm` behind each
+# layer: it sets the size anew. You meet its equation below.
 #
 # ## The training loop
 #

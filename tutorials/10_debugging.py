@@ -659,7 +659,7 @@ assert answers["p (a.mT @ dc).shape"].strip() == "(4, 2)"
 
 # %% [markdown]
 # **3.** How many partials does `backward()` evaluate for `y = norm(x).sum()`, where `norm` is an
-# `nn.LayerNorm(4)`? How many, if `x` requires gradients? Count in `simplegrad/nn/layers.py`. Then let
+# `nn.LayerNorm(4)`? How many, if `x` requires gradients? Count in `simplegrad/nn/normalisation.py`. Then let
 # pdb count: `unbroadcast` is called once for each partial, `ignore 1 1000` passes breakpoint 1 the next
 # 1,000 times, and `break` alone lists the breakpoints and how often each was hit.
 

@@ -42,8 +42,15 @@ SECTIONS: dict[str, list[Any]] = {
         functional.cross_entropy,
     ],
     "layers": [
-        *(nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout),
+        *(nn.Linear, nn.Embedding, nn.BatchNorm, nn.LayerNorm, nn.RMSNorm, nn.Dropout),
         *(nn.RNNCell, nn.GRUCell, nn.LSTMCell, nn.MultiHeadAttention),
+    ],
+    "initialisations": [
+        nn.init.xavier_uniform_,
+        nn.init.xavier_normal_,
+        nn.init.kaiming_uniform_,
+        nn.init.kaiming_normal_,
+        nn.init.orthogonal_,
     ],
     **{
         module.__name__.rpartition(".")[2]: [
@@ -56,6 +63,7 @@ SECTIONS: dict[str, list[Any]] = {
 # Whose equations another function computes, and which
 COMPUTED_IN: dict[Any, list[Callable[..., Any]]] = {
     autograd.backward: [autograd.chain_rule],
+    nn.BatchNorm: [nn.BatchNorm.forward, nn.BatchNorm._follow, nn.BatchNorm._follow],
     schedules.Schedule: [schedules.Schedule._set_rates],
     gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],
 }

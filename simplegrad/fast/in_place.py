@@ -259,9 +259,9 @@ class InPlace(Optimizer):
         super().load_state(state)
         self._lay_out()
 
-    def take_dtypes(self) -> None:
+    def _take_dtypes(self) -> None:
         """Brings all arrays to the dtypes of the parameters."""
-        super().take_dtypes()
+        super()._take_dtypes()
         self._lay_out()
 
     def __getstate__(self) -> dict[str, Any]:

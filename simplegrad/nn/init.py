@@ -88,7 +88,7 @@ def normal_(t: Tensor, mean: float = 0.0, std: float = 1.0, **wrong: NoReturn) -
 def xavier_uniform_(t: Tensor, gain: float = 1.0) -> Tensor:
     r"""Glorot's uniform numbers, which keep sizes forward and backward about the same.
 
-    $$W \sim U[-a, a), \quad a = gain \, \sqrt{\frac{6}{fan_{in} + fan_{out}}}$$
+    $$W \sim U[-a, a], \quad a = gain \, \sqrt{\frac{6}{fan_{in} + fan_{out}}}$$
 
     Glorot and Bengio (2010), equation 16.
 
@@ -127,7 +127,7 @@ def kaiming_uniform_(
 ) -> Tensor:
     r"""He's uniform numbers, which keep the size of what goes through rectifiers.
 
-    $$W \sim U[-b, b), \quad b = gain \, \sqrt{\frac{3}{fan}}$$
+    $$W \sim U[-b, b], \quad b = gain \, \sqrt{\frac{3}{fan}}$$
 
     He, Zhang, Ren and Sun (2015), equation 10 (14 for $fan_{out}$), with the bound of the same
     variance.
@@ -220,8 +220,9 @@ def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
 def _shape(t: Any, function: str) -> tuple[int, ...]:
     """The shape of what is to be filled: of a leaf of floats."""
     if not isinstance(t, Tensor) or t.rule is not None or t.dtype.kind != "f":
+        got = t if isinstance(t, Tensor) else f"a {type(t).__name__}"
         raise TypeError(
-            f"{function} fills a leaf of floats, such as a parameter, but got {t!r:.80}. Write "
+            f"{function} fills a leaf of floats, such as a parameter, but got {got}. Write "
             f"nn.init.{function}(layer.weight)."
         )
     return t.shape

@@ -28,7 +28,7 @@ class Module(habits.ModuleElsewhere):
 
     Attributes:
         training: Whether the module is in training mode, as after `train()`, or in evaluation mode,
-            as after `eval()`: Dropout looks at it.
+            as after `eval()`: Dropout and BatchNorm look at it.
 
     Examples:
         >>> class Line(nn.Module):
@@ -164,18 +164,17 @@ class Module(habits.ModuleElsewhere):
             dtype('float64')
         """
         dtype = given.layer_dtype("a Module", dtype)
-        floats = [t for t in self.tensors().values() if t.dtype.kind == "f"]
+        floats = [t for t in self.tensors().values() if t.dtype.kind == "f" and t.dtype != dtype]
         new = {t: Tensor(t, dtype=dtype) for t in floats}
-        for t in floats:
-            new[t].grad = t.grad
         optimizers = trained.optimizers_of(floats)
         for opt in optimizers:
-            opt.check_dtypes(new)
+            opt._check_dtypes(new)
         for t in floats:
+            new[t].grad = t.grad
             t._data, t._grad = new[t]._data, new[t]._grad
             t.data = t.data  # which tells that it has changed
         for opt in optimizers:
-            opt.take_dtypes()
+            opt._take_dtypes()
         return self
 
     def extra_repr(self) -> str:

@@ -23,13 +23,13 @@ class BatchNorm(Module):
 
     Ioffe and Szegedy (2015), Algorithm 1, with the gain $g$ for their $\gamma$ and $b$ for $\beta$.
     In training, $\mu$ and $\sigma^2$ are the mean and the variance (of divisor n) of the $n$
-    numbers of a channel in the batch, and what is to stand for them later follows them slowly:
+    numbers of a channel in the batch, and the running mean $m$ and variance $v$ follow them:
 
-    $$\bar\mu \leftarrow (1 - \alpha) \, \bar\mu + \alpha \, \mu$$
-    $$\bar\sigma^2 \leftarrow (1 - \alpha) \, \bar\sigma^2 + \alpha \, \frac{n}{n - 1} \, \sigma^2$$
+    $$m \leftarrow (1 - \alpha) \, m + \alpha \, \mu$$
+    $$v \leftarrow (1 - \alpha) \, v + \alpha \, \frac{n}{n - 1} \, \sigma^2$$
 
-    After `eval()`, these are $\mu$ and $\sigma^2$. They are tensors without gradients,
-    `running_mean` and `running_var`: no parameters, but saved and loaded with them.
+    After `eval()`, $m$ and $v$ take the places of $\mu$ and $\sigma^2$. They are tensors without
+    gradients, `running_mean` and `running_var`: no parameters, but saved and loaded with them.
 
     The channels are axis 1, and all other axes are averaged over, whatever their number: (N, C),
     (N, C, L) or (N, C, H, W). PyTorch's BatchNorm1d and BatchNorm2d compute the same, and differ
@@ -76,22 +76,23 @@ class BatchNorm(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
         n = _numbers_in_a_channel(x, self.weight.size, self.training)
-        axes, C = (0, *range(2, x.ndim)), (-1, *(1 for _ in x.shape[2:]))
-        g, b = self.weight.reshape(C), self.bias.reshape(C)
+        axes, channels = (0, *range(2, x.ndim)), (-1,) + (1,) * (x.ndim - 2)
+        g, b = self.weight.reshape(channels), self.bias.reshape(channels)
         if self.training:
             mu = x.mean(axis=axes, keepdims=True)
             sigma_2 = x.var(axis=axes, keepdims=True)
             self._follow(mu.data.reshape(-1), sigma_2.data.reshape(-1), n)
         else:
-            mu, sigma_2 = self.running_mean.reshape(C), self.running_var.reshape(C)
+            mu = self.running_mean.reshape(channels)
+            sigma_2 = self.running_var.reshape(channels)
         x_hat = (x - mu) / (sigma_2 + self.eps).sqrt()
         return x_hat * g + b
 
     def _follow(self, mu: np.ndarray, sigma_2: np.ndarray, n: int) -> None:
         """Brings the running values nearer to those of a batch, in place, as a replay can, too."""
-        alpha, mean, var = self.momentum, self.running_mean.data, self.running_var.data
-        mean[...] = (1 - alpha) * mean + alpha * mu
-        var[...] = (1 - alpha) * var + alpha * (n / (n - 1)) * sigma_2
+        m, v, alpha = self.running_mean.data, self.running_var.data, self.momentum
+        m[...] = (1 - alpha) * m + alpha * mu
+        v[...] = (1 - alpha) * v + alpha * (n / (n - 1)) * sigma_2
 
     def extra_repr(self) -> str:
         return f"{self.weight.size}, eps={self.eps}, momentum={self.momentum}"
@@ -155,8 +156,8 @@ class RMSNorm(Module):
 
     Args:
         normalized_shape: The size of the last axis, or a tuple of the sizes of the last axes.
-        eps: $\epsilon$; None for the distance from 1 to the next float of the input's dtype, as in
-            PyTorch.
+        eps: $\epsilon$; None, as in PyTorch, for the distance from 1 to the next float32, or to
+            the next float64 if the input is of float64.
         dtype: That of the weight, of floats.
 
     Raises:
@@ -183,7 +184,8 @@ class RMSNorm(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x, g = as_tensor(x), self.weight
         axes = _last_axes("RMSNorm", x, g)
-        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
+        eps = float(np.finfo(np.result_type(x.dtype, np.float32)).eps)
+        eps = eps if self.eps is None else self.eps
         mean_square = (x**2).mean(axis=axes, keepdims=True)
         return x / (mean_square + eps).sqrt() * g
 

@@ -273,13 +273,13 @@ class Optimizer(habits.OptimizerElsewhere):
         self._has = frozenset(map(id, self._tensors)).issuperset
         trained.remember_modules(self, [group["params"]])
 
-    def check_dtypes(self, new: Mapping[Tensor, Tensor]) -> None:
+    def _check_dtypes(self, new: Mapping[Tensor, Tensor]) -> None:
         """Raises a ValueError if a group does not go with what its tensors are to become."""
         for group in self.param_groups:
             params = {name: new.get(theta, theta) for name, theta in group["params"].items()}
             self.check_group({**group, "params": params})
 
-    def take_dtypes(self) -> None:
+    def _take_dtypes(self) -> None:
         """Brings what is kept to the dtypes of the parameters, as `Module.astype` has set them."""
         self._kept = [
             {

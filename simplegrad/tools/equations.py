@@ -147,7 +147,8 @@ def statements_of(
         left = left_side(tex).partition("_")[0] if is_rule else left_side(tex)
         given.setdefault(left, []).append(tex)
     computing = {node: computed for node, computed in statements.items() if computed}
-    lefts = ["".join(c.targets[:1]).removesuffix(".data") for c in computing.values()]
+    lefts = ["".join(c.targets[:1]) for c in computing.values()]
+    lefts = [left.removesuffix(".data").removesuffix("[...]") for left in lefts]
     returned = next((left for left in given if left not in lefts), "")
     if is_rule:
         returned = "c" if definition.name == "forward" else definition.name

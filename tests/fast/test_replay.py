@@ -49,8 +49,9 @@ def integers(n, shape, seed):
     return np.random.default_rng(seed).integers(0, n, shape)
 
 
-def parameters_of(params):
-    return params.parameters() if isinstance(params, nn.Module) else params
+def tensors_of(params):
+    """Parameters by name, and of a module also what is not trained, as a running mean."""
+    return params.tensors() if isinstance(params, nn.Module) else params
 
 
 def copied(array):
@@ -68,10 +69,10 @@ def trained(wrap, make, batch, optimizer, steps, lr=0.01):
         loss = fn(*batch(step))
         loss.backward()
         facts = {"loss": loss.numpy()}
-        facts |= {f"grad {name}": copied(t.grad) for name, t in parameters_of(params).items()}
+        facts |= {f"grad {name}": copied(t.grad) for name, t in tensors_of(params).items()}
         opt.step()
         opt.zero_grad()
-        facts |= {name: t.numpy() for name, t in parameters_of(params).items()}
+        facts |= {name: t.numpy() for name, t in tensors_of(params).items()}
         history.append(facts)
     return history, sg.generator().bit_generator.state
 
@@ -90,13 +91,13 @@ def called(wrap, make, calls, seed=0):
     fn = wrap(fn)
     history = []
     for call in calls:
-        for theta in parameters_of(params).values():
+        for theta in tensors_of(params).values():
             theta.grad = None
         loss = call(params, fn)
         facts = {"loss": loss.numpy()}
         if loss.requires_grad:
             loss.backward()
-        facts |= {name: copied(t.grad) for name, t in parameters_of(params).items()}
+        facts |= {name: copied(t.grad) for name, t in tensors_of(params).items()}
         history.append(facts)
     return history, sg.generator().bit_generator.state
 
@@ -225,6 +226,14 @@ LAYERS = {
     "Embedding": (classifier(of(nn.Embedding, 11, 3), nn.Flatten, of(nn.Linear, 21, 4)), words),
     "LayerNorm": (
         classifier(of(nn.Linear, 6, 9), of(nn.LayerNorm, 9), of(nn.Linear, 9, 4)),
+        labelled,
+    ),
+    "RMSNorm": (
+        classifier(of(nn.Linear, 6, 9), of(nn.RMSNorm, 9), of(nn.Linear, 9, 4)),
+        labelled,
+    ),
+    "BatchNorm": (
+        classifier(of(nn.Linear, 6, 9), of(nn.BatchNorm, 9), of(nn.Linear, 9, 4)),
         labelled,
     ),
     "Flatten": (classifier(nn.Flatten, of(nn.Linear, 6, 4)), images),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import simplegrad as sg
+
 
 def central_differences(fn, arrays, number, weights, h=1e-6):
     """dL/d(arrays[number]) of L = sum(weights * fn(*arrays)), element by element, in float64."""
@@ -18,6 +20,18 @@ def central_differences(fn, arrays, number, weights, h=1e-6):
         # What x_i does not change is 0 here; in a difference of sums, it would round what it does
         gradient[i] = np.sum(weights * (above - below)) / (2 * h)
     return gradient
+
+
+def check_with_parameters(module, inputs):
+    """gradcheck of a layer by its input and its parameters."""
+    names = list(module.parameters())
+
+    def fn(x, *parameters):
+        for name, t in zip(names, parameters, strict=True):
+            setattr(module, name, t)
+        return module(x) ** 2
+
+    return sg.gradcheck(fn, [inputs, *module.parameters().values()])
 
 
 def in_layout(array, layout):

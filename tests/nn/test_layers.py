@@ -5,31 +5,11 @@ import pytest
 
 import simplegrad as sg
 from simplegrad import nn
+from tests.helpers.oracles import check_with_parameters
 
 
 def x(*shape):
     return sg.Tensor(np.random.default_rng(0).normal(size=shape), requires_grad=True)
-
-
-def to_float64(module):
-    """The module with float64 parameters, as gradcheck needs them."""
-    for name, module_with_it in [("weight", module), ("bias", module)]:
-        t = getattr(module_with_it, name, None)
-        if t is not None:
-            setattr(module, name, sg.Tensor(t, requires_grad=True, dtype=np.float64))
-    return module
-
-
-def check_with_parameters(module, inputs):
-    """gradcheck of a layer by its input and its parameters."""
-    names = list(module.parameters())
-
-    def fn(x, *parameters):
-        for name, t in zip(names, parameters, strict=True):
-            setattr(module, name, t)
-        return module(x) ** 2
-
-    return sg.gradcheck(fn, [inputs, *module.parameters().values()])
 
 
 # Linear
@@ -40,7 +20,7 @@ def test_linear_is_x_w_plus_b():
     expected = inputs.data @ layer.weight.data + layer.bias.data
     np.testing.assert_array_equal(layer(inputs).data, expected)
     assert layer.weight.shape == (3, 2)
-    assert check_with_parameters(to_float64(layer), inputs)
+    assert check_with_parameters(layer.astype("float64"), inputs)
 
 
 def test_linear_takes_any_axes_before_the_last():
@@ -80,7 +60,6 @@ def test_sizes_are_ints_of_at_least_1(size):
         lambda: nn.Linear(2, size),
         lambda: nn.Embedding(size, 2),
         lambda: nn.Embedding(2, size),
-        lambda: nn.LayerNorm(size),
     ):
         with pytest.raises(ValueError, match="takes an int of at least 1 as"):
             make()
@@ -154,42 +133,6 @@ def test_embedding_refuses_what_is_no_row():
     assert "4, 2" in repr(layer)
 
 
-# LayerNorm
-
-
-def test_layer_norm_brings_the_last_axis_to_mean_0_and_variance_1():
-    layer, inputs = nn.LayerNorm(5), x(3, 5)
-    y = layer(inputs).data
-    np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-12)
-    np.testing.assert_allclose(y.var(axis=-1), 1, rtol=1e-4)
-    layer = to_float64(layer)
-    layer.weight.data = np.arange(1.0, 6.0)
-    layer.bias.data = np.arange(5.0)
-    mu, sigma_2 = inputs.data.mean(-1, keepdims=True), inputs.data.var(-1, keepdims=True)
-    expected = (inputs.data - mu) / np.sqrt(sigma_2 + 1e-5) * layer.weight.data + layer.bias.data
-    np.testing.assert_allclose(layer(inputs).data, expected, rtol=1e-14)
-    assert check_with_parameters(layer, inputs)
-
-
-def test_layer_norm_shows_its_size_and_eps():
-    assert repr(nn.LayerNorm(3)).startswith("LayerNorm(3, eps=1e-05)")
-
-
-def test_layer_norm_of_equal_numbers_is_finite():
-    assert nn.LayerNorm(3)(sg.ones((2, 3))).data.tolist() == [[0, 0, 0]] * 2
-
-
-def test_layer_norm_refuses_inputs_of_another_size():
-    with pytest.raises(ValueError, match=r"is 3, but got shape \(2, 4\).*nn\.LayerNorm\(4\)"):
-        nn.LayerNorm(3)(x(2, 4))
-
-
-@pytest.mark.parametrize("eps", [-1e-5, float("nan"), float("inf"), "small"])
-def test_the_eps_of_layer_norm_is_not_negative(eps):
-    with pytest.raises(ValueError, match="eps of LayerNorm is a finite number of at least 0"):
-        nn.LayerNorm(3, eps=eps)
-
-
 # Dropout
 
 
@@ -233,8 +176,53 @@ def test_a_loss_is_the_function_of_its_name():
     assert nn.CrossEntropyLoss()(y, classes).item() == sg.cross_entropy(y, classes).item()
 
 
-@pytest.mark.parametrize("layer", [nn.Linear(3, 2), nn.LayerNorm(3)])
+@pytest.mark.parametrize(
+    "layer", [nn.Linear(3, 2), nn.LayerNorm(3), nn.RMSNorm(3), nn.BatchNorm(3)]
+)
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
 def test_integers_are_no_input_of_a_layer_of_floats(layer, dtype):
     with pytest.raises(TypeError, match=r"takes floats, but got .*Tensor\(x, dtype=np\.float32\)"):
         layer(np.ones((2, 3), dtype=dtype))
+
+
+# dtype
+
+LAYERS = {
+    "Linear": lambda **kwargs: nn.Linear(3, 2, **kwargs),
+    "Embedding": lambda **kwargs: nn.Embedding(3, 2, **kwargs),
+    "LayerNorm": lambda **kwargs: nn.LayerNorm(3, **kwargs),
+    "RMSNorm": lambda **kwargs: nn.RMSNorm(3, **kwargs),
+    "BatchNorm": lambda **kwargs: nn.BatchNorm(3, **kwargs),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, "float64", float])
+def test_a_layer_is_of_the_dtype_that_it_is_given_and_so_are_its_results(name, dtype):
+    layer = LAYERS[name](dtype=dtype)
+    assert {t.dtype for t in layer.tensors().values()} == {np.dtype(dtype)}
+    inputs = np.array([[0, 1, 2], [2, 0, 1]])
+    y = layer(inputs if name == "Embedding" else inputs.astype(dtype))
+    assert y.dtype == np.dtype(dtype)
+    y.sum().backward()
+    assert {t.grad.dtype for t in layer.parameters().values()} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_is_of_float32_and_starts_with_the_same_numbers_in_every_dtype(name):
+    sg.manual_seed(1)
+    layer = LAYERS[name]()
+    sg.manual_seed(1)
+    exact = LAYERS[name](dtype=np.float64).tensors()
+    for key, t in layer.tensors().items():
+        assert t.dtype == np.float32
+        np.testing.assert_array_equal(t.data, exact[key].data.astype(np.float32))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dtype", [np.int64, bool, complex, "no dtype", None, 3, object])
+def test_the_dtype_of_a_layer_is_one_of_floats_and_nothing_is_drawn_for_another(name, dtype):
+    state = sg.generator().bit_generator.state
+    with pytest.raises(TypeError, match=f"{name} computes with floats, but got dtype=.* Write dty"):
+        LAYERS[name](dtype=dtype)
+    assert sg.generator().bit_generator.state == state

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import strategies as st
 
 import simplegrad as sg
-from simplegrad import nn
+from simplegrad import fast, nn
 from simplegrad import optimizers as optim
+from simplegrad.fast.recording import NotReplayable
 
 
 def parameter():
@@ -589,3 +590,223 @@ def test_tensors_without_gradients_and_parameters_outside_of_forward_are_no_mist
 
     Scaled()(sg.ones(2, requires_grad=True))
     nn.Linear(2, 2)
+
+
+# apply
+
+
+def test_apply_reaches_every_module_the_innermost_first_and_returns_the_model():
+    net, seen = Net(), []
+    assert net.apply(seen.append) is net
+    names = {id(module): name for name, module in net.modules().items()}
+    assert [names[id(module)] for module in seen] == [
+        *("blocks.0.layer", "blocks.1.layer", "heads.right.0"),
+        *("blocks.0", "blocks.1", "heads.left"),
+        "",
+    ]
+
+
+def test_apply_calls_the_function_once_for_a_shared_module():
+    shared, seen = nn.Linear(2, 2), []
+    nn.Sequential(shared, nn.Sequential(shared)).apply(seen.append)
+    assert seen.count(shared) == 1
+
+
+# astype
+
+
+def made_and_trained(make, dtype=None, steps=3, converted_after=None):
+    """A model that was trained, converted before its optimizer was made or after some steps."""
+    sg.manual_seed(1)
+    model = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm(5), nn.Tanh(), nn.Linear(5, 2))
+    model = model.astype(dtype) if dtype is not None else model
+    opt = make(model)
+    for step in range(steps):
+        if step == converted_after:
+            model.astype(np.float64)
+        batch = np.random.default_rng(step).normal(size=(6, 4))
+        (model(batch.astype(model[0].weight.dtype)) ** 2).mean().backward()
+        opt.step()
+        opt.zero_grad()
+    return model, opt
+
+
+OPTIMIZERS = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": functools.partial(
+        getattr(module, name), **({"momentum": 0.9} if name == "SGD" else {})
+    )
+    for module in (optim, fast)
+    for name in ("Adam", "AdamW", "RMSProp", "SGD")
+}
+
+
+def test_astype_converts_tensors_and_gradients_and_keeps_the_objects():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm(2))
+    model[0].bias.requires_grad = False
+    model.counts = sg.zeros(2, dtype=np.int64)
+    model(sg.ones((4, 3))).sum().backward()
+    tensors, gradient = model.tensors(), model[1].bias.grad
+    assert model.astype("float64") is model
+    assert [id(t) for t in model.tensors().values()] == [id(t) for t in tensors.values()]
+    dtypes = {name: t.dtype for name, t in model.tensors().items()}
+    assert dtypes.pop("counts") == np.int64
+    assert set(dtypes.values()) == {np.dtype(np.float64)}
+    assert not model[0].bias.requires_grad
+    assert model[0].bias.grad is None
+    assert model[1].bias.grad.dtype == np.float64
+    np.testing.assert_array_equal(model[1].bias.grad, gradient)
+    assert model(np.ones((4, 3))).dtype == np.float64
+    assert model.astype(np.float32)[0].weight.dtype == np.float32
+    array = model[0].weight.data
+    assert model.astype(np.float32)[0].weight.data is array  # there is nothing to do
+
+
+@pytest.mark.parametrize("dtype", [np.int64, bool, None, "no dtype", complex])
+def test_astype_takes_floats_only_and_changes_nothing_else(dtype):
+    model = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=r"computes with floats, but got dtype=.*np\.float64"):
+        model.astype(dtype)
+    assert model.weight.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_that_was_made_before_astype_goes_on_with_its_moments(name, tmp_path):
+    make = OPTIMIZERS[name]
+    model, opt = made_and_trained(make, steps=5, converted_after=2)
+    kept = [array for arrays in opt._kept[0].values() for array in arrays]
+    assert {array.dtype for array in (*kept, *opt._tensors)} == {np.dtype(np.float64)}
+    # as if it had been made of what was there when the model was converted
+    before, old = made_and_trained(make, steps=2)
+    state = old.state()
+    del old
+    resumed = make(before.astype(np.float64))
+    for group in state["param_groups"]:
+        for slot in resumed.slots:
+            group[slot] = {key: array.astype(np.float64) for key, array in group[slot].items()}
+    resumed.load_state(state)
+    for step in range(2, 5):
+        (before(np.random.default_rng(step).normal(size=(6, 4))) ** 2).mean().backward()
+        resumed.step()
+        resumed.zero_grad()
+    for key, t in model.tensors().items():
+        np.testing.assert_array_equal(t.data, before.tensors()[key].data)
+    sg.save(tmp_path / "run.npz", model, opt)
+    sg.load(tmp_path / "run.npz", before, resumed)
+
+
+@pytest.mark.parametrize("name", ["Adam", "fast.Adam"])
+def test_a_parameter_of_a_large_size_is_converted_with_its_moments(name):
+    adam = fast.Adam if name == "fast.Adam" else optim.Adam
+    model = nn.Linear(300, 300)  # which fast.Adam works on where it is
+    opt = adam(model)
+    for dtype in (np.float32, np.float64, np.float32):
+        model.astype(dtype)
+        (model(np.ones((2, 300), dtype)) ** 2).sum().backward()
+        before = model.weight.numpy()
+        opt.step()
+        opt.zero_grad()
+        assert model.weight.dtype == model.weight.grad.dtype == before.dtype == np.dtype(dtype)
+        assert (model.weight.data != before).all()
+
+
+def test_a_dtype_that_rounds_the_eps_of_an_optimizer_to_0_changes_nothing():
+    model = nn.Linear(2, 1)
+    opt, large = optim.Adam(model), optim.RMSProp(model, eps=1e-2)
+    with pytest.raises(ValueError, match=r"eps=1e-08 is rounded to 0 in float16.*Write eps="):
+        model.astype(np.float16)
+    assert {t.dtype for t in model.tensors().values()} == {np.dtype(np.float32)}
+    del opt
+    model.astype(np.float16)
+    model(np.ones((3, 2), np.float16)).sum().backward()
+    large.step()
+    assert model.weight.dtype == np.float16
+
+
+def test_a_part_of_a_model_is_converted_alone():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    opt = fast.Adam(model)
+    model[1].astype(np.float64)
+    for _ in range(2):
+        model(sg.ones((4, 2))).sum().backward()
+        opt.step()
+        opt.zero_grad()
+    assert [layer.weight.dtype for layer in model] == [np.float32, np.float64]
+    assert {t.grad.dtype for t in model[1].parameters().values()} == {np.dtype(np.float64)}
+
+
+def test_what_was_computed_before_astype_cannot_be_differentiated():
+    model = nn.Linear(2, 1)
+    loss = (model([[1.0, 2.0]]) ** 2).sum()
+    model.astype(np.float64)
+    with pytest.raises(RuntimeError, match="between forward and backward"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("whole_step", [True, False])
+def test_a_recording_is_made_anew_after_astype(whole_step):
+    def run(wrap):
+        sg.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm(4), nn.Linear(4, 1))
+        opt = fast.Adam(model)
+
+        def loss_of(x):
+            loss = (model(x) ** 2).mean()
+            if whole_step:
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+            return loss
+
+        compute, losses = wrap(loss_of), []
+        for step in range(6):
+            if step == 3:
+                model.astype(np.float64)
+            loss = compute(np.random.default_rng(step).normal(size=(5, 3)).astype(np.float32))
+            if not whole_step:
+                loss.backward()
+                opt.step()
+                opt.zero_grad()
+            losses.append(loss.numpy())
+        return losses, [t.data for t in model.tensors().values()]
+
+    losses, tensors = run(lambda f: f)
+    replayed, again = run(fast.replay)
+    assert replayed == losses
+    assert [loss.dtype for loss in losses] == [np.float32] * 3 + [np.float64] * 3
+    for a, b in zip(tensors, again, strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+
+
+def test_a_replayed_loss_that_is_older_than_astype_cannot_be_differentiated():
+    model = nn.Linear(2, 1)
+    loss = fast.replay(lambda x: (model(x) ** 2).sum())(np.ones((3, 2), np.float32))
+    model.astype(np.float64)
+    with pytest.raises(RuntimeError, match="between forward and backward"):
+        loss.backward()
+
+
+def test_astype_within_a_replay_is_refused_and_changes_nothing():
+    model = nn.Linear(2, 1)
+
+    @fast.replay
+    def loss_of(x):
+        model.astype(np.float64)
+        return (model(x) ** 2).sum()
+
+    with pytest.raises(NotReplayable):
+        loss_of(np.ones((3, 2), np.float32))
+    assert model.weight.dtype == np.float32
+
+
+# What is not trained
+
+
+def test_the_repr_counts_what_is_not_trained_apart():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm(3))
+    model[0].bias.requires_grad = False
+    model.last = model(sg.ones((4, 2)))  # a result is neither
+    assert repr(model).splitlines() == [
+        "Sequential()                                       12 parameters, 9 not trained",
+        "  layers.0: Linear(2, 3)                            6 parameters, 3 not trained",
+        "  layers.1: BatchNorm(3, eps=1e-05, momentum=0.1)   6 parameters, 6 not trained",
+    ]

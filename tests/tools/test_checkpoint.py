@@ -5,6 +5,7 @@ import functools
 import gc
 import json
 import os
+import re
 import socket
 import stat
 
@@ -677,3 +678,106 @@ def test_memory_that_runs_out_changes_nothing(tmp_path, monkeypatch):
         sg.load(tmp_path / "run.npz", model, opt)
     monkeypatch.undo()
     assert everything(model, opt) == before
+
+
+# What a model holds besides tensors
+
+
+class Counting(nn.Module):
+    """A model that counts its calls, in a number or in a Tensor."""
+
+    def __init__(self, eps=1e-5, best=float("nan")):
+        self.layer, self.eps, self.flag, self.best = nn.Linear(2, 1), eps, True, best
+        self.calls, self.sizes = 0, [2, {"out": np.int64(1)}]
+        self.count = sg.zeros((), dtype=np.int64)
+
+    def forward(self, x):
+        self.calls += 1
+        self.count.data += 1
+        return self.layer(x)
+
+
+ARRAYS = {
+    "mean": np.zeros(2, np.float32),
+    "masks[0]": [np.ones(2, bool)],
+    "tables['a']": {"a": (np.arange(3),)},
+    "empty": np.zeros(0),
+    "objects": np.array([None]),
+    "texts": np.array(["a"]),
+}
+
+
+@pytest.mark.parametrize("code", ARRAYS)
+def test_an_array_that_a_model_holds_is_refused_before_anything_is_written(tmp_path, code):
+    model = nn.Sequential(nn.Linear(2, 1), nn.Module())
+    setattr(model[1], code.partition("[")[0], ARRAYS[code])
+    says = f"the model holds an array, model.layers[1].{code}"
+    with pytest.raises(TypeError, match=rf"^{re.escape(says)}.*Write .* = sg\.Tensor\("):
+        sg.save(tmp_path / "model.npz", model)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_the_error_about_an_array_says_is_right(tmp_path):
+    model = nn.Module()
+    model.mean = np.arange(3.0)
+    model.mean = sg.Tensor(model.mean)
+    sg.save(tmp_path / "model.npz", model)
+    other = nn.Module()
+    other.mean = sg.zeros(3, dtype=np.float64)
+    sg.load(tmp_path / "model.npz", other)
+    assert other.mean.data.tolist() == [0, 1, 2]
+
+
+def test_a_number_that_has_changed_since_is_refused_and_one_in_a_tensor_is_loaded(tmp_path):
+    model = Counting()
+    model([1.0, 2.0])
+    sg.save(tmp_path / "model.npz", model)
+    other = Counting()
+    before = other.layer.weight.numpy()
+    says = r"^model\.calls is 0, but it was 1 when it was saved.*Write model\.calls = 1 before"
+    with pytest.raises(ValueError, match=says):
+        sg.load(tmp_path / "model.npz", other)
+    np.testing.assert_array_equal(other.layer.weight.data, before)
+    assert other.count.item() == 0
+    other.calls = 1
+    sg.load(tmp_path / "model.npz", other)
+    assert other.count.item() == 1
+    np.testing.assert_array_equal(other.layer.weight.data, model.layer.weight.data)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda m: setattr(m, "eps", 1e-3), "eps"),
+        (lambda m: setattr(m, "flag", False), "flag"),
+        (lambda m: setattr(m, "best", 1.0), "best"),
+        (lambda m: m.sizes.__setitem__(0, 3), "sizes[0]"),
+        (lambda m: m.sizes[1].clear(), "sizes[1]['out']"),
+        (lambda m: delattr(m, "eps"), "eps"),
+    ],
+)
+def test_every_number_is_compared_wherever_a_model_holds_it(tmp_path, change, name):
+    sg.save(tmp_path / "model.npz", Counting())
+    other = Counting()
+    sg.load(tmp_path / "model.npz", other)  # nan is as it was
+    change(other)
+    with pytest.raises(ValueError, match=rf"^model\.{re.escape(name)} is "):
+        sg.load(tmp_path / "model.npz", other)
+
+
+def test_the_mode_of_a_model_is_no_number_and_a_new_number_is_no_difference(tmp_path):
+    sg.save(tmp_path / "model.npz", nn.Sequential(nn.Dropout(0.5)).eval())
+    other = nn.Sequential(nn.Dropout(np.float32(0.5)))
+    other.later = 3
+    sg.load(tmp_path / "model.npz", other)
+    assert other.training
+    assert other[0].training
+
+
+def test_settings_of_layers_are_compared(tmp_path):
+    sg.save(tmp_path / "model.npz", nn.Sequential(nn.Dropout(0.5), nn.BatchNorm(2)))
+    with pytest.raises(ValueError, match=r"model\.layers\[0\]\.p is 0\.25, but it was 0\.5"):
+        sg.load(tmp_path / "model.npz", nn.Sequential(nn.Dropout(0.25), nn.BatchNorm(2)))
+    other = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm(2, momentum=0.2))
+    with pytest.raises(ValueError, match=r"model\.layers\[1\]\.momentum is 0\.2, but it was 0\.1"):
+        sg.load(tmp_path / "model.npz", other)
