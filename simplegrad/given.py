@@ -587,7 +587,7 @@ def check_mask(mask: np.ndarray, shape: Sizes) -> None:
             f"{mask.dtype}. Write mask == 0 if yours is added, with -inf where none may look, or "
             "mask.astype(bool) if it has 1 where one may."
         )
-    fits = len(mask.shape) <= len(shape) and all(
+    fits = 0 < len(mask.shape) <= len(shape) and all(
         m in (1, n) for m, n in zip(mask.shape[::-1], shape[::-1], strict=False)
     )
     if not fits:

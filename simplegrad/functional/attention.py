@@ -60,8 +60,8 @@ def attention_weights(
     S = Q @ _transposed(K) / math.sqrt(d_k)
     may_look = _may_look(S.shape, mask, is_causal)
     if may_look is not None:
-        # a row of nothing but infinities would be NaN, and only a mask can have one
-        S = where(may_look, S, -math.inf if mask is None else float(np.finfo(S.dtype).min))
+        # the softmax of infinities alone would be NaN, so where none may look, all do at first
+        S = where(may_look | ~may_look.any(axis=-1, keepdims=True), S, -math.inf)
     A = softmax(S)
     return A if mask is None else where(may_look, A, 0.0)
 
