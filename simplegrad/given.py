@@ -562,7 +562,7 @@ def no_steps(layer: str, x: Any, axes: str) -> ValueError:
 
 def check_attention(q: Sizes, k: Sizes, v: Sizes | None = None) -> None:
     """Raises a ValueError if these are no shapes of queries, keys and values that fit."""
-    if min(len(q), len(k)) < 2 or q[-1] != k[-1] or not broadcast(q[:-2], k[:-2]):
+    if min(len(q), len(k)) < 2 or not q[-1] == k[-1] > 0 or not broadcast(q[:-2], k[:-2]):
         raise ValueError(
             f"attention takes queries (..., L, d) and keys (..., S, d), but got shapes {q} and "
             f"{k}. Write x.reshape(N, T, d) to give both these axes, with one d."
@@ -599,6 +599,13 @@ def check_mask(mask: np.ndarray, shape: Sizes) -> None:
             f"the mask of attention broadcasts to {shape}, a row for each query and a column for "
             f"each key, but got shape {mask.shape}. Write {write}."
         )
+
+
+def other_embedding(x: Any, C: int, H: int) -> ValueError:
+    return ValueError(
+        f"MultiHeadAttention({C}, {H}) takes queries, keys and values of {C} features each, but "
+        f"got shape {x.shape}. Write nn.Linear({x.shape[-1] if x.ndim else 1}, {C}) before it."
+    )
 
 
 def no_heads(C: int, H: int) -> ValueError:

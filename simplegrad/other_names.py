@@ -350,6 +350,7 @@ KEYWORDS = _by_name(
         "attn_mask": "mask=None  # its mask is True where a query may look",
         "average_attn_weights need_weights": "  # the method weights() gives those of each head",
         "bidirectional": "  # a sequence is read from its beginning to its end",
+        "batch_first": "  # batches come first",
         "betas": "beta_1=0.9, beta_2=0.98  # these are two numbers",
         "correction": "ddof={}",
         "create_graph": "  # a gradient is an array, without a graph of its own",

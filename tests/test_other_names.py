@@ -195,7 +195,8 @@ CALLS = {
 OWN = {  # the keywords that a call does know
     **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.full", "sg.arange", "sg.eye"]},
     **{call: ["dtype"] for call in ["sg.normal", "nn.Linear", "nn.Embedding"]},
-    **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm", "nn.GRUCell", "nn.GRU"]},
+    **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm", "nn.GRUCell"]},
+    "nn.GRU": ["batch_first", "dtype"],
     "nn.MultiHeadAttention": ["dtype"],
     "nn.BatchNorm": ["dtype", "momentum"],
     "nn.clip_grad_norm": ["max_norm", "parameters"],
@@ -241,6 +242,7 @@ CORRECTED = {
     "sg.normal(shape=(2, 3), mean=0, std=2)": lambda: sg.normal(size=(2, 3), loc=0, scale=2),
     "loss.backward()": lambda: T.sum().backward(retain_graph=True),
     "nn.Linear(2, 3)": lambda: nn.Linear(2, 3, device="cpu"),
+    "nn.MultiHeadAttention(4, 2)": lambda: nn.MultiHeadAttention(4, 2, batch_first=True),
     "nn.GRU(2, 3)": lambda: nn.GRU(2, 3, bidirectional=True),
     "sg.scaled_dot_product_attention(t, t, t, mask=None)": lambda: sg.scaled_dot_product_attention(
         T, T, T, attn_mask=None

@@ -93,8 +93,7 @@ class MultiHeadAttention(Module):
         """
         if wrong:
             raise habits.refused("attention", wrong, query, key, value)
-        Q, K, V = as_tensor(query), as_tensor(key), as_tensor(value)
-        given.check_attention(Q.shape, K.shape, V.shape)
+        Q, K, V = self._checked(query, key, value)
         A = self.weights(Q, K, mask, is_causal)
         head_i = self.dropout(A) @ self._in_heads(self.v_proj(V))  # for all i, along an axis
         Y = self.out_proj(_side_by_side(head_i))
@@ -117,14 +116,23 @@ class MultiHeadAttention(Module):
         """
         if wrong:
             raise habits.refused("attention.weights", wrong, query, key)
-        Q, K = as_tensor(query), as_tensor(key)
-        given.check_attention(Q.shape, K.shape)
+        Q, K = self._checked(query, key)
         if mask is not None:
             mask = given.array_of(mask)
             given.check_mask(mask, (*Q.shape[:-1], K.shape[-2]))
             mask = mask[..., None, :, :] if mask.ndim > 2 else mask  # the same for each head
         Q, K = self._in_heads(self.q_proj(Q)), self._in_heads(self.k_proj(K))
         return functional.attention_weights(Q, K, mask, is_causal)
+
+    def _checked(self, *inputs: TensorLike) -> list[Tensor]:
+        """Queries, keys and, if they are given, values as Tensors that fit together."""
+        C, tensors = len(self.q_proj.weight), [as_tensor(x) for x in inputs]
+        for x in tensors:
+            given.check_floats("MultiHeadAttention", x)
+            if x.shape[-1:] != (C,):
+                raise given.other_embedding(x, C, self.num_heads)
+        given.check_attention(*(x.shape for x in tensors))
+        return tensors
 
     def _in_heads(self, x: Tensor) -> Tensor:
         """(N, T, C) as (N, H, T, C / H)."""

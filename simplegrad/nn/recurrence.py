@@ -229,7 +229,10 @@ class _Recurrence(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         layer = type(self).__name__
+        given.size(input_size, layer, "input_size")
+        given.size(hidden_size, layer, "hidden_size")
         layers = given.size(num_layers, layer, "num_layers")
+        dtype, bias = given.layer_dtype(layer, dtype), given.flag(layer, "bias", bias)
         self.batch_first = given.flag(layer, "batch_first", batch_first)
         sizes = [input_size, *[hidden_size] * (layers - 1)]
         self.cells = [self.cell(size, hidden_size, bias, dtype) for size in sizes]
@@ -242,7 +245,8 @@ class _Recurrence(Module):
             x: (T, N, features), or (N, T, features) with `batch_first`.
             states: What the cell of each layer starts from: None, h or (h, c).
         """
-        x, time = as_tensor(x), self._time_axis(x)
+        x = as_tensor(x)
+        time = self._time_axis(x)
         steps = list(x.transpose(1, 0, 2) if time else x)
         for layer, cell in enumerate(self.cells):
             state = states[layer]
@@ -270,6 +274,9 @@ class _Recurrence(Module):
         layer, axes = type(self).__name__, "(N, T, features)" if time else "(T, N, features)"
         if x.ndim not in (2, 3):
             raise given.no_sequence(layer, x, axes)
+        in_features, hidden = len(self.cells[0].weight_ih), len(self.cells[0].weight_hh)
+        if x.shape[-1] != in_features:
+            raise given.other_inputs(layer, x, in_features, hidden)
         if not x.shape[time]:
             raise given.no_steps(layer, x, axes)
         return time

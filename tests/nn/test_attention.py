@@ -211,7 +211,6 @@ def test_a_replayed_mask_is_that_of_each_call():
 
 Q, K, V = np.ones((3, 4, 6)), np.ones((3, 5, 6)), np.ones((3, 5, 6))
 WRONG_SHAPES = {
-    "features": ((Q, K[..., :4], V), r"got shapes \(3, 4, 6\) and \(3, 5, 4\)"),
     "a vector": ((Q[0, 0], K, V), r"got shapes \(6,\) and"),
     "batches": ((Q, K[:2], V[:2]), r"got shapes \(3, 4, 6\) and \(2, 5, 6\)"),
     "values": ((Q, K, V[:, :4]), r"values \(3, 4, 6\) for keys \(3, 5, 6\)"),
@@ -228,6 +227,19 @@ def test_queries_keys_and_values_that_do_not_fit_are_named(case):
     ):
         with pytest.raises(ValueError, match=match):
             attention(*arrays)
+
+
+def test_other_features_are_named():
+    with pytest.raises(ValueError, match=r"got shapes \(3, 4, 6\) and \(3, 5, 4\)"):
+        sg.scaled_dot_product_attention(Q, K[..., :4], V)
+    with pytest.raises(ValueError, match=r"got shapes \(4, 0\) and \(5, 0\)"):
+        sg.attention_weights(Q[0, :, :0], K[0, :, :0])
+    for wrong in range(3):
+        arrays = [a[..., :4] if n == wrong else a for n, a in enumerate((Q, K, V))]
+        with pytest.raises(
+            ValueError, match=r"n\(6, 2\) takes .* shape \(3, ., 4\).*Linear\(4, 6\)"
+        ):
+            nn.MultiHeadAttention(6, 2)(*arrays)
 
 
 WRONG_MASKS = {

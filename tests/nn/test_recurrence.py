@@ -244,6 +244,14 @@ def test_a_sequence_has_the_dtype_of_its_layer(kind, dtype):
     )
 
 
+def test_a_sequence_may_be_a_list_of_numbers():
+    layer = nn.GRU(2, 3)
+    output, last = layer([[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.5, 1.0]])
+    expected, _ = layer(sg.Tensor([[1.0, 2.0], [3.0, 4.0]]), sg.Tensor([[0.0, 0.5, 1.0]]))
+    assert_same_bits(output.data, expected.data)
+    assert_same_bits(last.data, expected.data[1:])
+
+
 def test_a_batch_of_no_sequences_has_an_output_of_none():
     output, (h, c) = nn.LSTM(3, 4)(sg.ones((5, 0, 3)))
     assert output.shape == (5, 0, 4)
@@ -290,7 +298,7 @@ REFUSED = {
     "axes of a cell": (lambda: nn.RNNCell(3, 4)(sg.ones((5, 2, 3))), r"but got shape \(5, 2, 3\)"),
     "features of a sequence": (
         lambda: nn.LSTM(3, 4)(sg.ones((6, 2, 5))),
-        r"LSTMCell\(3, 4\) takes inputs whose last axis is 3",
+        r"LSTM\(3, 4\) takes inputs whose last axis is 3, .* nn\.LSTM\(5, 4\)",
     ),
     "state of a cell": (
         lambda: nn.GRUCell(3, 4)(sg.ones((2, 3)), sg.zeros((1, 4))),
