@@ -5,6 +5,7 @@ from simplegrad.autograd import no_grad
 from simplegrad.creation import *
 from simplegrad.functional.activations import *
 from simplegrad.functional.arrays import *
+from simplegrad.functional.attention import *
 from simplegrad.functional.calculus import *
 from simplegrad.functional.convolution import *
 from simplegrad.functional.losses import *

@@ -658,3 +658,97 @@ def other_features(x: Any, W: Any) -> ValueError:
         f"Linear{W.shape} takes inputs whose last axis is {in_features}, but got shape {x.shape}. "
         f"Write {write}."
     )
+
+
+def other_inputs(cell: str, x: Any, in_features: int, hidden: int) -> ValueError:
+    return ValueError(
+        f"{cell}({in_features}, {hidden}) takes inputs whose last axis is {in_features}, but got "
+        f"shape {x.shape}. Write nn.{cell}({x.shape[-1] if x.ndim else 1}, {hidden}) for such "
+        "inputs, or nn.Embedding before it for letters and words."
+    )
+
+
+def other_state(cell: str, name: str, h: Any, shape: Sizes, why: str) -> ValueError:
+    return ValueError(
+        f"the state {name} of {cell} has shape {shape} here, {why}, but got {h.shape}. Write "
+        f"sg.zeros({shape}), or leave it out to start with zeros."
+    )
+
+
+def no_pair_of_states(lstm: str, state: Any) -> TypeError:
+    return TypeError(
+        f"{lstm} takes its state as a pair (h, c), but got a {type(state).__name__}. Write "
+        "(h, c), as it was returned, or leave it out to start with zeros."
+    )
+
+
+def no_sequence(layer: str, x: Any, axes: str) -> ValueError:
+    write = f"nn.{layer}Cell for a single step" if x.ndim < 2 else "x.reshape(T, N, -1)"
+    return ValueError(
+        f"{layer} takes sequences of shape {axes}, or (T, features) for a single one, but got "
+        f"shape {x.shape}. Write {write}."
+    )
+
+
+def no_steps(layer: str, x: Any, axes: str) -> ValueError:
+    return ValueError(
+        f"{layer} takes sequences {axes} of at least one step, but got shape {x.shape}, where T is "
+        "0, and so there is no last state. Leave out what is empty before the call."
+    )
+
+
+def check_attention(q: Sizes, k: Sizes, v: Sizes | None = None) -> None:
+    """Raises a ValueError if these are no shapes of queries, keys and values that fit."""
+    if min(len(q), len(k)) < 2 or not q[-1] == k[-1] > 0 or not broadcast(q[:-2], k[:-2]):
+        raise ValueError(
+            f"attention takes queries (..., L, d) and keys (..., S, d), but got shapes {q} and "
+            f"{k}. Write x.reshape(N, T, d) to give both these axes, with one d."
+        )
+    if not k[-2]:
+        raise ValueError(
+            f"attention takes at least one key, but got shapes {q} and {k}: the weights of nothing "
+            "have no sum of 1. Leave out what is empty before the call."
+        )
+    if v is not None and (len(v) < 2 or v[-2] != k[-2] or not broadcast(k[:-2], v[:-2])):
+        raise ValueError(
+            f"attention takes a value for each key, (..., S, d_v) for (..., S, d), but got values "
+            f"{v} for keys {k}. Make both of the same places."
+        )
+
+
+def check_mask(mask: np.ndarray, shape: Sizes) -> None:
+    """Raises an error if a mask of attention is not of booleans, or does not broadcast."""
+    if mask.dtype.kind != "b":
+        raise TypeError(
+            f"the mask of attention is of booleans, True where a query may look, but got "
+            f"{mask.dtype}. Write mask == 0 if yours is added, with -inf where none may look, or "
+            "mask.astype(bool) if it has 1 where one may."
+        )
+    fits = 0 < len(mask.shape) <= len(shape) and all(
+        m in (1, n) for m, n in zip(mask.shape[::-1], shape[::-1], strict=False)
+    )
+    if not fits:
+        per_key = (*shape[:-2], shape[-1])
+        write = f"np.ones({shape}, bool) for one that masks nothing"
+        if mask.shape == per_key:
+            write = "mask[:, None, :] for a mask of the keys of each sequence"
+        raise ValueError(
+            f"the mask of attention broadcasts to {shape}, a row for each query and a column for "
+            f"each key, but got shape {mask.shape}. Write {write}."
+        )
+
+
+def other_embedding(x: Any, C: int, H: int) -> ValueError:
+    return ValueError(
+        f"MultiHeadAttention({C}, {H}) takes queries, keys and values of {C} features each, but "
+        f"got shape {x.shape}. Write nn.Linear({x.shape[-1] if x.ndim else 1}, {C}) before it."
+    )
+
+
+def no_heads(C: int, H: int) -> ValueError:
+    fit = [n for n in range(1, C + 1) if C % n == 0]
+    nearest = min(fit, key=lambda n: abs(n - H))
+    return ValueError(
+        f"the heads of MultiHeadAttention share its features evenly, but {C} features are not "
+        f"divisible by {H} heads. Write nn.MultiHeadAttention({C}, {nearest})."
+    )

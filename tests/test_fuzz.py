@@ -260,6 +260,12 @@ def use_module(size, dtype=np.float32):
     return use
 
 
+def use_recurrent(module):
+    repr(module)
+    cell = getattr(module, "cells", [module])[0]
+    module(np.zeros((2, len(cell.weight_ih)), np.float32))
+
+
 # The name of each: valid arguments, how many of them simplegrad promises to check, a use
 CONSTRUCTORS = {
     "Tensor": (sg.Tensor, [[1.0, 2.0], True, None, "w"], 1, use_tensor),
@@ -282,6 +288,9 @@ CONSTRUCTORS = {
     "RMSNorm": (nn.RMSNorm, [2, 1e-5, np.float32], 3, use_module(None)),
     "BatchNorm": (nn.BatchNorm, [2, 1e-5, 0.1, np.float32], 4, use_module(None)),
     "Dropout": (nn.Dropout, [0.5], 1, use_module(3)),
+    "RNNCell": (nn.RNNCell, [2, 3, True, np.float32], 4, use_recurrent),
+    "RNN": (nn.RNN, [2, 3, 2, True, False, 0.5, np.float32], 7, use_recurrent),
+    "MultiHeadAttention": (nn.MultiHeadAttention, [6, 2, 0.5, True, np.float32], 5, repr),
     "Sequential": (nn.Sequential, [nn.ReLU(), nn.Tanh()], 2, repr),
 }
 

@@ -187,6 +187,15 @@ CALLS = {
     "nn.LayerNorm": lambda **kwargs: nn.LayerNorm(3, **kwargs),
     "nn.RMSNorm": lambda **kwargs: nn.RMSNorm(3, **kwargs),
     "nn.BatchNorm": lambda **kwargs: nn.BatchNorm(3, **kwargs),
+    "nn.GRUCell": lambda **kwargs: nn.GRUCell(2, 3, **kwargs),
+    "nn.GRU": lambda **kwargs: nn.GRU(2, 3, **kwargs),
+    "nn.MultiHeadAttention": lambda **kwargs: nn.MultiHeadAttention(4, 2, **kwargs),
+    "attention": lambda **kwargs: nn.MultiHeadAttention(3, 1)(T, T, T, **kwargs),
+    "attention.weights": lambda **kwargs: nn.MultiHeadAttention(3, 1).weights(T, T, **kwargs),
+    "sg.attention_weights": lambda **kwargs: sg.attention_weights(T, T, **kwargs),
+    "sg.scaled_dot_product_attention": lambda **kwargs: sg.scaled_dot_product_attention(
+        T, T, T, **kwargs
+    ),
     "nn.init.normal_": lambda **kwargs: nn.init.normal_(sg.zeros((2, 3)), **kwargs),
     "nn.Dropout": nn.Dropout,
     "nn.ReLU": nn.ReLU,
@@ -206,7 +215,9 @@ CALLS = {
 OWN = {  # the keywords that a call does know
     **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.full", "sg.arange", "sg.eye"]},
     **{call: ["dtype"] for call in ["sg.normal", "nn.Linear", "nn.Embedding"]},
-    **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm"]},
+    **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm", "nn.GRUCell"]},
+    "nn.GRU": ["batch_first", "dtype"],
+    "nn.MultiHeadAttention": ["dtype"],
     "nn.BatchNorm": ["dtype", "momentum"],
     "sg.nll_loss": ["ignore_index"],
     "sg.cross_entropy": ["ignore_index", "label_smoothing"],
@@ -263,6 +274,11 @@ CORRECTED = {
     "sg.normal(shape=(2, 3), mean=0, std=2)": lambda: sg.normal(size=(2, 3), loc=0, scale=2),
     "loss.backward()": lambda: T.sum().backward(retain_graph=True),
     "nn.Linear(2, 3)": lambda: nn.Linear(2, 3, device="cpu"),
+    "nn.MultiHeadAttention(4, 2)": lambda: nn.MultiHeadAttention(4, 2, batch_first=True),
+    "nn.GRU(2, 3)": lambda: nn.GRU(2, 3, bidirectional=True),
+    "sg.scaled_dot_product_attention(t, t, t, mask=None)": lambda: sg.scaled_dot_product_attention(
+        T, T, T, attn_mask=None
+    ),
     "nn.ReLU()": lambda: nn.ReLU(inplace=True),
     "Adam(model, lr=0.1, beta_1=0.9, beta_2=0.98)": lambda: optim.Adam(
         layer(), lr=0.1, betas=(0.9, 0.98)

@@ -190,3 +190,121 @@ def assert_agree(arrays, ours, theirs):
     torch_result.backward(torch.tensor(grad))
     for t, torch_t in zip(tensors, torchs, strict=True):
         np.testing.assert_allclose(t.grad, torch_t.grad.numpy(), rtol=1e-11, atol=1e-13)
+
+
+# Recurrence and attention, with torch's own weights
+
+
+def torch_weights(module):
+    return {name: t.detach().numpy() for name, t in module.named_parameters()}
+
+
+def copy_recurrent(ours, theirs):
+    """Gives the cells of a layer the weights of torch's, which are the transposes."""
+    for name, value in torch_weights(theirs).items():
+        attribute, _, layer = name.rpartition("_l")
+        getattr(ours.cells[int(layer)], attribute).data = value.T
+
+
+def copy_attention(ours, theirs):
+    """Gives heads the weights of torch's, where those of queries, keys and values are one."""
+    weights = torch_weights(theirs)
+    for n, linear in enumerate((ours.q_proj, ours.k_proj, ours.v_proj)):
+        linear.weight.data = np.split(weights["in_proj_weight"], 3)[n].T
+        linear.bias.data = np.split(weights["in_proj_bias"], 3)[n]
+    ours.out_proj.weight.data = weights["out_proj.weight"].T
+    ours.out_proj.bias.data = weights["out_proj.bias"]
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("shape", [(6, 5, 3), (6, 3)])
+@pytest.mark.parametrize("arguments", [{}, {"batch_first": True}, {"bias": False}])
+@pytest.mark.parametrize("has_state", [True, False])
+def test_sequences_are_those_of_torch(kind, shape, arguments, has_state):
+    theirs = getattr(torch.nn, kind)(3, 4, num_layers=2, **arguments).double()
+    ours = getattr(nn, kind)(3, 4, num_layers=2, **arguments, dtype=np.float64)
+    copy_recurrent(ours, theirs)
+    batch = shape[: len(shape) - 1][0 if "batch_first" in arguments else 1 :][:1]
+    state = (2, *(batch if len(shape) == 3 else ()), 4)
+
+    def call(module):
+        def result(x, *states):
+            first = (states if kind == "LSTM" else states[0]) if has_state else None
+            output, last = module(x, first)
+            parts = [output, *(last if kind == "LSTM" else [last])]
+            concatenate = torch.cat if module is theirs else sg.concatenate
+            return concatenate([part.reshape(-1) for part in parts])
+
+        return result
+
+    arrays = [draw(*shape), *([draw(*state), draw(*state) * 2][: 1 + (kind == "LSTM")])]
+    assert_agree(arrays if has_state else arrays[:1], call(ours), call(theirs))
+    for name, t in theirs.named_parameters():
+        attribute, _, layer = name.rpartition("_l")
+        grad = getattr(ours.cells[int(layer)], attribute).grad
+        np.testing.assert_allclose(grad, t.grad.numpy().T, rtol=1e-11, atol=1e-13)
+
+
+def test_a_padded_batch_of_a_gru_is_read_at_the_end_of_each_sequence_as_torch_packs_it():
+    theirs, ours = torch.nn.GRU(3, 4).double(), nn.GRU(3, 4, dtype=np.float64)
+    copy_recurrent(ours, theirs)
+    lengths, x = [6, 3, 1], draw(6, 3, 3)
+    output, _ = ours(x)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(torch.tensor(x), lengths)
+    _, h_T = theirs(packed)
+    last = output[np.array(lengths) - 1, np.arange(3)]
+    np.testing.assert_allclose(last.data, h_T[0].detach().numpy(), rtol=1e-12)
+
+
+TO_LOOK_AT = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0], [1, 1, 1, 1, 1]], dtype=bool)
+
+
+@pytest.mark.parametrize("is_causal", [True, False])
+@pytest.mark.parametrize("shape", [(3, 1, 5), (3, 4, 5), (4, 5), None])
+def test_scaled_dot_product_attention_is_that_of_torch(shape, is_causal):
+    mask = None if shape is None else np.resize(TO_LOOK_AT, shape)
+    causal = torch.ones(4, 5, dtype=torch.bool).tril()
+    of_torch = None if shape is None else torch.tensor(mask)
+    if is_causal:
+        of_torch = causal if shape is None else of_torch & causal
+    assert_agree(
+        [draw(3, 4, 2), draw(3, 5, 2), draw(3, 5, 6)],
+        lambda q, k, v: sg.scaled_dot_product_attention(q, k, v, mask, is_causal),
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, of_torch),
+    )
+
+
+def test_a_query_that_may_look_nowhere_gets_what_torch_gives_it():
+    mask = np.array([[True, True, False], [False, False, False]])
+    assert_agree(
+        [draw(2, 4), draw(3, 4), draw(3, 5)],
+        lambda q, k, v: sg.scaled_dot_product_attention(q, k, v, mask),
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, torch.tensor(mask)),
+    )
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("is_causal", [True, False])
+def test_heads_are_those_of_torch(padded, is_causal):
+    theirs = torch.nn.MultiheadAttention(6, 3, batch_first=True).double()
+    ours = nn.MultiHeadAttention(6, 3, dtype=np.float64)
+    copy_attention(ours, theirs)
+    # torch says True where a query may *not* look
+    mask, masks = None, {}
+    if padded:
+        mask = TO_LOOK_AT[:, None, :]
+        masks["key_padding_mask"] = torch.tensor(~TO_LOOK_AT)
+    if is_causal:
+        masks["attn_mask"] = torch.ones(4, 5, dtype=torch.bool).tril().logical_not()
+    assert_agree(
+        [draw(3, 4, 6), draw(3, 5, 6), draw(3, 5, 6)],
+        lambda q, k, v: ours(q, k, v, mask, is_causal),
+        lambda q, k, v: theirs(q, k, v, **masks)[0],
+    )
+    for linear, n in ((ours.q_proj, 0), (ours.k_proj, 1), (ours.v_proj, 2)):
+        grads = theirs.in_proj_weight.grad.numpy(), theirs.in_proj_bias.grad.numpy()
+        W, b = (np.split(grad, 3)[n] for grad in grads)
+        np.testing.assert_allclose(linear.weight.grad, W.T, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(linear.bias.grad, b, rtol=1e-11, atol=1e-13)
+    expected = theirs.out_proj.weight.grad.numpy().T
+    np.testing.assert_allclose(ours.out_proj.weight.grad, expected, rtol=1e-11, atol=1e-13)

@@ -283,6 +283,35 @@ print(multi_head)
 assert np.allclose(result, multi_head(h).numpy()[0], atol=1e-6)
 
 # %% [markdown]
+# Now you know what is inside of `nn.MultiHeadAttention`, and you can use it. It computes the same with
+# fewer products, because the matrices of all heads stand side by side in one. The columns of the product
+# $h W^Q$ are then dealt out to the heads.
+#
+# $$W^Q = [W^Q_1, \ldots, W^Q_H]$$
+# $$W^K = [W^K_1, \ldots, W^K_H]$$
+# $$W^V = [W^V_1, \ldots, W^V_H]$$
+#
+# It is called with what the queries, the keys and the values are made of. Here all three are made of $h$,
+# which is called **self-attention**. With the weights of your heads, it gives your result:
+
+# %%
+attention = nn.MultiHeadAttention(4, num_heads=2, bias=False)
+W_Q = np.concatenate([head.query.weight.numpy() for head in multi_head.heads], axis=1)
+W_K = np.concatenate([head.key.weight.numpy() for head in multi_head.heads], axis=1)
+W_V = np.concatenate([head.value.weight.numpy() for head in multi_head.heads], axis=1)
+attention.q_proj.weight.data = W_Q
+attention.k_proj.weight.data = W_K
+attention.v_proj.weight.data = W_V
+attention.out_proj.weight.data = W_O
+
+result = attention(h, h, h, is_causal=True)
+A = attention.weights(h, h, is_causal=True)
+print("names, heads, places that look, places looked at:", A.shape)
+assert np.allclose(result.numpy(), multi_head(h).numpy(), atol=1e-6)
+for i, head in enumerate(multi_head.heads):
+    assert np.allclose(A.numpy()[:, i], head.weights(h).numpy(), atol=1e-6)
+
+# %% [markdown]
 # ## Layer norm
 #
 # **Layer norm** (Ba, Kiros and Hinton, 2016) keeps the numbers in a deep network at one size. It brings
@@ -352,17 +381,19 @@ assert np.allclose(result, mlp(h).numpy()[0], atol=1e-6)
 class Block(nn.Module):
     def __init__(self, C, H):
         self.norm_1 = nn.LayerNorm(C)
-        self.attention = MultiHead(C, H)
+        self.attention = nn.MultiHeadAttention(C, H, bias=False)
         self.norm_2 = nn.LayerNorm(C)
         self.mlp = MLP(C)
 
     def forward(self, h):
-        u = h + self.attention(self.norm_1(h))
+        normed = self.norm_1(h)
+        u = h + self.attention(normed, normed, normed, is_causal=True)
         return u + self.mlp(self.norm_2(u))
 
 
 block = Block(C=4, H=2)
-u = h.numpy() + block.attention(block.norm_1(h)).numpy()
+normed = block.norm_1(h)
+u = h.numpy() + block.attention(normed, normed, normed, is_causal=True).numpy()
 y = u + block.mlp(block.norm_2(u)).numpy()
 assert np.allclose(y, block(h).numpy(), atol=1e-6)
 
@@ -529,7 +560,7 @@ def patterns_of(name):
         h = model.embed(i)
         for block in model.blocks:
             normed = block.norm_1(h)
-            patterns.append([head.weights(normed).numpy()[0] for head in block.attention.heads])
+            patterns.append(block.attention.weights(normed, normed, is_causal=True).numpy()[0])
             h = block(h)
     return patterns
 

@@ -47,6 +47,8 @@ SECTIONS: dict[str, list[Any]] = {
         functional.conv2d,
         functional.max_pool2d,
         functional.avg_pool2d,
+        functional.attention_weights,
+        functional.scaled_dot_product_attention,
         functional.mse_loss,
         functional.l1_loss,
         functional.huber_loss,
@@ -55,7 +57,10 @@ SECTIONS: dict[str, list[Any]] = {
         functional.nll_loss,
         functional.cross_entropy,
     ],
-    "layers": [nn.Linear, nn.Embedding, nn.BatchNorm, nn.LayerNorm, nn.RMSNorm, nn.Dropout],
+    "layers": [
+        *(nn.Linear, nn.Embedding, nn.BatchNorm, nn.LayerNorm, nn.RMSNorm, nn.Dropout),
+        *(nn.RNNCell, nn.GRUCell, nn.LSTMCell, nn.MultiHeadAttention),
+    ],
     "initialisations": [
         nn.init.xavier_uniform_,
         nn.init.xavier_normal_,
@@ -186,18 +191,20 @@ def lines_of(thing: Any) -> Iterator[tuple[str, int, str]]:
     found, functions = equations_in(inspect.getdoc(thing)), functions_of(thing)
     if len(functions) == 1:
         functions = functions * len(found)
-    last = 0
+    last, shares = 0, len(functions_of(thing)) < len(found)  # several equations, a line each
     for tex, function in zip(found, functions, strict=True):
         code = function.__code__
         definition, source = definition_of(code, function.__globals__)
-        statements = body_of(definition)
-        if function.__name__ == "update":  # which computes several equations, a line each
+        statements = body = body_of(definition)
+        if function.__name__ == "update" or shares:
             pairs = statements_of(definition, thing).items()
             statements = [s for s, c in pairs if c and c.targets and c.equation == tex]
         if not statements:
             raise LookupError(f"no line of {function.__qualname__} computes the equation")
         # What stands between two equations is for the second, as `step` of SGD is
-        is_next = function.__name__ == "update" and last
+        is_next = (function.__name__ == "update" or shares) and last
+        if function.__name__ != "update" and shares and not last:
+            is_next, last = True, body[0].lineno - 1  # and what stands before the first, for that
         first, last = last + 1 if is_next else statements[0].lineno, statements[-1].end_lineno
         lines = textwrap.dedent("\n".join(source.split("\n")[first - 1 : last]))
         yield str(Path(code.co_filename).relative_to(ROOT)), first, lines

@@ -8,6 +8,7 @@ import numpy as np
 from simplegrad.functional import (
     activations,
     arrays,
+    attention,
     calculus,
     convolution,
     losses,
@@ -16,6 +17,7 @@ from simplegrad.functional import (
 )
 from simplegrad.functional.activations import *
 from simplegrad.functional.arrays import *
+from simplegrad.functional.attention import *
 from simplegrad.functional.calculus import *
 from simplegrad.functional.convolution import *
 from simplegrad.functional.losses import *
@@ -27,7 +29,7 @@ from simplegrad.tensor import NUMPYS_REDUCTIONS, Tensor
 answer_for(__name__)
 
 _METHODS = [
-    *(*activations.__all__, *calculus.__all__, *convolution.__all__),
+    *(*activations.__all__, *attention.__all__, *calculus.__all__, *convolution.__all__),
     *(*losses.__all__, *shapes.__all__),
 ]
 

@@ -184,7 +184,7 @@ class Dropout(Module):
     $$y_i = \frac{r_i}{1 - p} \, x_i, \quad r_i \sim \operatorname{Bernoulli}(1 - p)$$
 
     Srivastava et al. (2014), section 4, with the division done in training rather than a product in
-    evaluation. After `eval()` it returns its input.
+    evaluation. After `eval()`, and if `p` is 0, it returns its input.
 
     Args:
         p: The probability of a zero, 0 <= p < 1.
@@ -205,7 +205,7 @@ class Dropout(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
         given.check_floats("Dropout", x)
-        if not self.training:
+        if not (self.training and self.p):
             return x
         r = creation.generator().random(x.shape) >= self.p
         scale = (r / (1 - self.p)).astype(x.dtype)

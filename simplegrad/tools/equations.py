@@ -32,9 +32,9 @@ def left_side(tex: str) -> str:
 
 COMMANDS = (
     "beta gamma epsilon theta lambda mu pi sigma tau partial nabla sum top approx ge le in sim "
-    "cdot ldots lfloor rfloor |"
+    "cdot odot ldots lfloor rfloor |"
 )
-SYMBOLS = dict(zip(re.findall(r"\S+", COMMANDS), "βγεθλμπστ∂∇∑ᵀ≈≥≤∈~·…⌊⌋‖", strict=True))
+SYMBOLS = dict(zip(re.findall(r"\S+", COMMANDS), "βγεθλμπστ∂∇∑ᵀ≈≥≤∈~·⊙…⌊⌋‖", strict=True))
 SYMBOLS |= {",": " ", ":": " ", "quad": "\u2003", "\\": "; "}
 NOTHING = "operatorname", "mathit", "mathrel", "text", "textstyle", "left", "right"
 RAISED = str.maketrans("0123456789+-()aniktT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃⁿⁱᵏᵗᵀ")

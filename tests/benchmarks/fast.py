@@ -522,7 +522,7 @@ WEIGHT_DECAY = 0.1
 
 def tutorial_of(places):
     """The classes and functions of the tutorial's model, for names of so many places."""
-    wanted = ("Embed", "Head", "MultiHead", "MLP", "Block", "GPT", "weights_of", "loss_of")
+    wanted = ("Embed", "MLP", "Block", "GPT", "loss_of")
     nodes = [
         node
         for node in ast.parse(TUTORIAL.read_text(encoding="utf-8")).body
@@ -578,15 +578,16 @@ def torch_gpt(values, batches, **kwargs):
     def linear(h, at):
         return F.linear(h, p[f"{at}.weight"], p.get(f"{at}.bias"))
 
-    def head(h, at):
-        q, k, v = [linear(h, f"{at}.{name}") for name in ("query", "key", "value")]
+    def attention(h, at):
+        names = ("q_proj", "k_proj", "v_proj")
+        in_heads = [linear(h, f"{at}.{name}").unflatten(-1, (4, -1)) for name in names]
+        q, k, v = [each.transpose(1, 2) for each in in_heads]
         S = (q @ k.mT / q.shape[-1] ** 0.5).masked_fill(future, -torch.inf)
-        return torch.softmax(S, -1) @ v
+        heads = torch.softmax(S, -1) @ v
+        return linear(heads.transpose(1, 2).flatten(2), f"{at}.out_proj")
 
     def block(h, at):
-        normed = norm(h, f"{at}.norm_1")
-        heads = [head(normed, f"{at}.attention.heads.{i}") for i in range(4)]
-        u = h + linear(torch.cat(heads, -1), f"{at}.attention.mix")
+        u = h + attention(norm(h, f"{at}.norm_1"), f"{at}.attention")
         wide = linear(norm(u, f"{at}.norm_2"), f"{at}.mlp.widen")
         return u + linear(F.gelu(wide, approximate="tanh"), f"{at}.mlp.narrow")
 
@@ -870,7 +871,7 @@ def report(times, memory, missing):
         parts.append(
             "The model of [the tutorial](tutorials/11_tiny_gpt.ipynb) with AdamW. `simplegrad` "
             "is the step with fast.AdamW and without replay. `torch` has one call for each Linear, "
-            "layer norm, GELU and softmax, and as many heads."
+            "layer norm, GELU and softmax, and all heads in one product, as `simplegrad`."
         )
     parts += ["## Memory", memory_table(memory)]
     parts.append(

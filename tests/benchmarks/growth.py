@@ -45,10 +45,10 @@ def case_of(size):
     """The makers of contestants, what they are made of, and the sizes of the matrix products."""
     if "sequence" in size:
         (places,) = size.values()
-        rows, C, d_k = NAMES * places, 48, 12
-        layers = [*12 * [(C, d_k)], (C, C), (C, 4 * C), (4 * C, C)]  # of a block
-        attention = [(NAMES, places, d_k, places), (NAMES, places, places, d_k)]
-        of_block = [*((1, rows, *layer) for layer in layers), *4 * attention]
+        rows, heads, C, d_k = NAMES * places, NAMES * 4, 48, 12
+        layers = [*4 * [(C, C)], (C, 4 * C), (4 * C, C)]  # of a block
+        attention = [(heads, places, d_k, places), (heads, places, places, d_k)]
+        of_block = [*((1, rows, *layer) for layer in layers), *attention]
         return (
             bench.GPT_CONTESTANTS,
             bench.gpt_case_of(places, NAMES),

@@ -186,6 +186,14 @@ def sentences(step):
     return integers(11, (3, 5), step), integers(11, (3, 5), step + 1000)
 
 
+def letters(step):
+    return integers(11, (3, 8), step), integers(11, (3, 8), step + 1000)
+
+
+def padded_sentences(step):
+    return *sentences(step), np.arange(5) < integers(6, (3, 1), step)
+
+
 class Attention(nn.Module):
     """Embedding, two heads of self-attention, LayerNorm, a perceptron, logits of every place."""
 
@@ -214,6 +222,46 @@ class Attention(nn.Module):
 def attention():
     model = Attention()
     return model, lambda i, targets: sg.cross_entropy(model(i), targets)
+
+
+class Letters(nn.Module):
+    """Embedding, two recurrent layers, logits of every place."""
+
+    def __init__(self, layer):
+        self.embedding = nn.Embedding(11, 5)
+        self.recurrent = layer(5, 6, num_layers=2, batch_first=True, dropout=0.2)
+        self.head = nn.Linear(6, 11)
+
+    def forward(self, i):
+        output, _ = self.recurrent(self.embedding(i))
+        return self.head(output)
+
+
+class MaskedAttention(nn.Module):
+    """The words that are there, 5 at most, and each looks at those before it."""
+
+    def __init__(self):
+        self.embedding = nn.Embedding(11, 8)
+        self.attention = nn.MultiHeadAttention(8, 2, dropout=0.1)
+        self.head = nn.Linear(8, 11)
+
+    def forward(self, i, is_there):
+        x = self.embedding(i)
+        x = x + self.attention(x, x, x, mask=is_there[:, None, :], is_causal=True)
+        return self.head(x)
+
+
+def masked_attention():
+    model = MaskedAttention()
+    return model, lambda i, targets, there: sg.cross_entropy(model(i, there), targets)
+
+
+def recurrent(layer):
+    def make():
+        model = Letters(layer)
+        return model, lambda i, targets: sg.cross_entropy(model(i), targets)
+
+    return make
 
 
 def of(cls, *args, **kwargs):
@@ -270,6 +318,10 @@ LAYERS = {
     "NLLLoss": (of_shares(nn.NLLLoss(ignore_index=1), of(nn.Linear, 6, 4)), labelled),
     "KLDivLoss": (of_shares(nn.KLDivLoss(reduction="sum"), of(nn.Linear, 6, 4)), shares),
     "BCEWithLogitsLoss": (of_shares(nn.BCEWithLogitsLoss(), of(nn.Linear, 6, 4)), shares),
+    "RNN": (recurrent(nn.RNN), letters),
+    "GRU": (recurrent(nn.GRU), letters),
+    "LSTM": (recurrent(nn.LSTM), letters),
+    "MultiHeadAttention": (masked_attention, padded_sentences),
     "attention": (
         attention,
         lambda step: (integers(11, (3, 5), step), integers(11, (3, 5), -~step)),
@@ -286,6 +338,7 @@ def test_100_steps_of_every_layer_have_the_same_bits(layer, optimizer):
 
 def test_every_layer_is_among_them():
     covered = {*LAYERS, "CrossEntropyLoss", "Module"}
+    covered |= {f"{name}Cell" for name in ("RNN", "GRU", "LSTM")}  # which those of a sequence call
     assert {name for name in nn.__all__ if isinstance(getattr(nn, name), type)} <= covered
 
 

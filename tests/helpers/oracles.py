@@ -22,14 +22,15 @@ def central_differences(fn, arrays, number, weights, h=1e-6):
     return gradient
 
 
-def check_with_parameters(module, inputs):
-    """gradcheck of a layer by its input and its parameters."""
+def check_with_parameters(module, inputs, result=lambda module, x: module(x)):
+    """gradcheck of a layer by its input and its parameters, which may be those of parts of it."""
     names = list(module.parameters())
 
     def fn(x, *parameters):
         for name, t in zip(names, parameters, strict=True):
-            setattr(module, name, t)
-        return module(x) ** 2
+            owner, _, key = name.rpartition(".")
+            setattr(module.modules()[owner], key, t)
+        return result(module, x) ** 2
 
     return sg.gradcheck(fn, [inputs, *module.parameters().values()])
 
