@@ -166,3 +166,73 @@ def test_label_smoothing_on_digits():
         lambda m, x, y: F.cross_entropy(m(x), y, label_smoothing=0.1),
         batches,
     )
+
+
+def test_a_gru_on_names():
+    """The next letter of each name, padded with -1, which the loss leaves out."""
+
+    class Ours(nn.Module):
+        def __init__(self):
+            self.embedding = nn.Embedding(27, 6, dtype=np.float64)
+            self.gru = nn.GRU(6, 8, batch_first=True, dtype=np.float64)
+            self.head = nn.Linear(8, 27, dtype=np.float64)
+
+        def forward(self, tokens):
+            return self.head(self.gru(self.embedding(tokens))[0])
+
+    class Theirs(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = torch.nn.Embedding(27, 6)
+            self.gru = torch.nn.GRU(6, 8, batch_first=True)
+            self.head = torch.nn.Linear(8, 27)
+
+        forward = Ours.forward
+
+    model, other = Ours(), Theirs().double()
+    with torch.no_grad():
+        for t, theirs in zip(model.parameters().values(), other.parameters(), strict=True):
+            theirs.copy_(torch.tensor(t.data.T if t.shape != tuple(theirs.shape) else t.data))
+    batches = []
+    for start in 0, 20, 40:
+        names = sg.datasets.load_names()[start : start + 20]
+        x, y = np.zeros((20, 8), int), np.full((20, 8), -1)
+        for row, name in enumerate(names):
+            tokens = [ord(letter) - 96 for letter in name[:7]]
+            x[row, 1 : len(tokens) + 1], y[row, : len(tokens)] = tokens, tokens
+            y[row, len(tokens)] = 0
+        batches.append((x, y))
+    assert_trains_alike(
+        model,
+        other,
+        lambda m, x, y: sg.cross_entropy(m(x), y, ignore_index=-1),
+        lambda m, x, y: F.cross_entropy(m(x).reshape(-1, 27), y.reshape(-1), ignore_index=-1),
+        batches,
+    )
+
+
+def test_masked_attention_with_several_heads():
+    """Sequences of different lengths, in which a place looks only at those before it."""
+    model = nn.MultiHeadAttention(8, 2, dtype=np.float64)
+    other = torch.nn.MultiheadAttention(8, 2, batch_first=True).double()
+    layers = model.q_proj, model.k_proj, model.v_proj
+    with torch.no_grad():
+        weights = [torch.tensor(layer.weight.data.T) for layer in layers]
+        other.in_proj_weight.copy_(torch.cat(weights))
+        other.in_proj_bias.copy_(torch.cat([torch.tensor(layer.bias.data) for layer in layers]))
+        other.out_proj.weight.copy_(torch.tensor(model.out_proj.weight.data.T))
+        other.out_proj.bias.copy_(torch.tensor(model.out_proj.bias.data))
+    x = numbers(3, 5, 8)
+    is_there = np.arange(5) < np.array([[5], [3], [4]])
+    t, theirs = sg.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    y = model(t, t, t, mask=is_there[:, None, :], is_causal=True)
+    expected, _ = other(
+        *(theirs, theirs, theirs),
+        key_padding_mask=torch.tensor(~is_there),
+        attn_mask=torch.tensor(np.triu(np.ones((5, 5), bool), 1)),
+    )
+    assert_close(y.data, expected)
+    (y**2).sum().backward()
+    (expected**2).sum().backward()
+    assert_close(t.grad, theirs.grad)
+    assert_close(model.q_proj.weight.grad.T, other.in_proj_weight.grad[:8])

@@ -1,4 +1,4 @@
-"""Layers beside PyTorch, in one process: forward and backward of a LeNet, of norms, of a GRU, …
+"""Layers beside PyTorch, in one process: forward and backward of a LeNet, norms, a GRU, attention.
 
 Run it as `python tests/benchmarks/layers.py [--repeats N]`. It prints a Markdown table.
 """
@@ -34,8 +34,46 @@ def lenet(nn):
     )
 
 
+def heads(nn):
+    """Attention of 4 heads over themselves, made of PyTorch's parts."""
+    torch = importlib.import_module("torch")
+
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.q, self.k, self.v, self.out = (nn.Linear(64, 64) for _ in range(4))
+
+        def forward(self, x):
+            q, k, v = (
+                layer(x).unflatten(-1, (4, 16)).transpose(1, 2)
+                for layer in (self.q, self.k, self.v)
+            )
+            y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return self.out(y.transpose(1, 2).flatten(2))
+
+    return Heads()
+
+
+class SelfAttention(nn.Module):
+    def __init__(self):
+        self.attention = nn.MultiHeadAttention(64, 4)
+
+    def forward(self, x):
+        return self.attention(x, x, x, is_causal=True)
+
+
 # The work: what makes a model of each library, and its input
 WORK = {
+    "GRU, 64 steps, 32 sequences of 32 features, 64 hidden": (
+        lambda nn: nn.GRU(32, 64),
+        lambda nn: nn.GRU(32, 64),
+        (64, 32, 32),
+    ),
+    "attention, 16 sequences of 64 places, 64 features, 4 heads": (
+        lambda nn: SelfAttention(),
+        heads,
+        (16, 64, 64),
+    ),
     "LeNet, 64 images of 28 x 28": (lenet, lenet, (64, 1, 28, 28)),
     "LayerNorm of (64, 256)": (
         lambda nn: nn.LayerNorm(256),
@@ -63,8 +101,12 @@ def contestants(torch, ours, theirs, shape):
         values = values.detach().numpy()
         theta.data = values.T if values.shape != theta.shape or values.ndim == 2 else values
 
+    def result_of(model, x):
+        y = model(x)
+        return y[0] if isinstance(y, tuple) else y  # a GRU returns its last state, too
+
     def loss_of(x):
-        return (model(x) ** 2).sum()
+        return (result_of(model, x) ** 2).sum()
 
     replayed = fast.replay(loss_of)
     x_ours = sg.Tensor(x)
@@ -78,7 +120,7 @@ def contestants(torch, ours, theirs, shape):
 
     def step_of_torch():
         other.zero_grad()
-        loss = (other(x_theirs) ** 2).sum()
+        loss = (result_of(other, x_theirs) ** 2).sum()
         loss.backward()
         return loss
 
