@@ -302,11 +302,10 @@ def multinomial(
 ) -> np.ndarray:
     r"""Random classes by their probabilities, independently for each row: an array of int64.
 
-    $$k = \operatorname{argmin}_j \, e_j / p_j \qquad e_j \sim \operatorname{Exp}(1)$$
-
-    The first of some clocks to ring is clock k with probability $p_k$ if their rates are $p$, and
-    the others go on as if it had never been there. So the first `num_samples` to ring are drawn
-    without replacement; with replacement, all clocks are started anew for each.
+    Of clocks that ring at random times $e_j / p_j$, with $e_j$ from the exponential distribution,
+    clock $k$ is the first with probability $p_k$, and the others go on as if it had never been
+    there. So the first `num_samples` to ring are drawn without replacement; with replacement, all
+    clocks are started anew for each.
 
     Args:
         probabilities: $p$, of shape (n,) or (rows, n): numbers of at least 0. A row need not sum to

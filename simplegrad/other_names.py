@@ -264,7 +264,7 @@ _MODULE = _by_name(
         "float": 'model.astype("float32")',
         "get_parameter": 'model.parameters()["weight"]',
         "in_features": "model.weight.shape[0]",
-        "load_state_dict": 'sg.load("model.npz", model)',
+        "load_state_dict": 'sg.load("model.npz", model)  # it takes strict=False, too',
         "named_buffers": "model.tensors().items()",
         "named_children named_modules": "model.modules().items()",
         "named_parameters": "model.parameters().items()",
