@@ -240,12 +240,15 @@ _SCHEDULES = _by_name(
     {
         "ConstantLR": "optim.SGD(model, lr=0.1)  # a rate that nothing changes stays",
         "CosineAnnealingLR CosineLR": "optim.schedules.Cosine(opt, total_steps=100)",
-        "ExponentialLR": "optim.schedules.Step(opt, step_size=1, gamma=0.99)",
+        "CosineAnnealingWarmRestarts": "optim.schedules.CosineWarmRestarts(opt, cycle_steps=10)",
+        "ExponentialLR": "optim.schedules.Exponential(opt, gamma=0.99)",
         "LambdaLR": "optim.schedules.Schedule  # a subclass of it defines factor(self, t)",
-        "LinearLR": "optim.schedules.Linear(opt, total_steps=100)",
+        "LinearLR PolynomialLR": "optim.schedules.Linear(opt, total_steps=100)",
         "MultiStepLR StepLR": "optim.schedules.Step(opt, step_size=30)",
-        "OneCycleLR SequentialLR": "optim.schedules.Cosine(opt, total_steps=100, warmup_steps=10)",
-        "ReduceLROnPlateau": "opt.lr = opt.lr / 10  # it is for you to decide when",
+        "OneCycleLR": "optim.schedules.Cosine(opt, total_steps=100, warmup_steps=10)",
+        "ReduceLROnPlateau": "optim.schedules.ReduceOnPlateau(opt, patience=10)",
+        "SequentialLR": "optim.schedules.Sequential(opt, [lambda opt: optim.schedules.Linear(opt, "
+        "10, start_factor=0.1, end_factor=1), lambda opt: optim.schedules.Cosine(opt, 90)], [10])",
     }
 )
 
@@ -342,6 +345,7 @@ KEYWORDS = _by_name(
         "dropout_p": "  # nn.MultiHeadAttention has dropout",
         "dtype": "  # a result has the dtype of its inputs",
         "end": "stop={}",
+        "eta_min": "  # end_factor is a share of the first rate",
         "foreach fused": "  # simplegrad.fast is what makes it faster",
         "generator": "  # all random numbers come from sg.generator()",
         "gradient": "grad={}",
@@ -372,6 +376,9 @@ KEYWORDS = _by_name(
         "shifts": "shift={}",
         "size": "shape={}",
         "sparse": "  # gradients are whole arrays",
+        "T_0": "cycle_steps={}",
+        "T_max total_iters": "total_steps={}",
+        "T_mult": "cycle_mult={}",
         "track_running_stats": "  # the running mean and variance are always kept",
         "unbiased": "ddof=int({})",
         "size_average reduce": '  # reduction is "mean", "sum" or "none"',

@@ -283,6 +283,10 @@ CORRECTED = {
         T, T, T, attn_mask=None
     ),
     "nn.ReLU()": lambda: nn.ReLU(inplace=True),
+    "Cosine(opt, total_steps=9)": lambda: optim.schedules.Cosine(optim.SGD(layer()), T_max=9),
+    "CosineWarmRestarts(opt, cycle_steps=9, cycle_mult=2)": lambda: (
+        optim.schedules.CosineWarmRestarts(optim.SGD(layer()), T_0=9, T_mult=2)
+    ),
     "Adam(model, lr=0.1, beta_1=0.9, beta_2=0.98)": lambda: optim.Adam(
         layer(), lr=0.1, betas=(0.9, 0.98)
     ),
@@ -299,7 +303,8 @@ CORRECTED = {
 def test_the_corrected_call_is_shown_and_runs(code, names):
     said = sentence(CORRECTED[code], TypeError)
     assert said.endswith(f"Write {code}.")
-    run(said, {**names, "x": sg.ones((1, 3)), **(vars(fast) if "workers" in code else {})})
+    others = vars(fast) if "workers" in code else vars(optim.schedules) if "(opt, " in code else {}
+    run(said, {**names, "x": sg.ones((1, 3)), **others})
 
 
 def test_a_group_with_the_hyperparameter_of_another_optimizer_names_it():
