@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -665,7 +664,7 @@ class Sequential(Schedule):
         super().__init__(optimizer, group)
 
     def factor(self, t: int) -> float:
-        i = bisect.bisect(self.milestones, t)
+        i = sum(t >= n for n in self.milestones)
         t_i = self.milestones[i - 1] if i else 0
         f_t = self.schedules[i].factor(t - t_i)
         return f_t
