@@ -11,7 +11,7 @@
 # optimizers are written with tensors. Above it is what serves you while you do. Nothing below knows of
 # it, and nothing there branches for speed.
 
-# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, mistakes and what is like them; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional; nn; optimizers; and datasets, which stands alone. A dashed line separates them from tools, exercises and fast, which stand above."
+# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, mistakes and what is like them; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional, and beside creation datasets, which know it; nn; and optimizers. A dashed line separates them from tools, exercises and fast, which stand above."
 import ast
 import inspect
 from pathlib import Path
@@ -86,11 +86,11 @@ plt.show()
 # | `modes.py` | what holds within a `with` block: the base of `no_grad` |
 # | `tensor.py` | Tensor: an array, its gradient and the recipe that made it; the operators |
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
-# | `creation.py` | tensors from a shape, and the random generator |
+# | `creation.py` | tensors from a shape, random indices, and the random generator |
 # | `functional/` | functions of a rule each, and what is composed of rules: softmax, losses |
 # | `nn/` | `Module`, layers, normalisation, activations, losses, `init`, `clip_grad_norm` |
 # | `optimizers/` | groups and state in `optimizer.py`, `groups.py` and `param_groups.py`; one file for each optimizer; `schedules.py` |
-# | `datasets/` | the digits and the names |
+# | `datasets/` | the digits, the names, and `batches` of arrays |
 # | **above the line** | **what serves the reader** |
 # | `tools/gradcheck.py` | gradients against complex steps and central differences |
 # | `tools/detect.py` | a watch for the first NaN, and for gradients that were not cleared |

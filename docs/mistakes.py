@@ -899,8 +899,24 @@ decay = optim.schedules.Step(opt, step_size=30)
 
 # %% [markdown]
 # A schedule multiplies the rate that the optimizer has when it is made. For the second one, that would be
-# what the first has made of it, here 0.1. Then each would undo what the other has set. One schedule does
-# both, or you write a class with a `factor` of your own:
+# what the first has made of it, here 0.1. Then each would undo what the other has set. `Sequential` joins
+# schedules, each with its start and its end:
+
+# %%
+del warmup
+opt.lr = 1.0
+schedule = optim.schedules.Sequential(
+    opt,
+    [
+        lambda opt: optim.schedules.Linear(opt, total_steps=10, start_factor=0.1, end_factor=1),
+        lambda opt: optim.schedules.Step(opt, step_size=30),
+    ],
+    milestones=[10],
+)
+assert opt.lr == 0.1
+
+# %% [markdown]
+# Anything else is a class with a `factor` of your own:
 
 
 # %%
@@ -909,7 +925,7 @@ class WarmupAndSteps(optim.schedules.Schedule):
         return (t + 1) / 10 if t < 10 else 0.1 ** (t // 30)
 
 
-del warmup
+del schedule
 opt.lr = 1.0
 schedule = WarmupAndSteps(opt)
 assert opt.lr == 0.1

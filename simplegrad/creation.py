@@ -1,4 +1,4 @@
-"""Tensors from nothing but a shape, and the generator of all random numbers."""
+"""Tensors from nothing but a shape, random indices, and the generator of all random numbers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ __all__ = [
     "full_like",
     "generator",
     "manual_seed",
+    "multinomial",
     "normal",
     "normal_like",
     "ones",
     "ones_like",
+    "permutation",
+    "randint",
     "uniform",
     "uniform_like",
     "zeros",
@@ -240,6 +243,124 @@ def uniform(
     given.real_numbers("{}=1.0", low=low, high=high)
     values = generator().uniform(low, high, given.shape(shape))
     return Tensor(values, requires_grad, dtype, name)
+
+
+@known_arguments
+def randint(low: int, high: int | None = None, shape: Shape = ()) -> np.ndarray:
+    """Random integers of `low` ... `high` - 1 (0 ... `low` - 1 if one number is given), all alike.
+
+    They are an array of int64, not a Tensor: they are indices, classes or counts, which arrays and
+    Tensors take alike and which have no gradient.
+
+    Raises:
+        ValueError: There is no int64 from `low` up to, not including, `high`, or `shape` is not
+            made of ints of at least 0.
+        TypeError: `low` or `high` is no int.
+
+    Examples:
+        >>> x = np.linspace(0, 1, 100)
+        >>> rows = sg.randint(0, 100, (32,))
+        >>> x[rows].shape
+        (32,)
+    """
+    low, high = (0, low) if high is None else (low, high)
+    if not (given.is_a(given.INT, low) and given.is_a(given.INT, high)):
+        raise TypeError(
+            f"randint takes two ints, and then a shape, but got low={low!r:.40}, "
+            f"high={high!r:.40}. Write sg.randint(0, 10, (2, 3)), or sg.randint(10, shape=(2, 3))."
+        )
+    if not -(2**63) <= low < high <= 2**63:
+        raise ValueError(
+            f"randint gives integers of low ... high - 1 as int64, but there are none of {low} "
+            f"... {high} - 1. Write sg.randint(0, 10, (2, 3)) for those of 0 ... 9."
+        )
+    return generator().integers(int(low), int(high), given.shape(shape))
+
+
+@known_arguments
+def permutation(n: int) -> np.ndarray:
+    """The integers 0 ... n - 1 in a random order, each order as likely as any: an array of int64.
+
+    Raises:
+        ValueError: `n` is negative.
+        TypeError: `n` is no int.
+
+    Examples:
+        >>> x, y = np.arange(6) * 2, np.arange(6)
+        >>> order = sg.permutation(len(x))
+        >>> (x[order] == y[order] * 2).all()
+        np.True_
+    """
+    write = "Write sg.permutation(len(x)), and then x[order] for the rows of x in that order."
+    n = given.checked_number(given.COUNT, n, "the n of permutation is", write)
+    return generator().permutation(n)
+
+
+@known_arguments
+def multinomial(
+    probabilities: TensorLike, num_samples: int, replacement: bool = False
+) -> np.ndarray:
+    r"""Random classes by their probabilities, independently for each row: an array of int64.
+
+    Of clocks that ring at random times $e_j / p_j$, with $e_j$ from the exponential distribution,
+    clock $k$ is the first with probability $p_k$, and the others go on as if it had never been
+    there. So the first `num_samples` to ring are drawn without replacement; with replacement, all
+    clocks are started anew for each.
+
+    Args:
+        probabilities: $p$, of shape (n,) or (rows, n): numbers of at least 0. A row need not sum to
+            1, as in PyTorch: it is divided by its sum.
+        num_samples: How many classes are drawn for each row.
+        replacement: Whether a class may be drawn again.
+
+    Returns:
+        The classes, 0 ... n - 1: of shape (num_samples,) or (rows, num_samples).
+
+    Raises:
+        ValueError: The shape is another, a probability is negative or not finite, all of a row are
+            0, or `num_samples` is below 1 or, without replacement, above the number of classes
+            whose probability is not 0.
+        TypeError: An argument is of the wrong type.
+
+    Examples:
+        >>> probabilities = sg.softmax([[0.0, 1.0, -np.inf], [3.0, 2.0, 1.0]])
+        >>> sg.multinomial(probabilities, 2).shape
+        (2, 2)
+        >>> sg.multinomial([0.0, 1.0], 3, replacement=True)
+        array([1, 1, 1])
+    """
+    p = as_tensor(probabilities).data.astype(np.float64)
+    write = "Write sg.multinomial([0.2, 0.3, 0.5], 1)."
+    num_samples = given.checked_number(
+        given.SIZE, num_samples, "the num_samples of multinomial is", write
+    )
+    replacement = given.flag("multinomial", "replacement", replacement)
+    if p.ndim not in (1, 2) or p.shape[-1] == 0:
+        raise ValueError(
+            "multinomial takes the probabilities of at least one class, of shape (n,) or (rows, n),"
+            f" but got shape {p.shape}. Write sg.multinomial(p.reshape(-1, p.shape[-1]), 1)."
+        )
+    wrong = ~((p >= 0) & (p < np.inf)) | ~(p > 0).any(axis=-1, keepdims=True)
+    if wrong.any():
+        place = np.argwhere(wrong)[0].tolist()
+        raise ValueError(
+            "probabilities are finite numbers of at least 0, and in each row one is above 0, but "
+            f"p{place} is {p[tuple(place)]}. Write sg.multinomial(sg.softmax(logits), 1) if these "
+            "are logits."
+        )
+    possible = (p > 0).sum(axis=-1).min(initial=p.shape[-1])
+    if not replacement and num_samples > possible:
+        raise ValueError(
+            f"without replacement, {num_samples} classes cannot be drawn of a row in which "
+            f"{possible} have a probability above 0. Write sg.multinomial(p, {num_samples}, "
+            "replacement=True) if a class may come again."
+        )
+    p /= p.max(axis=-1, keepdims=True)  # the same classes, and no quotient is too large
+    if replacement:
+        p = np.broadcast_to(p[..., None, :], (*p.shape[:-1], num_samples, p.shape[-1]))
+    e = generator().standard_exponential(p.shape)
+    times = np.divide(e, p, out=np.full(p.shape, np.inf), where=p > 0)
+    return times.argmin(axis=-1) if replacement else times.argsort(axis=-1)[..., :num_samples]
 
 
 @known_arguments

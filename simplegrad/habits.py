@@ -156,6 +156,8 @@ def _shown(value: Any) -> str:
     """A value as it stands in a call: a name, for what is no number, text or tuple."""
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
+    if hasattr(value, "param_groups"):
+        return "opt"
     plain = isinstance(value, str | int | float | tuple | type(None))
     return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
 

@@ -319,8 +319,9 @@ def check_only_schedule(schedule: Any) -> None:
         raise ValueError(
             f"the rates of this optimizer are set by {other} already, and this one would take what "
             f"it has made of them for its own start. Write del schedule and opt.lr = {base_lr} "
-            "before you make another, or a subclass of optim.schedules.Schedule whose "
-            "factor(self, t) does what both do."
+            "before you make another. optim.schedules.Sequential joins schedules one after the "
+            "other, and a subclass of optim.schedules.Schedule has a factor(self, t) that does "
+            "what both do."
         )
 
 

@@ -164,6 +164,9 @@ CALLS = {
     "sg.arange": lambda **kwargs: sg.arange(2, **kwargs),
     "sg.eye": lambda **kwargs: sg.eye(2, **kwargs),
     "sg.normal": lambda **kwargs: sg.normal(2, **kwargs),
+    "sg.randint": lambda **kwargs: sg.randint(2, **kwargs),
+    "sg.permutation": lambda **kwargs: sg.permutation(2, **kwargs),
+    "sg.multinomial": lambda **kwargs: sg.multinomial([0.5, 0.5], 1, **kwargs),
     "sg.uniform_like": lambda **kwargs: sg.uniform_like(T, **kwargs),
     "sg.softmax": lambda **kwargs: sg.softmax(T, **kwargs),
     "sg.log_softmax": lambda **kwargs: sg.log_softmax(T, **kwargs),
@@ -280,6 +283,10 @@ CORRECTED = {
         T, T, T, attn_mask=None
     ),
     "nn.ReLU()": lambda: nn.ReLU(inplace=True),
+    "Cosine(opt, total_steps=9)": lambda: optim.schedules.Cosine(optim.SGD(layer()), T_max=9),
+    "CosineWarmRestarts(opt, cycle_steps=9, cycle_mult=2)": lambda: (
+        optim.schedules.CosineWarmRestarts(optim.SGD(layer()), T_0=9, T_mult=2)
+    ),
     "Adam(model, lr=0.1, beta_1=0.9, beta_2=0.98)": lambda: optim.Adam(
         layer(), lr=0.1, betas=(0.9, 0.98)
     ),
@@ -296,7 +303,8 @@ CORRECTED = {
 def test_the_corrected_call_is_shown_and_runs(code, names):
     said = sentence(CORRECTED[code], TypeError)
     assert said.endswith(f"Write {code}.")
-    run(said, {**names, "x": sg.ones((1, 3)), **(vars(fast) if "workers" in code else {})})
+    others = vars(fast) if "workers" in code else vars(optim.schedules) if "(opt, " in code else {}
+    run(said, {**names, "x": sg.ones((1, 3)), **others})
 
 
 def test_a_group_with_the_hyperparameter_of_another_optimizer_names_it():

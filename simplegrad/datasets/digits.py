@@ -31,6 +31,11 @@ def load_digits() -> Digits:
         ((1541, 64), (256, 64))
         >>> print(digits.y_test[:5])
         [6 3 0 7 6]
+
+        As images for a convolution, of one channel and 8 x 8 pixels:
+
+        >>> digits.x_train.reshape(-1, 1, 8, 8).shape
+        (1541, 1, 8, 8)
     """
     from importlib import resources  # here, since it would lengthen `import simplegrad`
 

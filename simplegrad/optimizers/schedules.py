@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from simplegrad import habits, mistakes
-from simplegrad.given import NON_NEGATIVE, NUMBERS, Kind, Kinds, checked
+from simplegrad.given import FLAG, NON_NEGATIVE, NUMBERS, Kind, Kinds, checked, checked_number
 from simplegrad.optimizers.optimizer import Optimizer
+from simplegrad.optimizers.sgd import SGD
+from simplegrad.tensor import Tensor
 
 habits.answer_for(__name__)
 
@@ -19,6 +21,7 @@ WHOLE_FROM_1 = Kind(
     NUMBERS, lambda x: x >= 1 and x.is_integer(), "a whole number of at least 1", example=1000
 )
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
+FINITE = Kind(NUMBERS, math.isfinite, "a finite number", example=0.5)
 
 
 class Schedule(habits.ScheduleElsewhere):
@@ -71,12 +74,16 @@ class Schedule(habits.ScheduleElsewhere):
     hyperparameters: ClassVar[dict[str, Kind]] = {}
     """The hyperparameters by name, and what each may be; attributes, set before `__init__`."""
 
+    progress: ClassVar[dict[str, Kind]] = {}
+    """What else `step` changes, beside the count: attributes, too, which `state()` has."""
+
     def __init__(self, optimizer: Optimizer, group: str | None = None) -> None:
         name = type(self).__name__
-        values = _plain(self._values(), self.hyperparameters, where=name)
+        values = {key: getattr(self, key) for key in self.hyperparameters}
+        values = _plain(values, self.hyperparameters, where=name)
         self.check(values)
         vars(self).update(values)
-        call = f"{name}(opt{''.join(f', {key}={value}' for key, value in values.items())}"
+        call = self._call()
         if not isinstance(optimizer, Optimizer):
             raise TypeError(
                 f"{name} sets the rates of an Optimizer, but got {optimizer!r:.80}. Write {call}) "
@@ -130,8 +137,14 @@ class Schedule(habits.ScheduleElsewhere):
             self.optimizer.set_param("lr", lr_t, group=group)
         self.step_count = t
 
-    def _values(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
+        """What it was made with, as `state()` has it."""
         return {key: getattr(self, key) for key in self.hyperparameters}
+
+    def _call(self) -> str:
+        """The call that makes such a schedule, up to the parenthesis at its end."""
+        settings = "".join(f", {key}={value}" for key, value in self._settings().items())
+        return f"{type(self).__name__}(opt{settings}"
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to resume exactly, as JSON and `sg.save` take it.
@@ -149,7 +162,8 @@ class Schedule(habits.ScheduleElsewhere):
             "step_count": self.step_count,
             "base_lr": self.base_lr,
             "overrides": dict(self.overrides),
-            **self._values(),
+            **self._settings(),
+            **{key: getattr(self, key) for key in self.progress},
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -198,7 +212,8 @@ class Schedule(habits.ScheduleElsewhere):
                 f"the state has group={state['group']!r} and overrides {list(given)}. Nothing was "
                 "changed. Load into a schedule made as the one that was saved."
             )
-        kinds = {"step_count": WHOLE, "base_lr": NON_NEGATIVE, **self.hyperparameters}
+        kinds = {"step_count": WHOLE, "base_lr": NON_NEGATIVE}
+        kinds |= {**self.hyperparameters, **self.progress}
         values = _plain({key: state[key] for key in kinds}, kinds, where=name)
         overrides = _plain(given, dict.fromkeys(labels, NON_NEGATIVE), where=f"{name}, overrides")
         self.check(values)
@@ -211,7 +226,8 @@ class Schedule(habits.ScheduleElsewhere):
             return f"{name}(not made yet)"
         values: dict[str, Any] = {} if self.group is None else {"group": self.group}
         values |= {key: getattr(self, key) for key in ("step_count", "base_lr")}
-        values |= {"f_t": self.factor(self.step_count), **self._values()}
+        values |= {"f_t": self.factor(self.step_count), **self._settings()}
+        values |= {key: getattr(self, key) for key in self.progress}
         return f"{name}({', '.join(f'{key}={value!r}' for key, value in values.items())})"
 
 
@@ -264,22 +280,64 @@ class Step(Schedule):
         return f_t
 
 
+class Exponential(Schedule):
+    r"""The rate falls by the same share in each step. PyTorch's `ExponentialLR`.
+
+    $$f_t = \gamma^{t}$$
+
+    Senior, Heigold, Ranzato and Yang (2013) compare it with other schedules.
+
+    | symbol | argument |
+    |---|---|
+    | $\gamma$ | `gamma` |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        gamma: $\gamma$, from 0 to 1. $0.1^{1/s}$ divides the rate by 10 in $s$ updates.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+        >>> schedule = optim.schedules.Exponential(opt, gamma=0.5)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates.append(opt.lr)
+        ...     schedule.step()
+        >>> rates
+        [1.0, 0.5, 0.25, 0.125]
+    """
+
+    hyperparameters = {"gamma": SHARE}
+
+    def __init__(self, optimizer: Optimizer, gamma: float, group: str | None = None) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, group)
+
+    def factor(self, t: int) -> float:
+        gamma = self.gamma
+        f_t = gamma**t
+        return f_t
+
+
 class Linear(Schedule):
-    r"""The rate falls along a straight line, and then stays. PyTorch's `LinearLR` from factor 1.
+    r"""The rate follows a straight line, and then stays. PyTorch's `LinearLR`, but from factor 1.
 
-    $$f_t = f_T + (1 - f_T) \, (1 - t / T)$$
+    $$f_t = f_0 \, (1 - t / T) + f_T \, t / T$$
 
-    After $T$ updates, $f_t$ stays $f_T$.
+    After $T$ updates, $f_t$ stays $f_T$. It falls to 0 if nothing else is said; with
+    `start_factor=0.1, end_factor=1` it is a warm-up.
 
     | symbol | argument |
     |---|---|
     | $T$ | `total_steps` |
     | $f_T$ | `end_factor` |
+    | $f_0$ | `start_factor` |
 
     Args:
         optimizer: The optimizer whose rates are set.
         total_steps: $T$, the updates until the end is reached, a whole number of at least 1.
         end_factor: $f_T$, from 0 to 1: a share of $lr_{base}$, not a rate.
+        start_factor: $f_0$, the share that the first update has, from 0 to 1.
         group: The label of the one group whose rate is set; all groups if not given.
 
     Examples:
@@ -293,22 +351,23 @@ class Linear(Schedule):
         [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
     """
 
-    hyperparameters = {"total_steps": WHOLE_FROM_1, "end_factor": SHARE}
+    hyperparameters = {"total_steps": WHOLE_FROM_1, "end_factor": SHARE, "start_factor": SHARE}
 
     def __init__(
         self,
         optimizer: Optimizer,
         total_steps: int,
         end_factor: float = 0.0,
+        start_factor: float = 1.0,
         group: str | None = None,
     ) -> None:
-        self.total_steps, self.end_factor = total_steps, end_factor
+        self.total_steps, self.end_factor, self.start_factor = total_steps, end_factor, start_factor
         super().__init__(optimizer, group)
 
     def factor(self, t: int) -> float:
-        T, f_T = self.total_steps, self.end_factor
+        T, f_T, f_0 = self.total_steps, self.end_factor, self.start_factor
         t = min(t, T)
-        f_t = f_T + (1 - f_T) * (1 - t / T)
+        f_t = f_0 * (1 - t / T) + f_T * t / T
         return f_t
 
 
@@ -378,3 +437,270 @@ class Cosine(Schedule):
             t = min(t, T)
             f_t = f_T + (1 - f_T) / 2 * (1 + math.cos(math.pi * (t - w) / (T - w)))
         return f_t
+
+
+class CosineWarmRestarts(Schedule):
+    r"""The rate falls along half a wave, jumps up and falls again: "SGDR", with warm restarts.
+
+    $$f_t = f_T + (1 - f_T) / 2 \, (1 + \cos(\pi \, t_i / T_i))$$
+
+    Loshchilov and Hutter (2017), "SGDR", equation 5. PyTorch's `CosineAnnealingWarmRestarts`.
+
+    | symbol | argument |
+    |---|---|
+    | $T_i$ | the updates from restart $i$ to the next: $T_0 \, m^i$ |
+    | $t_i$ | the updates since the last restart |
+    | $T_0$ | `cycle_steps` |
+    | $m$ | `cycle_mult` |
+    | $f_T$ | `end_factor` |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        cycle_steps: $T_0$, the updates until the first restart, a whole number of at least 1.
+        cycle_mult: $m$, how many times as long as a cycle the next one is: a whole number of at
+            least 1.
+        end_factor: $f_T$, from 0 to 1: a share of $lr_{base}$, not a rate.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+        >>> schedule = optim.schedules.CosineWarmRestarts(opt, cycle_steps=2, cycle_mult=2)
+        >>> rates = []
+        >>> for _ in range(8):
+        ...     rates.append(round(opt.lr, 3))
+        ...     schedule.step()
+        >>> rates
+        [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0, 0.962]
+    """
+
+    hyperparameters = {"cycle_steps": WHOLE_FROM_1, "cycle_mult": WHOLE_FROM_1, "end_factor": SHARE}
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        cycle_steps: int,
+        cycle_mult: int = 1,
+        end_factor: float = 0.0,
+        group: str | None = None,
+    ) -> None:
+        self.cycle_steps, self.cycle_mult, self.end_factor = cycle_steps, cycle_mult, end_factor
+        super().__init__(optimizer, group)
+
+    def factor(self, t: int) -> float:
+        T_i, m, f_T = self.cycle_steps, self.cycle_mult, self.end_factor
+        t_i = t if m > 1 else t % T_i
+        while t_i >= T_i:
+            t_i, T_i = t_i - T_i, m * T_i
+        f_t = f_T + (1 - f_T) / 2 * (1 + math.cos(math.pi * t_i / T_i))
+        return f_t
+
+
+class ReduceOnPlateau(Schedule):
+    r"""The rate falls when a metric no longer improves. PyTorch's `ReduceLROnPlateau`.
+
+    $$f_t = \gamma^{k}$$
+
+    Its `step` takes the metric, as the loss on data that are kept apart: once for each time that it
+    is measured. A metric $m$ is an improvement if $m < m_{best} - \epsilon \, |m_{best}|$, or
+    $m > m_{best} + \epsilon \, |m_{best}|$ if it is maximized. After more than $p$ steps without
+    one, $k$ grows by 1, and they are counted anew. Krizhevsky, Sutskever and Hinton (2012), section
+    5, did so by hand.
+
+    | symbol | argument |
+    |---|---|
+    | $k$ | `falls`, how often the rate has fallen |
+    | $\gamma$ | `gamma` |
+    | $p$ | `patience` |
+    | $\epsilon$ | `threshold` |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        gamma: $\gamma$, from 0 to 1.
+        patience: $p$, a whole number of at least 0.
+        threshold: $\epsilon$, a share of the best metric, of at least 0.
+        maximize: Whether a larger metric is a better one, as an accuracy is.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Attributes:
+        best: The best metric so far; 0 before the first step.
+        waited: The steps without an improvement, since the last one or since the rate has fallen.
+        falls: $k$.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+        >>> schedule = optim.schedules.ReduceOnPlateau(opt, gamma=0.1, patience=1)
+        >>> rates = []
+        >>> for loss in [3.0, 2.0, 2.5, 2.1, 1.0]:
+        ...     schedule.step(loss)
+        ...     rates.append(opt.lr)
+        >>> rates
+        [1.0, 1.0, 1.0, 0.1, 0.1]
+    """
+
+    hyperparameters = {
+        "gamma": SHARE,
+        "patience": WHOLE,
+        "threshold": NON_NEGATIVE,
+        "maximize": FLAG,
+    }
+    progress = {"best": FINITE, "waited": WHOLE, "falls": WHOLE}
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        gamma: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        maximize: bool = False,
+        group: str | None = None,
+    ) -> None:
+        self.gamma, self.patience, self.threshold = gamma, patience, threshold
+        self.maximize = maximize
+        self.best, self.waited, self.falls = 0.0, 0, 0
+        super().__init__(optimizer, group)
+
+    def factor(self, t: int) -> float:
+        gamma, k = self.gamma, self.falls
+        f_t = gamma**k
+        return f_t
+
+    def step(self, metric: float) -> None:  # type: ignore[override]
+        """Takes a metric, and sets the rate of the updates to come.
+
+        Raises:
+            TypeError: `metric` is no number.
+            ValueError: It is not finite: the training has diverged. Nothing has been changed then.
+
+        Examples:
+            >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+            >>> schedule = optim.schedules.ReduceOnPlateau(opt, patience=0, maximize=True)
+            >>> schedule.step(0.75)
+            >>> schedule.step(0.5)
+            >>> opt.lr
+            0.1
+        """
+        write = "Write schedule.step(loss.item())."
+        m = checked_number(FINITE, metric, "the metric of ReduceOnPlateau must be", write)
+        margin = self.threshold * abs(self.best)
+        improved = m > self.best + margin if self.maximize else m < self.best - margin
+        if improved or self.step_count == 0:
+            self.best, self.waited = m, 0
+        else:
+            self.waited += 1
+        if self.waited > self.patience:
+            self.falls, self.waited = self.falls + 1, 0
+        super().step()
+
+
+class Sequential(Schedule):
+    r"""Schedules one after the other, each counting from its own start. PyTorch's `SequentialLR`.
+
+    $$f_t = f^{(i)}_{t - t_i}$$
+
+    | symbol | argument |
+    |---|---|
+    | $f^{(i)}$ | the factor of `schedules[i]` |
+    | $t_i$ | `milestones[i - 1]`, the first update of `schedules[i]`; 0 for the first one |
+
+    Args:
+        optimizer: The optimizer whose rates are set.
+        schedules: For each schedule, a function that makes it of an optimizer. It gets one of rate
+            1 that is made for it, since two schedules of one rate would undo what the other sets.
+        milestones: The updates with which the second schedule begins, the third, …, ascending.
+        group: The label of the one group whose rate is set; all groups if not given.
+
+    Raises:
+        TypeError: `schedules` are not functions that make schedules which depend on nothing but
+            $t$, or a milestone is no number.
+        ValueError: There is no milestone between each two schedules, or they do not ascend.
+
+    Examples:
+        >>> opt = optim.SGD(nn.Linear(2, 1), lr=1.0)
+        >>> schedule = optim.schedules.Sequential(
+        ...     opt,
+        ...     [
+        ...         lambda opt: optim.schedules.Linear(opt, 2, start_factor=0.5, end_factor=1),
+        ...         lambda opt: optim.schedules.Exponential(opt, gamma=0.5),
+        ...     ],
+        ...     milestones=[2],
+        ... )
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates.append(opt.lr)
+        ...     schedule.step()
+        >>> rates
+        [0.5, 0.75, 1.0, 0.5, 0.25]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedules: Sequence[Callable[[Optimizer], Schedule]],
+        milestones: Sequence[int],
+        group: str | None = None,
+    ) -> None:
+        makers = schedules if isinstance(schedules, list | tuple) else ()
+        if not makers or not all(map(callable, makers)):
+            raise TypeError(
+                "Sequential takes a list of functions that make the schedules, but got "
+                f"{schedules!r:.80}. {_JOIN}"
+            )
+        if not isinstance(milestones, list | tuple) or len(milestones) != len(schedules) - 1:
+            raise ValueError(
+                "Sequential takes a list of milestones, one less than schedules, but got "
+                f"{milestones!r:.80} for {len(schedules)} schedules. {_JOIN}"
+            )
+        checks = (checked_number(WHOLE_FROM_1, n, "a milestone is", _JOIN) for n in milestones)
+        self.milestones = [int(n) for n in checks]
+        if self.milestones != sorted(set(self.milestones)):
+            raise ValueError(f"milestones must ascend, but got {milestones!r:.80}. {_JOIN}")
+        self.schedules = [make(_of_rate_1()) for make in schedules]
+        for schedule in self.schedules:
+            if not isinstance(schedule, Schedule) or schedule.progress:
+                raise TypeError(
+                    "Sequential joins schedules that depend on nothing but the number of steps, "
+                    f"but got {schedule!r:.80}. {_JOIN}"
+                )
+        super().__init__(optimizer, group)
+
+    def factor(self, t: int) -> float:
+        i = sum(t >= n for n in self.milestones)
+        t_i = self.milestones[i - 1] if i else 0
+        f_t = self.schedules[i].factor(t - t_i)
+        return f_t
+
+    def _settings(self) -> dict[str, Any]:
+        parts = [{"class": type(s).__name__, **s._settings()} for s in self.schedules]
+        return {"schedules": parts, "milestones": [*self.milestones]}
+
+    def _call(self) -> str:
+        parts = ", ".join(f"lambda opt: {s._call()})" for s in self.schedules)
+        return f"Sequential(opt, [{parts}], milestones={self.milestones}"
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Takes over a `state()` of the same schedules and milestones, else as `Schedule` does.
+
+        Raises:
+            TypeError: `state` is not a dict as returned by `state()`.
+            ValueError: It is of other schedules, milestones or groups, or a value is out of range.
+                Nothing has been changed then.
+        """
+        for key, own in self._settings().items():
+            if isinstance(state, Mapping) and state.get(key, own) != own:
+                raise ValueError(
+                    f"the {key} of this Sequential are {own}, but in the state they are "
+                    f"{state[key]!r:.200}. Nothing was changed. Load into a schedule made as the "
+                    "one that was saved."
+                )
+        super().load_state(state)
+
+
+_JOIN = (
+    "Write Sequential(opt, [lambda opt: Linear(opt, 10, start_factor=0.1, end_factor=1), "
+    "lambda opt: Cosine(opt, 90)], milestones=[10])."
+)
+
+
+def _of_rate_1() -> Optimizer:
+    """An optimizer for a schedule that is part of another one, of which only the factor is used."""
+    return SGD(lr=1.0, param_groups=[{"params": {"theta": Tensor(0.0, requires_grad=True)}}])

@@ -18,7 +18,7 @@ import math
 import os
 import re
 import stat
-from typing import Any
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -96,9 +96,41 @@ def save(
     _write(os.path.realpath(os.fsdecode(path)), _packed(arrays))  # a link to a file stays a link
 
 
+class Loaded(NamedTuple):
+    """What `sg.load(..., strict=False)` returns.
+
+    Attributes:
+        extra: What was saved as `extra`.
+        missing: The tensors of the model that the file does not hold, which stay as they were.
+        unexpected: The tensors of the file that the model does not have, which are left out.
+    """
+
+    extra: dict[str, Any]
+    missing: list[str]
+    unexpected: list[str]
+
+
+@overload
 def load(
-    path: str | os.PathLike[str], model: Module | None = None, optimizer: Optimizer | None = None
-) -> dict[str, Any]:
+    path: str | os.PathLike[str],
+    model: Module | None = None,
+    optimizer: Optimizer | None = None,
+    strict: Literal[True] = True,
+) -> dict[str, Any]: ...
+@overload
+def load(
+    path: str | os.PathLike[str],
+    model: Module | None = None,
+    optimizer: Optimizer | None = None,
+    *,
+    strict: Literal[False],
+) -> Loaded: ...
+def load(
+    path: str | os.PathLike[str],
+    model: Module | None = None,
+    optimizer: Optimizer | None = None,
+    strict: bool = True,
+) -> dict[str, Any] | Loaded:
     """Takes over what `save` has written: training goes on as if it had not been interrupted.
 
     The arrays of the model and the generator that `sg.generator()` gives stay the same objects.
@@ -107,16 +139,21 @@ def load(
         path: The file.
         model: The module that gets the saved tensors.
         optimizer: The optimizer that gets the saved state; of `simplegrad.fast` or not.
+        strict: Whether the file and the model must have the same tensors. If not, those of one name
+            are loaded, as of a model with a new head, and the others are returned by their names.
+            Shapes and dtypes must agree all the same, and so must numbers that both have. The state
+            of an optimizer is for all of its parameters.
 
     Returns:
-        What was saved as `extra`.
+        What was saved as `extra`; if not `strict`, a `Loaded` of that and of what was left out.
 
     Raises:
         TypeError: An argument is of the wrong type.
         OSError: The file cannot be read; a FileNotFoundError if there is none.
         ValueError: The file is damaged, is of another version, or does not fit the model, the
             optimizer or the generator; or a number that the model holds is not what it was when it
-            was saved. Nothing has been changed then.
+            was saved; or not even one tensor of the file has the name of one of the model. Nothing
+            has been changed then.
 
     Examples:
         >>> model = nn.Linear(3, 2)
@@ -125,8 +162,19 @@ def load(
         >>> sg.save(path, model, opt)
         >>> sg.load(path, model, opt)
         {}
+
+        A model takes over the layers that it shares with one that was trained:
+
+        >>> sg.save(path, nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 5)))
+        >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Dropout(0.5), nn.Linear(2, 7))
+        >>> extra, missing, unexpected = sg.load(path, model, strict=False)
+        >>> missing
+        ['layers.3.bias', 'layers.3.weight']
+        >>> unexpected
+        ['layers.2.bias', 'layers.2.weight']
     """
     _check_types("load", path, model, optimizer)
+    strict = given.flag("load", "strict", strict)
     saved = _read(path)
     for what, wanted in ("model", model), ("optimizer", optimizer):
         if wanted is not None and what not in saved:
@@ -136,12 +184,23 @@ def load(
             )
     bit_generator = _bit_generator()
     leaves = {} if model is None else model.tensors()
-    if model is not None:
-        check_same("the tensors of the model", leaves, saved["model"])
+    tensors = saved["model"] if model is not None else {}
+    missing, unexpected = sorted(leaves.keys() - tensors), sorted(tensors.keys() - leaves)
+    if strict:
+        check_same("the tensors of the model", leaves, tensors)
+    elif leaves and len(missing) == len(leaves):
+        raise ValueError(
+            f"no tensor of {path} has the name of one of the model: the model has "
+            f"{', '.join(missing):.200}, and the file {', '.join(unexpected):.200}. Nothing was "
+            "changed. If one is a part of the other, save or load that part: write sg.load(path, "
+            "model.encoder, strict=False)."
+        )
+    for name in missing:
+        del leaves[name]
     for name, theta in leaves.items():
         check_array(f"the tensor {name!r}", saved["model"][name], theta)
     if model is not None:
-        _check_numbers(_numbers(model), saved["numbers"])
+        _check_numbers(_numbers(model), saved["numbers"], strict)
     if optimizer is not None:
         state = saved["optimizer"]
         check_same("the class of the optimizer", [type(optimizer).__name__], [state.pop("class")])
@@ -153,7 +212,7 @@ def load(
         theta.data[...] = saved["model"][name]  # in place: nothing is left that could fail
         theta.data = theta.data  # which tells that it has changed
     bit_generator.state = saved["generator"]
-    return saved["extra"]
+    return saved["extra"] if strict else Loaded(saved["extra"], missing, unexpected)
 
 
 def _check_types(function: str, path: Any, model: Any, optimizer: Any) -> None:
@@ -192,9 +251,11 @@ def _numbers(model: Module) -> dict[str, Any]:
     }
 
 
-def _check_numbers(own: dict[str, Any], saved: dict[str, Any]) -> None:
+def _check_numbers(own: dict[str, Any], saved: dict[str, Any], strict: bool) -> None:
     """Raises a ValueError if a number is not what it was: a setting, or one that has changed."""
     for code, x in saved.items():
+        if not strict and code not in own:
+            continue
         if repr(own.get(code)) != repr(x) and own.get(code) != x:  # nan is as it was, too
             raise ValueError(
                 f"model.{code} is {own.get(code)!r:.80}, but it was {x!r:.80} when it was saved. "

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simplegrad.exercises.judge import judge
-from simplegrad.exercises.references import load
+from simplegrad.exercises.references import EXERCISES, load
 
 WRONG = []
 
@@ -678,6 +678,72 @@ def adamw_step(  # noqa: F811
     return theta_decayed, m_t, v_t, m_hat, v_hat, theta
 
 
+# amsgrad
+
+
+@is_wrong("amsgrad", "v_max_t", "the largest of all elements is taken: each element has its own")
+def amsgrad_step(theta, g, m, v, v_max, t, lr, beta_1, beta_2, eps, maximize=False):
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    v_max_t = np.maximum(v_max, v_t.max())
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_max_t / (1 - beta_2**t)
+    step = (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return m_t, v_t, v_max_t, m_hat, v_hat, theta + step
+
+
+@is_wrong("amsgrad", "v_max_t", "v is used where v_max belongs: it is the largest of the last two")
+def amsgrad_step(  # noqa: F811
+    theta, g, m, v, v_max, t, lr, beta_1, beta_2, eps, maximize=False
+):
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    v_max_t = np.where(v > v_t, v, v_t)
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_max_t / (1 - beta_2**t)
+    step = (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return m_t, v_t, v_max_t, m_hat, v_hat, theta + step
+
+
+@is_wrong("amsgrad", "v_max_t", "bias correction is applied here already: it comes after")
+def amsgrad_step(  # noqa: F811
+    theta, g, m, v, v_max, t, lr, beta_1, beta_2, eps, maximize=False
+):
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_max_t = np.maximum(v_max, v_t / (1 - beta_2**t))
+    v_hat = v_max_t / (1 - beta_2**t)
+    step = (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return m_t, v_t, v_max_t, m_hat, v_hat, theta + step
+
+
+@is_wrong("amsgrad", "v_hat", "v_t is used where v_max_t belongs: this is Adam")
+def amsgrad_step(  # noqa: F811
+    theta, g, m, v, v_max, t, lr, beta_1, beta_2, eps, maximize=False
+):
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    v_max_t = np.maximum(v_max, v_t)
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    step = (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return m_t, v_t, v_max_t, m_hat, v_hat, theta + step
+
+
+@is_wrong("amsgrad", "theta", "bias correction is forgotten: v_max_t is used where v_hat belongs")
+def amsgrad_step(  # noqa: F811
+    theta, g, m, v, v_max, t, lr, beta_1, beta_2, eps, maximize=False
+):
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    v_max_t = np.maximum(v_max, v_t)
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_max_t / (1 - beta_2**t)
+    step = (lr if maximize else -lr) * m_hat / (np.sqrt(v_max_t) + eps)
+    return m_t, v_t, v_max_t, m_hat, v_hat, theta + step
+
+
 # cross_entropy
 
 
@@ -882,4 +948,4 @@ def test_a_result_that_was_changed_in_place_after_is_seen():
 
 def test_there_are_more_than_fifty_and_some_of_each_exercise():
     assert len(WRONG) > 50
-    assert len({exercise for exercise, *_ in WRONG}) == 11
+    assert len({exercise for exercise, *_ in WRONG}) == len(EXERCISES)

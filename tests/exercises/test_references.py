@@ -113,6 +113,33 @@ def test_a_step_is_that_of_the_optimizer_to_the_bit(exercise, function, optimize
             np.testing.assert_array_equal(right[result], kept)
 
 
+def test_a_step_of_amsgrad_is_that_of_torch():
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+    for given in calls_of("amsgrad", "amsgrad_step"):
+        theta = torch.tensor(given["theta"], dtype=torch.float64, requires_grad=True)
+        opt = torch.optim.Adam(
+            [theta],
+            lr=given["lr"],
+            betas=(given["beta_1"], given["beta_2"]),
+            eps=given["eps"],
+            maximize=given["maximize"],
+            amsgrad=True,
+        )
+        opt.state[theta] = {
+            "step": torch.tensor(float(given["t"] - 1)),
+            # torch turns the gradient round, and so the first moment; the library the last equation
+            "exp_avg": torch.tensor(-given["m"] if given["maximize"] else given["m"]),
+            "exp_avg_sq": torch.tensor(given["v"]),
+            "max_exp_avg_sq": torch.tensor(given["v_max"]),
+        }
+        theta.grad = torch.tensor(given["g"], dtype=torch.float64)
+        opt.step()
+        right = right_results("amsgrad", "amsgrad_step", given)
+        np.testing.assert_allclose(right["theta"], theta.detach().numpy(), rtol=1e-13)
+        kept = opt.state[theta]["max_exp_avg_sq"].numpy()
+        np.testing.assert_allclose(right["v_max_t"], kept, rtol=1e-13)
+
+
 def test_the_equations_of_adam_are_the_lines_of_the_library():
     source = inspect.getsource(optim.Adam.update)
     for name, expression in TASKS["adam", "adam_step"].equations.items():

@@ -1137,12 +1137,33 @@ def test_dropout_of_zero_of_float64_and_of_one_element():
         lambda shape: sg.generator().permutation(shape[-1]).astype(np.float32),
         lambda shape: sg.generator().integers(0, 2, shape),
         lambda shape: sg.generator().random(),
+        lambda shape: sg.randint(0, 5, shape),
+        lambda shape: sg.permutation(shape[-1]),
+        lambda shape: sg.multinomial(np.ones(shape), shape[-1]),
+        lambda shape: sg.multinomial(np.ones(shape), shape[-1], replacement=True),
     ],
 )
 def test_other_random_numbers_of_simplegrad_are_drawn_anew_or_refused(noise):
     def make():
         p = {"w": leaf((6,))}
         return p, lambda x: ((x + noise((5, 6))) * p["w"]).exp().sum()
+
+    right_or_refused(make, [on(numbers((5, 6), step)) for step in range(8)])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda x: sg.randint(0, len(x), (4,)),
+        lambda x: sg.permutation(len(x)),
+        lambda x: sg.multinomial(np.ones(len(x)), 4),
+        lambda x: sg.multinomial(x[:, 0] ** 2, 4, replacement=True),
+    ],
+)
+def test_random_rows_are_drawn_anew_or_refused(rows):
+    def make():
+        p = {"w": leaf((6,))}
+        return p, lambda x: (x[rows(x)] * p["w"]).exp().sum()
 
     right_or_refused(make, [on(numbers((5, 6), step)) for step in range(8)])
 

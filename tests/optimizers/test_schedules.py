@@ -16,14 +16,32 @@ from hypothesis import strategies as st
 import simplegrad as sg
 from simplegrad import fast, nn
 from simplegrad import optimizers as optim
-from simplegrad.optimizers.schedules import Cosine, Linear, Schedule, Step
+from simplegrad.optimizers.schedules import (
+    Cosine,
+    CosineWarmRestarts,
+    Exponential,
+    Linear,
+    ReduceOnPlateau,
+    Schedule,
+    Sequential,
+    Step,
+)
 
 MADE = {  # one of each kind
     "Step": lambda opt, **group: Step(opt, step_size=3, gamma=0.3, **group),
     "Linear": lambda opt, **group: Linear(opt, total_steps=7, end_factor=0.1, **group),
     "Cosine": lambda opt, **group: Cosine(opt, total_steps=7, end_factor=0.1, **group),
     "Cosine, warmed up": lambda opt, **group: Cosine(opt, 9, warmup_steps=4, **group),
+    "Exponential": lambda opt, **group: Exponential(opt, gamma=0.7, **group),
+    "Linear, rising": lambda opt, **group: Linear(opt, 5, 0.9, start_factor=0.2, **group),
+    "CosineWarmRestarts": lambda opt, **group: CosineWarmRestarts(opt, 2, 2, 0.1, **group),
+    "Sequential": lambda opt, **group: Sequential(opt, PARTS, milestones=[3, 7], **group),
 }
+PARTS = [
+    lambda opt: Linear(opt, 3, start_factor=0.25, end_factor=1),
+    lambda opt: Cosine(opt, 5, end_factor=0.5),
+    lambda opt: Exponential(opt, gamma=0.5),
+]
 every_schedule = pytest.mark.parametrize("make", MADE.values(), ids=MADE)
 
 
@@ -85,6 +103,52 @@ def test_linear_falls_by_the_same_amount_in_each_step_and_then_stays():
     assert rates == [8, 7, 6, 5, 4, 4, 4]
 
 
+def test_linear_rises_where_it_starts_below_its_end():
+    assert trajectory(Linear(sgd(lr=8.0), 4, 1, start_factor=0.5), 6) == [4, 5, 6, 7, 8, 8]
+    assert Linear(sgd(), 10, start_factor=0.1, end_factor=1).factor(0) == 0.1
+
+
+def test_exponential_multiplies_by_gamma_in_each_step():
+    assert trajectory(Exponential(sgd(lr=8.0), gamma=0.5), 5) == [8, 4, 2, 1, 0.5]
+    step = Step(sgd(lr=0.7), step_size=1, gamma=0.9)
+    assert trajectory(Exponential(sgd(lr=0.7), gamma=0.9), 1000) == trajectory(step, 1000)
+
+
+def test_warm_restarts_repeat_the_cosine_in_cycles_that_grow():
+    half = Cosine(sgd(), 4).factor
+    rates = trajectory(CosineWarmRestarts(sgd(), cycle_steps=4), 9)
+    assert rates == [*map(half, range(4)), *map(half, range(4)), 1]
+    rates = trajectory(CosineWarmRestarts(sgd(), 4, cycle_mult=3, end_factor=0.2), 4 + 12 + 36 + 1)
+    cycles = [Cosine(sgd(), n, end_factor=0.2).factor(t) for n in (4, 12, 36) for t in range(n)]
+    np.testing.assert_allclose(rates, [*cycles, 1], rtol=1e-14)
+
+
+def test_a_restart_far_away_is_found_at_once():
+    n = 10**12
+    for m in (1, 2, 3):
+        schedule = CosineWarmRestarts(sgd(), 1, cycle_mult=m)
+        assert schedule.factor((m**20 - 1) // (m - 1) if m > 1 else n) == 1
+        assert 0 <= schedule.factor(n) <= 1
+
+
+def test_sequential_gives_each_schedule_its_own_start():
+    schedule = Sequential(sgd(lr=8.0), PARTS, milestones=[3, 7])
+    wave = [8 * Cosine(sgd(), 5, end_factor=0.5).factor(t) for t in range(4)]
+    assert trajectory(schedule, 10) == [2, 4, 6, *wave, 8, 4, 2]
+    assert trajectory(Sequential(sgd(), [lambda opt: Linear(opt, 4)], []), 3) == [1, 0.75, 0.5]
+    inner = [lambda opt: Sequential(opt, PARTS, [3, 7]), lambda opt: Step(opt, 1, 0.5)]
+    assert trajectory(Sequential(sgd(lr=8.0), inner, [9]), 11) == [2, 4, 6, *wave, 8, 4, 8, 4]
+
+
+def test_sequential_joins_schedules_of_users():
+    class Inverse(Schedule):
+        def factor(self, t):
+            return 1 / (1 + t)
+
+    schedule = Sequential(sgd(), [Inverse, Inverse], milestones=[2])
+    assert trajectory(schedule, 4) == [1, 0.5, 1, 0.5]
+
+
 def test_cosine_falls_along_half_a_wave_and_then_stays():
     root = math.sqrt(3)  # cos(30 degrees) = root / 2, cos(60 degrees) = 1 / 2
     expected = [1, (2 + root) / 4, 3 / 4, 1 / 2, 1 / 4, (2 - root) / 4, 0, 0, 0]
@@ -117,8 +181,10 @@ shares = st.floats(0, 1)
 
 @st.composite
 def schedules(draw):
-    kind = draw(st.sampled_from([Step, Linear, Cosine]))
+    kind = draw(st.sampled_from([Step, Linear, Cosine, Exponential]))
     opt = sgd(lr=draw(st.floats(0, 1e3)))
+    if kind is Exponential:
+        return kind(opt, draw(shares))
     if kind is Cosine:
         total = draw(counts)
         return kind(opt, total, draw(st.integers(0, total - 1)), draw(shares))
@@ -166,7 +232,10 @@ SYMBOLS = [  # of the docstrings' LaTeX, and how the code writes them
 ]
 
 
-@pytest.mark.parametrize("kind", [Schedule, Step, Linear, Cosine])
+KINDS = [Schedule, Step, Exponential, Linear, Cosine, CosineWarmRestarts, ReduceOnPlateau]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_equation_of_the_docstring_is_the_line_of_the_code(kind):
     (tex,) = re.findall(r"\$\$(.*?)\$\$", inspect.getdoc(kind), re.DOTALL)
     left, right = (part.strip() for part in tex.split("=", 1))
@@ -195,6 +264,39 @@ def test_the_equation_of_the_docstring_is_the_line_of_the_code(kind):
         (lambda o: Linear(o, 20), lambda t, o: t.LinearLR(o, 1.0, 0.0, 20), 30),
         (lambda o: Linear(o, 20, 0.3), lambda t, o: t.LinearLR(o, 1.0, 0.3, 20), 30),
         (lambda o: Cosine(o, 20), lambda t, o: t.CosineAnnealingLR(o, 20), 20),
+        (lambda o: Exponential(o, 0.9), lambda t, o: t.ExponentialLR(o, 0.9), 40),
+        (
+            lambda o: Linear(o, 20, 1, start_factor=0.2),
+            lambda t, o: t.LinearLR(o, 0.2, 1.0, 20),
+            30,
+        ),
+        (
+            lambda o: CosineWarmRestarts(o, 5),
+            lambda t, o: t.CosineAnnealingWarmRestarts(o, 5),
+            40,
+        ),
+        (
+            lambda o: CosineWarmRestarts(o, 3, 2),
+            lambda t, o: t.CosineAnnealingWarmRestarts(o, 3, 2),
+            50,
+        ),
+        (
+            lambda o: Sequential(
+                o,
+                [
+                    lambda o: Linear(o, 5, start_factor=0.1, end_factor=1),
+                    lambda o: Exponential(o, 0.8),
+                    lambda o: Cosine(o, 10),
+                ],
+                milestones=[5, 12],
+            ),
+            lambda t, o: t.SequentialLR(
+                o,
+                [t.LinearLR(o, 0.1, 1.0, 5), t.ExponentialLR(o, 0.8), t.CosineAnnealingLR(o, 10)],
+                milestones=[5, 12],
+            ),
+            22,
+        ),
         (
             lambda o: Cosine(o, 25, warmup_steps=5),
             lambda t, o: t.SequentialLR(
@@ -205,7 +307,10 @@ def test_the_equation_of_the_docstring_is_the_line_of_the_code(kind):
             25,
         ),
     ],
-    ids=["step", "step of a half", "linear", "linear to 0.3", "cosine", "warm-up"],
+    ids=[
+        *("step", "step of a half", "linear", "linear to 0.3", "cosine", "exponential"),
+        *("linear from 0.2", "restarts", "restarts further apart", "sequential", "warm-up"),
+    ],
 )
 def test_the_rates_are_those_of_torch(lr, ours, theirs, steps):
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
@@ -298,7 +403,7 @@ def test_the_update_uses_the_rate_of_the_schedule():
 
 
 def test_a_subclass_needs_a_factor_alone():
-    class Exponential(Schedule):
+    class Power(Schedule):
         hyperparameters = {"gamma": optim.schedules.SHARE}
 
         def __init__(self, optimizer, gamma, group=None):
@@ -308,13 +413,13 @@ def test_a_subclass_needs_a_factor_alone():
         def factor(self, t):
             return self.gamma**t
 
-    schedule = Exponential(sgd(), gamma=0.5)
+    schedule = Power(sgd(), gamma=0.5)
     assert trajectory(schedule, 4) == [1, 0.5, 0.25, 0.125]
-    resumed = Exponential(sgd(lr=9.0), gamma=0.1)
+    resumed = Power(sgd(lr=9.0), gamma=0.1)
     resumed.load_state(schedule.state())
     assert trajectory(resumed, 2) == [0.0625, 0.03125]
-    with refused(ValueError, "Exponential: gamma must be a number from 0 to 1, but got 2."):
-        Exponential(sgd(), gamma=2)
+    with refused(ValueError, "Power: gamma must be a number from 0 to 1, but got 2."):
+        Power(sgd(), gamma=2)
 
 
 def test_a_schedule_without_a_factor_says_how_to_write_one():
@@ -565,6 +670,188 @@ def test_any_state_is_taken_whole_or_refused_with_nothing_changed(for_all):
             assert schedule.state() == state
 
 
+# A plateau
+
+
+def falls_at(schedule, metrics):
+    """The numbers of the metrics after which the rate has fallen."""
+    found = []
+    for number, metric in enumerate(metrics):
+        before = schedule.optimizer.lr
+        schedule.step(metric)
+        found += [number] if schedule.optimizer.lr < before else []
+    return found
+
+
+def test_the_rate_falls_when_the_metric_has_not_improved_for_longer_than_the_patience():
+    schedule = ReduceOnPlateau(sgd(lr=8.0), gamma=0.5, patience=2)
+    assert falls_at(schedule, [5, 4, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3]) == [4, 7, 11]
+    assert schedule.optimizer.lr == 1.0
+    assert (schedule.best, schedule.waited, schedule.falls) == (3, 0, 3)
+    assert falls_at(ReduceOnPlateau(sgd(), patience=0), [1, 1, 1]) == [1, 2]
+
+
+def test_a_larger_metric_is_better_if_it_is_maximized():
+    metrics = [0.1, 0.2, 0.15, 0.3, 0.25, 0.25]
+    assert falls_at(ReduceOnPlateau(sgd(), patience=1, maximize=True), metrics) == [5]
+    assert falls_at(ReduceOnPlateau(sgd(), patience=1), metrics) == [2, 4]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_improvement_is_one_by_a_share_of_the_best(sign):
+    def falls(metric):
+        schedule = ReduceOnPlateau(sgd(), patience=0, threshold=0.25, maximize=sign < 0)
+        schedule.step(sign * 8)
+        return falls_at(schedule, [sign * metric])
+
+    assert falls(6.0) == [0]
+    assert falls(5.99) == []
+    negative = ReduceOnPlateau(sgd(), patience=0, threshold=0.25)
+    assert falls_at(negative, [-8.0, -10.0, -10.01, -10.0]) == [1, 3]
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize(("gamma", "patience", "threshold"), [(0.1, 0, 0), (0.5, 3, 0.01)])
+def test_the_rate_falls_as_in_torch(gamma, patience, threshold, maximize):
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+    theta = torch.zeros(1, requires_grad=True)
+    twin = torch.optim.SGD([theta], lr=1.0)
+    twin_schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        twin,
+        mode="max" if maximize else "min",
+        factor=gamma,
+        patience=patience,
+        threshold=threshold,
+        eps=0,
+    )
+    schedule = ReduceOnPlateau(sgd(), gamma, patience, threshold, maximize)
+    for metric in np.random.default_rng(0).integers(1, 30, 60) / 30:
+        twin_schedule.step(metric)
+        schedule.step(metric)
+        assert schedule.optimizer.lr == pytest.approx(twin.param_groups[0]["lr"], rel=1e-12)
+
+
+def test_groups_fall_alike_or_one_of_them_alone():
+    opt = two_groups()
+    falls_at(ReduceOnPlateau(opt, 0.5, patience=0), [1, 1])
+    assert (rates_of(opt), opt.lr) == ({"body": 0.25, "head": 0.125}, 0.25)
+    opt = two_groups()
+    falls_at(ReduceOnPlateau(opt, 0.5, patience=0, group="head"), [1, 1])
+    assert (rates_of(opt), opt.lr) == ({"body": 0.5, "head": 0.125}, 0.5)
+
+
+def test_a_plateau_is_resumed_at_any_step():
+    metrics = [3, 2, 2, 2.5, 2, 1, 1, 1, 1, 2]
+    whole = falls_at(ReduceOnPlateau(two_groups(), 0.5, patience=1), metrics)
+    for t in range(len(metrics)):
+        schedule = ReduceOnPlateau(two_groups(), 0.5, patience=1)
+        first = falls_at(schedule, metrics[:t])
+        state = json.loads(json.dumps(schedule.state(), allow_nan=False))
+        resumed = ReduceOnPlateau(two_groups(lr=9.0), 0.9, patience=7, maximize=True)
+        resumed.load_state(state)
+        assert resumed.state() == state
+        assert rates_of(resumed.optimizer) == rates_of(schedule.optimizer)
+        assert first + [t + n for n in falls_at(resumed, metrics[t:])] == whole
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("best", math.nan), ("best", None), ("waited", -1), ("falls", 0.5), ("maximize", 1)],
+)
+def test_a_wrong_value_in_the_state_of_a_plateau_changes_nothing(key, value):
+    schedule = ReduceOnPlateau(two_groups(), patience=0)
+    falls_at(schedule, [1, 1])
+    state = ReduceOnPlateau(two_groups()).state()
+    unchanged_by(schedule, state | {key: value}, (TypeError, ValueError), f"{key} must be")
+
+
+@pytest.mark.parametrize("metric", [math.nan, math.inf, -math.inf, None, "1", True, sg.Tensor(1.0)])
+def test_a_metric_is_a_finite_number(metric):
+    schedule = ReduceOnPlateau(sgd())
+    schedule.step(2.0)
+    before = schedule.state()
+    with refused(
+        (TypeError, ValueError),
+        f"the metric of ReduceOnPlateau must be a finite number, but got {metric!r:.80}. Write ",
+        "schedule.step(loss.item()).",
+    ):
+        schedule.step(metric)
+    assert schedule.state() == before
+    schedule.step(np.float32(1.0))
+    assert schedule.best == 1.0
+
+
+def test_the_repr_of_a_plateau_shows_where_it_is():
+    schedule = ReduceOnPlateau(sgd(), patience=3)
+    falls_at(schedule, [2.0, 2.0])
+    assert repr(schedule).endswith("maximize=False, best=2.0, waited=1, falls=0)")
+
+
+# One after the other
+
+
+def test_the_state_of_other_schedules_or_milestones_is_refused():
+    schedule = Sequential(two_groups(), PARTS, [3, 7])
+    schedule.step()
+    other = Sequential(two_groups(), PARTS, [3, 8])
+    said = "the milestones of this Sequential are [3, 7], but in the state they are [3, 8]. Nothing"
+    unchanged_by(schedule, other.state(), ValueError, said)
+    other = Sequential(two_groups(), [*PARTS[:2], lambda opt: Exponential(opt, 0.4)], [3, 7])
+    unchanged_by(schedule, other.state(), ValueError, "the schedules of this Sequential are ")
+    for wrong in (None, {}, [], {"milestones": [3, 7]}):
+        unchanged_by(schedule, wrong, TypeError, "load_state of a Sequential takes a dict with ")
+    unchanged_by(schedule, schedule.state() | {"step_count": -1}, ValueError, "step_count must be")
+
+
+def test_the_state_of_sequential_is_a_copy():
+    schedule = Sequential(sgd(), PARTS, [3, 7])
+    state = schedule.state()
+    assert state["schedules"][2] == {"class": "Exponential", "gamma": 0.5}
+    state["milestones"][0] = 5
+    state["schedules"].clear()
+    assert schedule.state()["milestones"] == [3, 7]
+    assert len(schedule.state()["schedules"]) == 3
+
+
+NOT_JOINED = {
+    "no list": (Step, [], TypeError, "a list of functions that make the schedules, but got"),
+    "none": ([], [], TypeError, "a list of functions that make the schedules, but got []"),
+    "no functions": ([1, 2], [3], TypeError, "a list of functions that make the schedules"),
+    "other things": (
+        [lambda opt: opt, lambda opt: Step(opt, 1)],
+        [3],
+        TypeError,
+        "Sequential joins schedules that depend on nothing but the number of steps, but got SGD",
+    ),
+    "a plateau": ([ReduceOnPlateau], [], TypeError, "but got ReduceOnPlateau(step_count=0"),
+    "too few milestones": (PARTS, [3], ValueError, "but got [3] for 3 schedules"),
+    "too many": (PARTS[:1], [3], ValueError, "one less than schedules, but got [3] for 1"),
+    "a number": (PARTS[:2], 3, ValueError, "but got 3 for 2 schedules"),
+    "not ascending": (PARTS, [7, 3], ValueError, "milestones must ascend, but got [7, 3]"),
+    "twice the same": (PARTS, [3, 3], ValueError, "milestones must ascend"),
+    "0": (PARTS[:2], [0], ValueError, "a milestone is a whole number of at least 1, but got 0"),
+    "no whole number": (PARTS[:2], [1.5], ValueError, "a milestone is a whole number"),
+    "text": (PARTS[:2], ["3"], TypeError, "a milestone is a whole number"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_JOINED)
+def test_what_cannot_be_joined_is_refused_with_the_corrected_call(case):
+    parts, milestones, error, said = NOT_JOINED[case]
+    opt = sgd(lr=0.5)
+    with refused(error, said, "Write Sequential(opt, [lambda opt: Linear(") as caught:
+        Sequential(opt, parts, milestones)
+    assert opt.lr == 0.5
+    written = re.search(r"Write (.*)\.$", str(caught.value))[1]
+    assert eval(written, vars(optim.schedules) | {"opt": opt}).factor(10) == 1
+
+
+def test_schedules_of_the_optimizer_itself_are_two_of_one_rate():
+    opt = sgd(lr=0.5)
+    with refused(ValueError, "set by Linear", "Sequential joins schedules one after the other"):
+        Sequential(opt, [Linear(opt, 4), Step(opt, 3)], [4])
+
+
 # What is refused when a schedule is made
 
 WHOLE = "a whole number of at least 1"
@@ -573,6 +860,7 @@ OUT_OF_RANGE = {
     WHOLE: [0, -1, 2.5, math.nan, math.inf, -math.inf, 10**400],
     "a whole number of at least 0": [-1, 0.5, math.nan, math.inf],
     SHARE: [-0.1, 1.0001, 10, math.nan, math.inf, np.float32("nan")],
+    "a finite number of at least 0": [-0.1, math.nan, math.inf],
 }
 NO_NUMBERS = [True, np.False_, "3", None, [3], 3j, np.array(3), sg.Tensor(3.0)]
 ARGUMENTS = [
@@ -580,6 +868,14 @@ ARGUMENTS = [
     (Step, {"step_size": 3}, "gamma", SHARE),
     (Linear, {"end_factor": 0.5}, "total_steps", WHOLE),
     (Linear, {"total_steps": 3}, "end_factor", SHARE),
+    (Linear, {"total_steps": 3}, "start_factor", SHARE),
+    (Exponential, {}, "gamma", SHARE),
+    (CosineWarmRestarts, {}, "cycle_steps", WHOLE),
+    (CosineWarmRestarts, {"cycle_steps": 3}, "cycle_mult", WHOLE),
+    (CosineWarmRestarts, {"cycle_steps": 3}, "end_factor", SHARE),
+    (ReduceOnPlateau, {}, "gamma", SHARE),
+    (ReduceOnPlateau, {}, "patience", "a whole number of at least 0"),
+    (ReduceOnPlateau, {}, "threshold", "a finite number of at least 0"),
     (Cosine, {"end_factor": 0.5}, "total_steps", WHOLE),
     (Cosine, {"total_steps": 3000}, "warmup_steps", "a whole number of at least 0"),
     (Cosine, {"total_steps": 3}, "end_factor", SHARE),
@@ -632,10 +928,17 @@ def test_the_warm_up_is_shorter_than_the_whole(warmup_steps):
 def test_an_optimizer_is_an_optimizer(optimizer):
     with refused(
         TypeError,
-        f"Linear sets the rates of an Optimizer, but got {optimizer!r:.80}. Write ",
-        "Linear(opt, total_steps=10, end_factor=0.5) with, for example, opt = optim.Adam(model).",
+        f"Step sets the rates of an Optimizer, but got {optimizer!r:.80}. Write ",
+        "Step(opt, step_size=10, gamma=0.5) with, for example, opt = optim.Adam(model).",
     ):
-        Linear(optimizer, 10, 0.5)
+        Step(optimizer, 10, 0.5)
+    with refused(
+        TypeError,
+        "Sequential sets the rates of an Optimizer",
+        "Write Sequential(opt, [lambda opt: Linear(opt, total_steps=3, end_factor=1.0, start_",
+        "lambda opt: Exponential(opt, gamma=0.5)], milestones=[3, 7]) with",
+    ):
+        Sequential(optimizer, PARTS, [3, 7])
 
 
 @pytest.mark.parametrize("group", ["tail", 0, "", ["head"], {"params": {}}])

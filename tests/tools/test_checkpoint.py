@@ -781,3 +781,90 @@ def test_settings_of_layers_are_compared(tmp_path):
     other = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm(2, momentum=0.2))
     with pytest.raises(ValueError, match=r"model\.layers\[1\]\.momentum is 0\.2, but it was 0\.1"):
         sg.load(tmp_path / "model.npz", other)
+
+
+# A model that shares tensors with the file
+
+
+def trunk_and(**parts):
+    model = nn.Module()
+    model.trunk = nn.Linear(3, 2)
+    for name, part in parts.items():
+        setattr(model, name, part)
+    return model
+
+
+def test_what_both_have_is_loaded_and_the_rest_is_named(tmp_path):
+    path = tmp_path / "run.npz"
+    trained = trunk_and(old=nn.Linear(2, 5), both=nn.BatchNorm(4))
+    sg.save(path, trained, epoch=7)
+    model = trunk_and(both=nn.BatchNorm(4), new=nn.Linear(2, 5, bias=False))
+    new, arrays = model.new.weight.numpy(), {n: t.data for n, t in model.tensors().items()}
+    loaded = sg.load(path, model, strict=False)
+    assert loaded == ({"epoch": 7}, ["new.weight"], ["old.bias", "old.weight"])
+    assert (loaded.extra, loaded.missing, loaded.unexpected) == loaded
+    for name, t in model.tensors().items():
+        expected = new if name == "new.weight" else trained.tensors()[name].data
+        np.testing.assert_array_equal(t.data, expected)
+        assert t.data is arrays[name]
+
+
+def test_a_model_that_fits_leaves_nothing_out(tmp_path):
+    path = tmp_path / "run.npz"
+    model, opt = made()
+    train(model, opt, 1)
+    sg.save(path, model, opt, epoch=1)
+    expected = everything(model, opt)
+    train(model, opt, 1)
+    assert sg.load(path, model, opt, strict=False) == ({"epoch": 1}, [], [])
+    assert everything(model, opt) == expected
+    assert sg.load(path, strict=False) == ({"epoch": 1}, [], [])
+    assert sg.load(path, model, opt, strict=True) == {"epoch": 1}
+
+
+NOT_LOADED = {
+    "another shape": (lambda: trunk_and(head=nn.Linear(2, 4)), "'head.weight' must be of shape"),
+    "another dtype": (lambda: trunk_and(head=nn.Linear(2, 5, dtype="float64")), "of .* float64"),
+    "another number": (
+        lambda: trunk_and(head=nn.Linear(2, 5), norm=nn.LayerNorm(2, eps=0.1)),
+        r"model\.norm\.eps is 0\.1, but it was 1e-05",
+    ),
+    "no name in common": (lambda: nn.Sequential(trunk_and()), r"no tensor of .* layers\.0\.trunk"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_LOADED)
+def test_what_differs_stays_an_error_that_changes_nothing(tmp_path, case):
+    path = tmp_path / "run.npz"
+    sg.save(path, trunk_and(head=nn.Linear(2, 5), norm=nn.LayerNorm(2)))
+    make, said = NOT_LOADED[case]
+    model = make()
+    before = {name: t.numpy() for name, t in model.tensors().items()}
+    sg.manual_seed(1)
+    with pytest.raises(ValueError, match=f"(?s){said}.*Nothing was changed"):
+        sg.load(path, model, strict=False)
+    for name, t in model.tensors().items():
+        np.testing.assert_array_equal(t.data, before[name])
+    number = sg.generator().random()
+    sg.manual_seed(1)
+    assert sg.generator().random() == number
+
+
+def test_the_state_of_an_optimizer_is_for_all_of_its_parameters(tmp_path):
+    path = tmp_path / "run.npz"
+    model = trunk_and(old=nn.Linear(2, 5))
+    sg.save(path, model, optim.Adam(model))
+    other = trunk_and(new=nn.Linear(2, 5))
+    before = other.trunk.weight.numpy()
+    with pytest.raises(ValueError, match=r"(?s)the names in 'moments1'.*Nothing was changed"):
+        sg.load(path, other, optim.Adam(other), strict=False)
+    np.testing.assert_array_equal(other.trunk.weight.data, before)
+    sg.load(path, other, strict=False)
+    np.testing.assert_array_equal(other.trunk.weight.data, model.trunk.weight.data)
+
+
+@pytest.mark.parametrize("strict", [0, 1, None, "False"])
+def test_strict_is_true_or_false(tmp_path, strict):
+    sg.save(tmp_path / "run.npz", nn.Linear(2, 1))
+    with pytest.raises(TypeError, match="the strict of load is True or False"):
+        sg.load(tmp_path / "run.npz", nn.Linear(2, 1), strict=strict)

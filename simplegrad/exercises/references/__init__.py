@@ -5,7 +5,7 @@ from types import ModuleType
 
 EXERCISES = (
     *("mul", "tanh", "matmul", "unbroadcast", "topological_order", "gradcheck"),
-    *("sgd_momentum", "rmsprop", "adam", "adamw", "cross_entropy"),
+    *("sgd_momentum", "rmsprop", "adam", "adamw", "amsgrad", "cross_entropy"),
 )
 """Their names, in the order in which they are listed."""
 

@@ -211,6 +211,16 @@ def adamw_in_place(theta, g, m, v, t, lr, beta_1, beta_2, eps, weight_decay, max
     return theta_decayed, m, v, m_hat, v_hat, theta
 
 
+def amsgrad_in_place(theta, g, m, v, v_max, t, lr, beta_1, beta_2, eps, maximize=False):
+    m[:] = beta_1 * m + (1 - beta_1) * g
+    v[:] = beta_2 * v + (1 - beta_2) * g**2
+    v_max[v > v_max] = v[v > v_max]
+    m_hat = m / (1 - beta_1**t)
+    v_hat = v_max / (1 - beta_2**t)
+    theta += (lr if maximize else -lr) * m_hat / (np.sqrt(v_hat) + eps)
+    return m, v, v_max, m_hat, v_hat, theta
+
+
 def cross_entropy_with_loops(logits, targets):
     c = []
     for row in logits:
@@ -250,6 +260,7 @@ STYLES = {
     "Adam in place": ("adam", adam_in_place),
     "Adam as interpolation": ("adam", adam_as_interpolation),
     "AdamW in place": ("adamw", adamw_in_place),
+    "AMSGrad in place": ("amsgrad", amsgrad_in_place),
     "cross-entropy with loops": (
         "cross_entropy",
         cross_entropy_with_loops,
