@@ -48,6 +48,7 @@ SECTIONS: dict[str, list[Any]] = {
         functional.softplus,
         functional.softmax,
         functional.log_softmax,
+        functional.windows,
         functional.conv2d,
         functional.max_pool2d,
         functional.avg_pool2d,
@@ -62,7 +63,8 @@ SECTIONS: dict[str, list[Any]] = {
         functional.cross_entropy,
     ],
     "layers": [
-        *(nn.Linear, nn.Embedding, nn.BatchNorm, nn.LayerNorm, nn.RMSNorm, nn.Dropout),
+        *(nn.Linear, nn.Conv2d, nn.Embedding, nn.Dropout),
+        *(nn.BatchNorm, nn.LayerNorm, nn.RMSNorm),
         *(nn.RNNCell, nn.GRUCell, nn.LSTMCell, nn.MultiHeadAttention),
     ],
     "initialisations": [

@@ -223,12 +223,11 @@ def cross_entropy(
     $$L = \frac{1}{n} \sum_i \left( \log \sum_j e^{a_{ij}} - a_{i t_i} \right)$$
 
     Bishop (2006), "Pattern Recognition and Machine Learning", equation 4.108, with the softmax of
-    equation 4.104 put in. Targets that are probabilities, and `label_smoothing`, which moves a part
-    $\varepsilon$ of them to all $C$ classes alike, need its logarithm as it stands. Szegedy et al.
-    (2016), "Rethinking the inception architecture for computer vision", section 7:
-
-    $$L = -\frac{1}{n} \sum_i \sum_j
-        \left( (1 - \varepsilon) \, t_{ij} + \frac{\varepsilon}{C} \right) \log c_{ij}$$
+    equation 4.104 put in. Targets that are probabilities need the logarithm of the softmax, $c$, as
+    it stands: $L = -\frac{1}{n} \sum_i \sum_j t_{ij} \log c_{ij}$. And `label_smoothing` moves a
+    part $\varepsilon$ of the targets to all $C$ classes alike: for $t_{ij}$ there is
+    $(1 - \varepsilon) \, t_{ij} + \varepsilon / C$. Szegedy et al. (2016), "Rethinking the inception
+    architecture for computer vision", section 7.
 
     Args:
         logits: $a$, of shape (..., classes): any numbers, not probabilities.
