@@ -226,8 +226,8 @@ def cross_entropy(
     equation 4.104 put in. Targets that are probabilities need the logarithm of the softmax, $c$, as
     it stands: $L = -\frac{1}{n} \sum_i \sum_j t_{ij} \log c_{ij}$. And `label_smoothing` moves a
     part $\varepsilon$ of the targets to all $C$ classes alike: for $t_{ij}$ there is
-    $(1 - \varepsilon) \, t_{ij} + \varepsilon / C$. Szegedy et al. (2016), "Rethinking the inception
-    architecture for computer vision", section 7.
+    $(1 - \varepsilon) \, t_{ij} + \varepsilon / C$. Szegedy et al. (2016), "Rethinking the
+    inception architecture for computer vision", section 7.
 
     Args:
         logits: $a$, of shape (..., classes): any numbers, not probabilities.
