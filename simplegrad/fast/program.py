@@ -134,7 +134,7 @@ def compiled(lines: Iterable[Line], names: Names, head: str = "run()") -> Callab
     texts = [_found_soon(names.line(line), values) for line in lines] or ["pass"]
     values |= names.values
     body = textwrap.indent("\n".join(texts), "    ")
-    exec(compile(f"def {head}:\n{body}\n", f"<the recording: {head}>", "exec"), values)
+    exec(compile(f"def {head}:\n{body}\n", "<recording>", "exec"), values)
     return values.pop(head.partition("(")[0])
 
 

@@ -88,7 +88,7 @@ def test_convolutions_of_all_kinds_are_those_of_torch(
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 4)])
 @pytest.mark.filterwarnings("ignore:.*padding='same'")
-def test_padding_may_be_said_in_words(padding, size):
+def test_padding_in_words_is_that_of_torch(padding, size):
     torch = pytest.importorskip("torch")
     compared(
         torch,
