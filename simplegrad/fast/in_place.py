@@ -148,9 +148,9 @@ class InPlace(Optimizer):
         Each of n threads runs every nth block, with scratch blocks of its own.
         """
         self.step_count += 1
-        n = self.workers
         for part in self._parts:
-            if n == 1 or len(part.blocks) == 1:
+            n = min(self.workers, len(part.blocks))
+            if n == 1:
                 self._run(part.group, part.blocks)
                 continue
             tasks = []
@@ -253,11 +253,12 @@ class InPlace(Optimizer):
                     is_small = theta.data.nbytes < BLOCK_BYTES
                     divided.setdefault((theta.dtype, is_small or name), {})[name] = theta
             for (dtype, _), tensors in divided.items():
-                if dtype not in scratch:
-                    n = BLOCK_BYTES // dtype.itemsize
-                    workers = range(self.workers)
-                    scratch[dtype] = [(np.empty(n, dtype), np.empty(n, dtype)) for _ in workers]
-                self._parts.append(Part(group, tensors, kept, scratch[dtype]))
+                n, pairs = BLOCK_BYTES // dtype.itemsize, scratch.setdefault(dtype, [])
+                blocks = -(-sum(theta.size for theta in tensors.values()) // n)
+                needed = min(self.workers, max(blocks, 1))
+                while len(pairs) < needed:
+                    pairs.append((np.empty(n, dtype), np.empty(n, dtype)))
+                self._parts.append(Part(group, tensors, kept, pairs[:needed]))
 
 
 @functools.cache
