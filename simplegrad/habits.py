@@ -36,7 +36,8 @@ class _Elsewhere:
 
     def __get__(self, obj: Any, owner: type) -> NoReturn:
         noun = f"{'an' if self.place[0] in 'AEIO' else 'a'} {self.place}"
-        raise AttributeError(_says(self.place, noun, self.name))
+        # of None, since Python would add the most similar name of `obj` to what is said
+        raise AttributeError(_says(self.place, noun, self.name), name=self.name, obj=None)
 
 
 class _OtherNames:
@@ -104,7 +105,9 @@ def answer_for(package: str) -> None:
         says = _says(package, package, name)
         if says and sys._getframe(1).f_code.co_name == "_handle_fromlist":
             raise ImportError(says)  # from package import name: Python would say less
-        raise AttributeError(says or f"module {package!r} has no attribute {name!r}")
+        if says:
+            raise AttributeError(says, name=name, obj=None)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     vars(sys.modules[package])["__getattr__"] = no_name
     if package == "simplegrad":

@@ -260,6 +260,12 @@ def use_module(size, dtype=np.float32):
     return use
 
 
+def use_norm(module):
+    repr(module)
+    with np.errstate(all="ignore"):
+        module(np.zeros((2, *module.weight.shape), np.float32))
+
+
 def use_recurrent(module):
     repr(module)
     cell = getattr(module, "cells", [module])[0]
@@ -284,8 +290,8 @@ CONSTRUCTORS = {
     "manual_seed": (sg.manual_seed, [0], 1, lambda _: None),
     "Linear": (nn.Linear, [2, 3, True, np.float32], 4, use_module(None)),
     "Embedding": (nn.Embedding, [2, 3, np.float32], 3, use_module(1, np.int64)),
-    "LayerNorm": (nn.LayerNorm, [2, 1e-5, np.float32], 3, use_module(None)),
-    "RMSNorm": (nn.RMSNorm, [2, 1e-5, np.float32], 3, use_module(None)),
+    "LayerNorm": (nn.LayerNorm, [2, 1e-5, np.float32], 3, use_norm),
+    "RMSNorm": (nn.RMSNorm, [2, 1e-5, np.float32], 3, use_norm),
     "BatchNorm": (nn.BatchNorm, [2, 1e-5, 0.1, np.float32], 4, use_module(None)),
     "Dropout": (nn.Dropout, [0.5], 1, use_module(3)),
     "RNNCell": (nn.RNNCell, [2, 3, True, np.float32], 4, use_recurrent),

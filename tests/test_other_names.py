@@ -10,6 +10,7 @@ import pickle
 import pydoc
 import subprocess
 import sys
+import traceback
 import types
 import warnings
 
@@ -107,6 +108,17 @@ def test_any_other_name_is_an_error_as_python_has_it(for_all):
                 else:
                     expected = f"{kind!r} object has no attribute {name!r}"
                 assert sentence(lambda o=owner: getattr(o, name), AttributeError) == expected
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: sg.randn(2, 3), lambda: nn.Conv3d(3, 8, 5), lambda: sg.ones(2).view(2)]
+)
+def test_python_adds_no_other_name_to_what_is_said(ask):
+    with pytest.raises(AttributeError) as error:
+        ask()
+    text = "".join(traceback.format_exception(error.value))
+    assert "Did you mean" not in text
+    assert text.rstrip().endswith(".")
 
 
 def test_from_import_says_what_to_write_and_finds_the_files_that_are_there():

@@ -367,7 +367,7 @@ class Linear(Schedule):
     def factor(self, t: int) -> float:
         T, f_T, f_0 = self.total_steps, self.end_factor, self.start_factor
         t = min(t, T)
-        f_t = f_0 * (1 - t / T) + f_T * t / T
+        f_t = f_0 * (1 - t / T) + f_T * (t / T)
         return f_t
 
 
