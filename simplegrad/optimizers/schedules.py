@@ -322,7 +322,7 @@ class Exponential(Schedule):
 class Linear(Schedule):
     r"""The rate follows a straight line, and then stays. PyTorch's `LinearLR`, but from factor 1.
 
-    $$f_t = f_0 \, (1 - t / T) + f_T \, t / T$$
+    $$f_t = f_0 \, (1 - t / T) + f_T \, (t / T)$$
 
     After $T$ updates, $f_t$ stays $f_T$. It falls to 0 if nothing else is said; with
     `start_factor=0.1, end_factor=1` it is a warm-up.
