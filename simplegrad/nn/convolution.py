@@ -11,7 +11,7 @@ from simplegrad import creation, functional, given
 from simplegrad.functional.convolution import Pair, pair
 from simplegrad.given import COUNT
 from simplegrad.nn.module import Module
-from simplegrad.tensor import Tensor, TensorLike
+from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -40,6 +40,7 @@ class Conv2d(Module):
 
     Raises:
         ValueError: A size is out of range, or channels cannot be divided into groups.
+        TypeError: In the call: the input is not of floats.
 
     Examples:
         >>> layer = nn.Conv2d(1, 6, 5, padding=2)
@@ -81,6 +82,8 @@ class Conv2d(Module):
             )
 
     def forward(self, x: TensorLike) -> Tensor:
+        x = as_tensor(x)
+        given.check_floats("Conv2d", x)
         options = self.stride, self.padding, self.dilation, self.groups
         return functional.conv2d(x, self.weight, self.bias, *options)
 

@@ -198,7 +198,8 @@ def test_the_p_of_dropout_is_a_probability_below_1(p):
 
 
 @pytest.mark.parametrize(
-    "layer", [nn.Linear(3, 2), nn.LayerNorm(3), nn.RMSNorm(3), nn.BatchNorm(3)]
+    "layer",
+    [nn.Linear(3, 2), nn.Conv2d(1, 2, 1), nn.LayerNorm(3), nn.RMSNorm(3), nn.BatchNorm(3)],
 )
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
 def test_integers_are_no_input_of_a_layer_of_floats(layer, dtype):
