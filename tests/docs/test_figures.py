@@ -390,7 +390,7 @@ def test_a_figure_is_moved_by_touch_in_firefox(finger, address, chromium, url, n
     sliders = f"{box} input"
     for number, position in enumerate(finger.evaluate(f"{every}.map(s => s.value)", sliders)):
         finger.tap(sliders, number, away_from(position))
-        assert finger.evaluate(f"{every}[arguments[1]].value", sliders, number) != position
+        finger.wait_until(f"{every}[arguments[1]].value != arguments[2]", sliders, number, position)
     small = f"{every}.filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 24)"
     assert finger.evaluate(f"{small}.length", f"{box} :is(input, button, select)") == 0
     page = chromium.new_page(java_script_enabled=False)  # which only reads what Firefox has drawn

@@ -241,22 +241,21 @@ def test_all_of_it_works_by_touch(visit):
 
 def test_all_of_it_works_by_touch_in_firefox(finger, address):
     def read(selector, what):
-        return finger.evaluate(f"return document.querySelector('[data-steps] {selector}').{what}")
+        return f"document.querySelector('[data-steps] {selector}').{what}"
 
-    def step():
-        return int(read(".steps-place", "textContent").split(" / ")[0])
-
+    step = f"return parseInt({read('.steps-place', 'textContent')})"  # of "2 / 25"
     finger.visit(address + PAGE)
     finger.tap("[data-steps]")  # into view
     finger.wait_for("[data-steps] .steps-bar")
     into, _, _, back = range(4)
     for button, expected in (into, 2), (into, 3), (back, 2):
         finger.tap("[data-steps] .steps-bar button", button)
-        assert step() == expected
+        finger.wait_until(f"{step} == {expected}")
     finger.tap("[data-steps] .steps-bar input", part=0.95)
-    assert step() > 10
+    finger.wait_until(f"{step} > 10")
     finger.tap("[data-steps] .steps-ran code")
-    assert read(".steps-here", "dataset.line") == read(".steps-ran", "dataset.line")
+    here, ran = read(".steps-here", "dataset.line"), read(".steps-ran", "dataset.line")
+    finger.wait_until(f"return {here} == {ran}")
     height = "return document.querySelectorAll(arguments[0])[arguments[1]].offsetHeight"
     assert all(finger.evaluate(height, "[data-steps] .steps-bar button", n) >= 24 for n in range(4))
     assert finger.evaluate("return document.documentElement.scrollWidth <= innerWidth")

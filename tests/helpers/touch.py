@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -15,11 +16,18 @@ from tests.helpers.limits import HANGING, MISSING
 
 PREFERENCES = {"marionette.port": 0, "dom.w3c_touch_events.enabled": 1}  # 0 is any free port
 WHERE = """
-const [selector, number, part] = arguments
-const element = document.querySelectorAll(selector)[number]
-element.scrollIntoView({block: "center", behavior: "instant"})
-const box = element.getBoundingClientRect()
-return [box.x + part * box.width, box.y + box.height / 2].map(Math.round)
+const [selector, number, part, done] = arguments
+function place() {
+  const element = document.querySelectorAll(selector)[number]
+  element.scrollIntoView({block: "center", behavior: "instant"})
+  const box = element.getBoundingClientRect()
+  return [box.x + part * box.width, box.y + box.height / 2].map(Math.round)
+}
+function settle(before) {  // a page still loading moves what the finger aims at
+  const now = place()
+  String(now) === String(before) ? done(now) : setTimeout(settle, 100, now)
+}
+settle()
 """
 
 
@@ -50,13 +58,21 @@ class Finger:
     def evaluate(self, script, *arguments):
         return self.ask("WebDriver:ExecuteScript", script=script, args=arguments)["value"]
 
+    def wait_until(self, script, *arguments):
+        """Waits until a script returns something true: a tap is a click a little later."""
+        waited = time.monotonic() + MISSING
+        while not self.evaluate(script, *arguments):
+            assert time.monotonic() < waited, f"not so after {MISSING} s: {script}"
+            time.sleep(0.05)
+
     def wait_for(self, selector):
         self.ask("WebDriver:SetTimeouts", implicit=MISSING * 1000)
         self.ask("WebDriver:FindElement", using="css selector", value=selector)
 
     def tap(self, selector, number=0, part=0.5):
         """Taps on one of the elements of a selector, at a part of its width."""
-        x, y = self.evaluate(WHERE, selector, number, part)
+        where = {"script": WHERE, "args": [selector, number, part]}
+        x, y = self.ask("WebDriver:ExecuteAsyncScript", **where)["value"]
         moves = [{"type": "pointerMove", "x": x, "y": y}]
         moves += [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
         touch = {"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}}
