@@ -1,8 +1,9 @@
 """simplegrad: automatic differentiation and Adam, to read, to step through and to teach."""
 
-from simplegrad import creation, datasets, functional, nn, optimizers
+from simplegrad import creation, datasets, derivatives, functional, nn, optimizers
 from simplegrad.autograd import no_grad
 from simplegrad.creation import *
+from simplegrad.derivatives import *
 from simplegrad.functional.activations import *
 from simplegrad.functional.arrays import *
 from simplegrad.functional.attention import *
@@ -41,5 +42,6 @@ __all__ = [
     "save",
     "step_through",
     *creation.__all__,
+    *derivatives.__all__,
     *functional.__all__,
 ]

@@ -74,7 +74,7 @@ def backward(
         >>> a.grad
         array(6., dtype=float32)
     """
-    d_root = _first_gradient(root, grad, **wrong)
+    d_root = first_gradient(root, grad, "backward", **wrong)
     tape = tape_of(root)
     mistakes.check_data_unchanged(tape)
     grads = chain_rule(tape, d_root, retain_grads)
@@ -130,29 +130,32 @@ def unbroadcast(grad: np.ndarray, shape: Sizes, c: Tensor | None = None) -> np.n
     return grad.sum(axis=(*range(new), *stretched)).reshape(shape)
 
 
-def _first_gradient(root: Tensor, grad: ArrayLike | None, **wrong: NoReturn) -> np.ndarray:
-    """dL/d(root), checked."""
+def first_gradient(
+    root: Tensor, grad: ArrayLike | None, asked: str, **wrong: NoReturn
+) -> np.ndarray:
+    """dL/d(root), checked, for the function that asks for it."""
+    call = "t.backward(" if asked == "backward" else f"{asked}(t, inputs, "
     if wrong or isinstance(grad, bool):
         raise habits.no_gradient(grad, wrong)
     if not root.requires_grad:
         raise RuntimeError(
-            f"backward() was called on {root!r}, which requires no gradient: it was made from "
+            f"{asked}() was called on {root!r}, which requires no gradient: it was made from "
             "tensors without requires_grad, or under no_grad(). Make what you differentiate by "
             "with sg.Tensor(..., requires_grad=True) and compute the result from it again."
         )
     if grad is None:
         if root.size != 1:
             raise ValueError(
-                f"backward() needs a scalar, but {root!r} has {root.size} elements. Reduce it "
+                f"{asked}() needs a scalar, but {root!r} has {root.size} elements. Reduce it "
                 "first, as in t.sum().backward() or t.mean().backward(), or say how much each "
-                f"element counts: t.backward(grad=np.ones({root.shape}))."
+                f"element counts: {call}grad=np.ones({root.shape}))."
             )
         return np.array(1, dtype=root.dtype, ndmin=root.ndim)
     grad = np.array(grad, dtype=root.dtype)
     if grad.shape != root.shape:
         raise ValueError(
-            f"backward(grad=...) needs a gradient of the tensor's shape {root.shape}, but got "
-            f"shape {grad.shape}. Write t.backward(grad=np.ones({root.shape}))."
+            f"{asked}(grad=...) needs a gradient of the tensor's shape {root.shape}, but got "
+            f"shape {grad.shape}. Write {call}grad=np.ones({root.shape}))."
         )
     return grad
 

@@ -353,3 +353,20 @@ def wrong_partial(grad: Any) -> ValueError:
 def name_of_partial(partial: Any) -> str:
     """Its name: it may be one function for all inputs, which is told the number of one."""
     return getattr(partial, "func", partial).__name__
+
+
+def unused(loss: Any, t: Any) -> RuntimeError:
+    why = "write allow_unused=True for a gradient of 0"
+    if not t.requires_grad:
+        why = "make it with sg.Tensor(..., requires_grad=True) before you compute from it"
+    return RuntimeError(
+        f"sg.grad was asked for a gradient by {t!r}, on which {loss!r} does not depend: it was not "
+        f"computed from it, or only by way of an array. Compute it from that tensor, or {why}."
+    )
+
+
+def not_recorded(what: str) -> RuntimeError:
+    return RuntimeError(
+        f"{what} was called under no_grad(), where nothing is recorded that could be "
+        "differentiated. Call it outside of the block."
+    )

@@ -20,6 +20,7 @@ FLOORS = [
     *(["other_names"], ["given"], ["habits", "mistakes", "trained"], ["modes"], ["rules"]),
     *(["autograd and tensor"],),
     *(["creation"], ["functional"], ["nn"], ["optimizers"], ["datasets"]),
+    *(["partials"], ["derivatives"]),
     *(["tools"], [""], ["exercises", "fast"], ["__main__"]),
 ]
 TOGETHER = {"autograd": "autograd and tensor", "tensor": "autograd and tensor"}

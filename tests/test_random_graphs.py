@@ -266,8 +266,6 @@ def reduction(name):
             params["ddof"] = w.choose([0, 1])
         if n - params.get("ddof", 0) <= 0 and name != "Sum":
             return
-        if name == "Prod" and w.values[a].size > 4:  # it grows fast
-            return
         if name == "Norm" and near_kink(np.linalg.norm(np.ravel(x))):
             return
         if name in ("Max", "Min"):
@@ -374,6 +372,14 @@ def index(w):
         w.add("Index", a, index=sg.Tensor(chosen) if is_array and w.draw(booleans) else chosen)
 
 
+def scatter(w):
+    a = w.pick(lambda t: t.ndim)
+    if a is not None:
+        n = len(w.values[a].data)
+        places = np.random.default_rng(w.draw(seeds)).integers(0, n + 1, n)
+        w.add("Scatter", a, index=places, shape=(n + 1, *w.values[a].shape[1:]))
+
+
 def concatenate(w):
     a = w.pick(lambda t: t.ndim >= 1)
     if a is None:
@@ -427,7 +433,7 @@ WRITERS = {
     "MatMul": matmul,
     "Where": where,
     "Clip": clip,
-    **{name: reduction(name) for name in ("Sum", "Prod", "Mean", "Max", "Min")},
+    **{name: reduction(name) for name in ("Sum", "Mean", "Max", "Min")},
     **{name: reduction(name) for name in ("Var", "Norm", "LogSumExp")},
     "CumSum": cumsum,
     "Einsum": einsum,
@@ -437,6 +443,7 @@ WRITERS = {
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,
     "Index": index,
+    "Scatter": scatter,
     "Concatenate": concatenate,
     "Stack": stack,
     "Pad": pad,

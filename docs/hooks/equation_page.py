@@ -14,7 +14,7 @@ from notebook_pages import fenced, one_cell
 from pair import ROOT
 
 import simplegrad as sg
-from simplegrad import autograd, functional, nn, optimizers, rules
+from simplegrad import autograd, derivatives, functional, nn, optimizers, rules
 from simplegrad.optimizers import schedules
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes
 from simplegrad.tools import gradcheck
@@ -36,7 +36,10 @@ SECTIONS: dict[str, list[Any]] = {
         schedules.Sequential,
         nn.clip_grad_norm,
     ],
-    "engine": [autograd.backward, gradcheck.gradcheck],
+    "engine": [
+        *(autograd.backward, derivatives.grad, derivatives.vjp, derivatives.jvp),
+        *(derivatives.jacobian, derivatives.hessian, derivatives.hvp, gradcheck.gradcheck),
+    ],
     "functions": [
         functional.std,
         functional.outer,
@@ -85,6 +88,7 @@ SECTIONS: dict[str, list[Any]] = {
 # Whose equations another function computes, and which
 COMPUTED_IN: dict[Any, list[Callable[..., Any]]] = {
     autograd.backward: [autograd.chain_rule],
+    derivatives.grad: [autograd.chain_rule],
     nn.BatchNorm: [nn.BatchNorm.forward, nn.BatchNorm._follow, nn.BatchNorm._follow],
     schedules.Schedule: [schedules.Schedule._set_rates],
     gradcheck.gradcheck: [gradcheck._central_difference, gradcheck._complex_step],

@@ -47,7 +47,9 @@ OF_NUMPY = {
 }
 PURE |= {getattr(np, name) for name in OF_NUMPY}
 ROOMS = "autograd", "creation", "fast.replay", "functional", "given", "habits", "modes", "nn"
-OF_SIMPLEGRAD = tuple(f"simplegrad.{room}" for room in (*ROOMS, "rules", "tensor"))
+OF_SIMPLEGRAD = tuple(
+    f"simplegrad.{room}" for room in (*ROOMS, "derivatives", "partials", "rules", "tensor")
+)
 NOT_PURE = {creation.manual_seed, creation.set_generator}
 NAMED_BY_NOBODY = {"forward", "partials", "extra_repr", "passes"}  # but asked for, as __call__ is
 UNSEEN = {  # what code may not do

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
+import numpy as np
+
 from simplegrad import habits, rules
+from simplegrad.functional.arrays import concatenate
 from simplegrad.functional.shapes import _along
 from simplegrad.habits import unusual
 from simplegrad.tensor import Axis, Tensor, TensorLike, as_tensor, floats, operands, record
@@ -85,14 +89,28 @@ def cumsum(a: TensorLike, axis: int | None = None, **wrong: NoReturn) -> Tensor:
 def prod(
     a: TensorLike, axis: Axis = None, *more: bool, keepdims: bool = False, **wrong: NoReturn
 ) -> Tensor:
-    """The product along `axis`; its gradient is right where elements are 0, too.
+    """The product along `axis`: one half times the other, again and again.
+
+    So its gradients, of any order, hold where elements are 0, too.
 
     Examples:
         >>> sg.prod(sg.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0).numpy()
         array([3., 8.], dtype=float32)
     """
     a, params = as_tensor(a), unusual() if more or wrong else {"axis": axis, "keepdims": keepdims}
-    return record(rules.Prod.forward(a.data, **params), rules.Prod, a, **params)
+    if a.dtype.kind != "f":
+        return Tensor(np.prod(a.data, **params))
+    axes = range(a.ndim) if params["axis"] is None else np.atleast_1d(params["axis"])
+    axes = [_along(a, i)[1] for i in axes]
+    rest = [i for i in range(a.ndim) if i not in axes]
+    n, sizes = math.prod(a.shape[i] for i in axes), [a.shape[i] for i in rest]
+    c = a.transpose(*axes, *rest).reshape(n, *sizes) if n else Tensor(np.ones((1, *sizes), a.dtype))
+    while len(c) > 1:
+        half = len(c) // 2
+        pairs = c[:half] * c[half : 2 * half]
+        c = concatenate([pairs, c[2 * half :]]) if len(c) % 2 else pairs
+    kept = [1 if i in axes else size for i, size in enumerate(a.shape)]
+    return c.reshape(tuple(kept if params["keepdims"] else sizes))
 
 
 def norm(

@@ -1,11 +1,11 @@
-"""Rules that reduce axes: sums, products, means, extremes, norms; and the running sum.
+"""Rules that reduce axes: sums, means, extremes, norms; and the running sum.
 
 `axis` is None (all), an int or a tuple of ints, as in NumPy.
 """
 
 import numpy as np
 
-__all__ = ["CumSum", "LogSumExp", "Max", "Mean", "Min", "Norm", "Prod", "Sum", "Var"]
+__all__ = ["CumSum", "LogSumExp", "Max", "Mean", "Min", "Norm", "Sum", "Var"]
 
 
 def keep(x, axis, keepdims):
@@ -42,31 +42,6 @@ class CumSum:
 
     def da(dc, c, a, axis):
         return np.flip(np.cumsum(np.flip(dc, axis), axis), axis)
-
-    partials = (da,)
-
-
-class Prod:
-    r"""Product.
-
-    $$c = \prod_i a_i$$
-    $$da_i = dc \prod_{j \ne i} a_j$$
-
-    The others multiply to 0 if one of them is 0, else to what is not 0, divided by $a_i$ if that
-    is not 0 itself.
-    """
-
-    def forward(a, axis, keepdims):
-        return np.prod(a, axis=axis, keepdims=keepdims)
-
-    def da(dc, c, a, axis, keepdims):
-        dc = keep(dc, axis, keepdims)
-        is_zero = a == 0
-        factors = np.where(is_zero, 1, a)
-        product = np.prod(factors, axis=axis, keepdims=True)
-        zeros = np.sum(is_zero, axis=axis, keepdims=True)
-        others = np.where(zeros == is_zero, product / factors, 0)  # no zero but, perhaps, a_i
-        return dc * others
 
     partials = (da,)
 
@@ -140,7 +115,7 @@ class Var:
 
 
 class Norm:
-    r"""Euclidean norm; the gradient is 0 where it is 0.
+    r"""Euclidean norm; where it is 0, so are its gradients, of any order.
 
     $$c = \lVert a \rVert = \sqrt{\textstyle\sum_i a_i^2}$$
     $$da_i = dc \, a_i / c$$
@@ -151,7 +126,7 @@ class Norm:
 
     def da(dc, c, a, axis, keepdims):
         dc, c = keep(dc, axis, keepdims), keep(c, axis, keepdims)
-        return dc * a / np.where(c == 0, 1, c)
+        return dc * np.where(c == 0, 0, a) / np.where(c == 0, 1, c)
 
     partials = (da,)
 

@@ -13,6 +13,7 @@ __all__ = [
     "Index",
     "Pad",
     "Reshape",
+    "Scatter",
     "Squeeze",
     "Stack",
     "Transpose",
@@ -120,7 +121,7 @@ class BroadcastTo:
 _BASIC = int, np.integer, slice, type(None), type(...)
 
 
-def _is_basic(index):
+def is_basic(index):
     """Whether an index is made of ints, slices, None and ... alone: it takes no element twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(isinstance(i, _BASIC) and not isinstance(i, bool) for i in parts)
@@ -138,11 +139,27 @@ class Index:
 
     def da(dc, c, a, index):
         da = np.zeros_like(a)
-        if _is_basic(index):
+        if is_basic(index):
             da[index] += dc
         else:  # what is taken twice adds up; da[index] += dc would add it once
             np.add.at(da, index, dc)
         return da
+
+    partials = (da,)
+
+
+class Scatter:
+    r"""The partial of `Index`, as a rule: elements added to zeros, each at its place in the index.
+
+    $$c_j = \sum_{k \,:\, i_k = j} a_k$$
+    $$da_k = dc_{i_k}$$
+    """
+
+    def forward(a, index, shape):
+        return Index.da(a, None, np.zeros(shape, a.dtype), index)
+
+    def da(dc, c, a, index, shape):
+        return dc[index]
 
     partials = (da,)
 

@@ -127,6 +127,7 @@ class detect_anomaly(_Watching):
             self._look_at_result(frame, result)
         elif frame.f_back and frame.f_back.f_code is CHAIN_RULE:
             c = frame.f_back.f_locals["c"]
+            c = getattr(c, "tensor", c)  # of a node of sg.grad
             if event == "call" and c.index in self.made:
                 _check_sums((*c.inputs, c), self.made[c.index].sums)
             elif event == "return" and isinstance(result, ARRAY):

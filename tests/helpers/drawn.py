@@ -168,6 +168,12 @@ def index(draw):
 
 
 @st.composite
+def scatter(draw):
+    (a,), params = draw(index())
+    return [a[params["index"]].copy()], {**params, "shape": a.shape}
+
+
+@st.composite
 def concatenate(draw):
     ndim = draw(st.integers(1, 3))
     axis = draw(st.integers(-ndim, ndim - 1))

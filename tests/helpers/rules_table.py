@@ -8,6 +8,7 @@ It is then compared with central differences and with torch, stands in random gr
 and replayed, and each of its partials is made wrong, for `sg.gradcheck` to find out.
 """
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy
 
 import simplegrad as sg
+from simplegrad import partials
 from tests.helpers import drawn
 from tests.helpers.drawn import positive_axes
 
@@ -102,15 +104,6 @@ def variance(torch):
     return var
 
 
-def product(torch):
-    def prod(a, dim):  # torch reduces one axis
-        kept = [i for i in range(a.ndim) if i not in dim]
-        a = a.permute(*kept, *dim)
-        return a.flatten(len(kept)).prod(-1)
-
-    return prod
-
-
 def norm(torch):
     return lambda a, dim: torch.linalg.vector_norm(a, dim=dim)
 
@@ -153,6 +146,15 @@ def index(torch):
         return a.reshape(-1)[torch.tensor(np.array(chosen))]
 
     return taken
+
+
+def scatter(torch):
+    def scattered(a, index, shape):
+        places = torch.tensor(np.array(np.arange(math.prod(shape)).reshape(shape)[index]))
+        zeros = torch.zeros(math.prod(shape), dtype=a.dtype)
+        return zeros.index_add(0, places.reshape(-1), a.reshape(-1)).reshape(shape)
+
+    return scattered
 
 
 def concatenate(torch):
@@ -224,7 +226,6 @@ RULES = {
     "Clip": unary(sg.clip, torch="clip", min=-0.29, max=1.03),
     "Sum": reduction(sg.Tensor.sum, torch="sum", axis=0, keepdims=False),
     "CumSum": Row(sg.cumsum, cumsum, drawn.along(), [x(2, 3)], {"axis": 1}),
-    "Prod": reduction(sg.prod, torch=product, max_dims=2, axis=1, keepdims=False),
     "Mean": reduction(sg.Tensor.mean, torch="mean", axis=1, keepdims=True),
     "Max": reduction(sg.Tensor.max, torch="amax", axis=1, keepdims=False),
     "Min": reduction(sg.Tensor.min, torch="amin", axis=None, keepdims=False),
@@ -248,6 +249,13 @@ RULES = {
     ),
     "Index": Row(
         lambda a, index: a[index], index, drawn.index(), [x(3)], {"index": np.array([0, 0, 2])}
+    ),
+    "Scatter": Row(
+        partials.scatter,
+        scatter,
+        drawn.scatter(),
+        [x(3)],
+        {"index": np.array([0, 0, 2]), "shape": (3,)},
     ),
     "Concatenate": Row(
         lambda *a, axis: sg.concatenate(a, axis),

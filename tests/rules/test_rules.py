@@ -9,7 +9,7 @@ from hypothesis import given, settings
 import simplegrad as sg
 from simplegrad import fast, rules
 from simplegrad.autograd import unbroadcast
-from simplegrad.rules.shapes import _is_basic
+from simplegrad.rules.shapes import is_basic
 from tests.helpers.drawn import seeds
 from tests.helpers.oracles import LAYOUTS, central_differences, in_layout, same_bits
 from tests.helpers.rules_table import RULES
@@ -196,8 +196,8 @@ def test_an_index_of_any_kind_has_the_bits_of_one_addition_after_another(index, 
 
 
 def test_what_has_no_array_or_list_in_it_is_known_to_take_no_element_twice():
-    assert all(map(_is_basic, BASIC))
-    assert not any(map(_is_basic, ADVANCED))
+    assert all(map(is_basic, BASIC))
+    assert not any(map(is_basic, ADVANCED))
 
 
 @pytest.mark.parametrize("index", [(), ..., None, True, np.False_, np.array(True)], ids=repr)
