@@ -63,7 +63,7 @@ def grad(
     if wrong:
         raise habits.refused("sg.grad", wrong, loss, inputs)
     x = _listed(inputs)
-    _check_is_tensor(loss, "sg.grad(loss, inputs) differentiates")
+    _check_is_tensor(loss, "sg.grad differentiates a Tensor")
     if create_graph and not autograd.is_grad_enabled():
         raise mistakes.not_recorded("sg.grad(..., create_graph=True)")
     grads: dict[int, Any] = {}
@@ -143,12 +143,11 @@ def jacobian(f: Function, inputs: Inputs) -> Inputs:
                [0., 4.]], dtype=float32)
     """
     x, c, has_graph = _called("jacobian", f, inputs)
-    e = np.eye(c.size, dtype=c.dtype).reshape(-1, *c.shape)
-    rows = [_listed(grad(c, x, e_i, create_graph=has_graph, allow_unused=True)) for e_i in e]
-    J = [
-        functional.stack(dx).reshape(*c.shape, *x_j.shape)
-        for x_j, *dx in zip(x, *rows, strict=True)
-    ]
+    e = np.eye(c.size, dtype=c.dtype).reshape(c.size, *c.shape)
+    rows = [grad(c, x, e_i, create_graph=has_graph, allow_unused=True) for e_i in e]
+    columns = zip(*rows, strict=True) if rows else [[t] for t in x]
+    dx = [functional.stack(column)[: c.size] for column in columns]
+    J = [dx_j.reshape(*c.shape, *t.shape) for dx_j, t in zip(dx, x, strict=True)]
     return _like(inputs, J)
 
 
@@ -197,7 +196,7 @@ def _listed(inputs: Inputs) -> list[Tensor]:
     x = [inputs] if isinstance(inputs, Tensor) else inputs
     x = [*(x.values() if isinstance(x, dict) else x)] if np.iterable(x) else [x]
     for t in x or [inputs]:
-        _check_is_tensor(t, "inputs are")
+        _check_is_tensor(t, "what one differentiates by is a Tensor, or several")
     return x
 
 
@@ -217,7 +216,7 @@ def _called(what: str, f: Function, inputs: Inputs) -> tuple[list[Tensor], Tenso
         raise mistakes.not_recorded(f"sg.{what}")
     x = [t if t.requires_grad else Tensor(t, True, name=t.name) for t in given]
     c = f(*x)
-    _check_is_tensor(c, f"sg.{what} takes a function that returns")
+    _check_is_tensor(c, f"sg.{what} takes a function that returns a Tensor")
     return x, c, any(t.requires_grad for t in given)
 
 
@@ -226,7 +225,7 @@ def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
     b = [as_tensor(v) for v in ([tangents] if isinstance(inputs, Tensor) else tangents)]
     if [t.shape for t in a] != [t.shape for t in b]:
         raise ValueError(
-            f"sg.{what} takes as tangents what has the form and the shapes of the inputs, which are "
+            f"the tangents of sg.{what} have the form and the shapes of its inputs, here "
             f"{[t.shape for t in a]}, but got {[t.shape for t in b]}. Write "
             f"sg.{what}(f, x, np.ones(x.shape))."
         )
@@ -236,6 +235,6 @@ def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
 def _check_is_tensor(t: Any, what: str) -> None:
     if not isinstance(t, Tensor):
         raise TypeError(
-            f"{what} a Tensor, but got {t!r:.80}. Write sg.grad(loss, w), sg.grad(loss, [w, b]), or "
-            "sg.jacobian(lambda x: x**2, sg.Tensor([1.0, 2.0])); Tensors are made with sg.Tensor."
+            f"{what}, but got {t!r:.80}. Write sg.grad(loss, [w, b]), or "
+            "sg.jacobian(lambda x: x**2, sg.Tensor([1.0, 2.0]))."
         )

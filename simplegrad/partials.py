@@ -1,14 +1,13 @@
-"""Partials run on Tensors, so that what they compute has a gradient, too.
+"""Partials run on Tensors, so that the gradients they compute have gradients, too.
 
-A rule's partial is written for arrays. It is given an `AsArray` for each of them here: NumPy leads
-what is computed with it to this class, by two protocols, and this class leads it on to the function
-of simplegrad that does the same. The second derivative needs no equation of its own.
+A partial is written for arrays. Here it is given an `AsArray` for each: by its two protocols, NumPy
+leads what is asked of it to that class, and that on to the function of simplegrad that does it. So
+a second derivative needs no new equation.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import operator
 import sys
 from collections.abc import Collection
@@ -23,65 +22,56 @@ from simplegrad.mistakes import name_of_partial
 from simplegrad.rules.shapes import is_basic
 from simplegrad.tensor import Tensor, TensorLike, as_tensor, record
 
-CONSTANT = {
-    *(np.equal, np.not_equal, np.greater, np.greater_equal, np.less, np.less_equal),
-    *(np.sign, np.logical_and, np.logical_or, np.logical_not, np.isfinite, np.isnan, np.isinf),
-    *(np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort),
-}
-"""What has the gradient 0 wherever it has one: its result is an array."""
-
+SAME = (
+    *("abs", "broadcast_to", "clip", "concatenate", "cos", "cumsum", "einsum", "exp", "log"),
+    *("log1p", "logaddexp", "max", "maximum", "mean", "min", "minimum", "outer", "pad", "prod"),
+    *("reshape", "sin", "split", "sqrt", "squeeze", "stack", "std", "sum", "tanh", "trace"),
+    *("transpose", "tril", "triu", "var", "where"),
+)
 LED_TO: dict[Any, Any] = {
-    np.negative: operator.neg,
+    **{getattr(np, name): getattr(functional, name, getattr(Tensor, name, None)) for name in SAME},
     np.add: operator.add,
-    np.subtract: operator.sub,
+    np.expand_dims: Tensor.unsqueeze,
+    np.flip: lambda a, axis: a[(*[slice(None)] * (axis % a.ndim), slice(None, None, -1))],
+    np.matmul: operator.matmul,
     np.multiply: operator.mul,
-    np.true_divide: operator.truediv,
+    np.negative: operator.neg,
     np.power: operator.pow,
     np.square: lambda a: a**2,
-    np.matmul: operator.matmul,
-    np.expand_dims: Tensor.unsqueeze,
+    np.subtract: operator.sub,
     np.take: lambda a, i, axis: a[(*[slice(None)] * (axis % a.ndim), i)],
-    np.flip: lambda a, axis: a[(*[slice(None)] * (axis % a.ndim), slice(None, None, -1))],
-    **{
-        getattr(np, name): getattr(functional, name)
-        for name in "abs broadcast_to clip concatenate cos cumsum einsum exp log log1p logaddexp "
-        "maximum minimum outer pad prod sin split sqrt stack std tanh trace tril triu where".split()
-    },
-    **{
-        getattr(np, name): getattr(Tensor, name)
-        for name in "max mean min reshape squeeze sum transpose var".split()
-    },
+    np.true_divide: operator.truediv,
 }
-"""NumPy's functions, and those of simplegrad that compute the same of Tensors."""
+"""NumPy's functions, and those of simplegrad and Python that do the same with Tensors."""
+
+CONSTANT = {
+    *(np.equal, np.not_equal, np.greater, np.greater_equal, np.less, np.less_equal),
+    *(np.argmax, np.argmin, np.argsort, np.isfinite, np.isnan, np.ndim, np.shape, np.sign, np.size),
+}
+"""Those whose result is an array still: where it has a slope, that is 0."""
 
 
 class AsArray(np.lib.mixins.NDArrayOperatorsMixin):
-    """A Tensor in the place of an array: what NumPy is asked to do with it, simplegrad does.
+    """A Tensor in the place of an array.
 
     Args:
         tensor: The Tensor.
-        zeros: The same, if a partial has made it to add to some of its elements.
-        place: Of which `zeros` it is a part, and at which index.
+        zeros: The same, if it was made by `np.zeros_like`: a partial may add to its parts.
+        place: Of which AsArray it is a part, and at which index, if one may add to it.
     """
-
-    __slots__ = "place", "tensor", "zeros"
 
     def __init__(self, tensor: Tensor, zeros: Tensor | None = None, place: Any = None) -> None:
         self.tensor, self.zeros, self.place = tensor, zeros, place
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.tensor, name)
+        if name in ("dtype", "ndim", "shape", "size"):
+            return value
         if not callable(value):
-            return _lifted(value)
-        return lambda *args, **kwargs: _lifted(value(*_lowered(args), **_lowered(kwargs)))
+            return _lifted(value, f".{name}")
+        return lambda *args, **kw: _lifted(value(*_lowered(args), **_lowered(kw)), f".{name}")
 
-    @property
-    def mT(self) -> AsArray:
-        *batch, n, m = range(self.tensor.ndim)
-        return AsArray(self.tensor.transpose(*batch, m, n))
-
-    def __len__(self) -> int:
-        return len(self.tensor)
+    mT = property(lambda self: self.transpose(*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
 
     def __bool__(self) -> bool:
         return bool(self.tensor)
@@ -92,8 +82,8 @@ class AsArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         if ufunc is np.add and method == "at" and getattr(args[0], "zeros", None) is not None:
             return args[0]._add(*args[1:])
-        if method != "__call__" or "out" in kwargs:
-            raise _no_gradient(f"np.{ufunc.__name__}.{method}, or a change in place")
+        if method != "__call__" or kwargs:
+            raise _no_gradient(f"np.{ufunc.__name__} in another form than of arrays alone")
         return self.__array_function__(ufunc, (), args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -105,13 +95,13 @@ class AsArray(np.lib.mixins.NDArrayOperatorsMixin):
             return function(*(a.data if isinstance(a, Tensor) else a for a in args), **kwargs)
         if function not in LED_TO:
             raise _no_gradient(f"np.{function.__name__}")
-        return _lifted(LED_TO[function](*args, **kwargs))
+        return _lifted(LED_TO[function](*args, **kwargs), f"np.{function.__name__}")
 
-    # da[index] += dc, as in the partial of Index
+    # da[index] += dc, as in the partial of Index: Python gets the item, adds to it, and sets it
 
     def __getitem__(self, index: Any) -> AsArray:
-        has_place = self.zeros is not None and is_basic(index)
-        return AsArray(self.tensor[index], place=(self, index) if has_place else None)
+        may_add = self.zeros is not None and is_basic(index)
+        return AsArray(self.tensor[index], place=(self, index) if may_add else None)
 
     def __iadd__(self, dc: Any) -> AsArray:
         if self.place is None:
@@ -122,22 +112,30 @@ class AsArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if getattr(value, "place", None) is None or value.place[0] is not self:
-            raise _no_gradient("an assignment to an index")
+            raise _no_gradient("an assignment to a part")
 
     def _add(self, index: Any, dc: Any) -> None:
         new = scatter(_lowered(dc), index, self.shape)
         self.tensor = new if self.tensor is self.zeros else self.tensor + new
 
 
-def _lifted(value: Any) -> Any:
-    """What a function of simplegrad gives, as a partial expects it from NumPy."""
+def scatter(a: TensorLike, index: Any, shape: Sizes) -> Tensor:
+    """Zeros with the elements of `a` added at an index: the gradient of `zeros[index]`."""
+    a, params = as_tensor(a), {"index": index, "shape": shape}
+    return record(rules.Scatter.forward(a.data, **params), rules.Scatter, a, **params)
+
+
+def _lifted(value: Any, what: str) -> Any:
+    """What simplegrad gives, as a partial expects it of NumPy."""
     if isinstance(value, list):
-        return [*map(_lifted, value)]
-    return AsArray(value) if isinstance(value, Tensor) else value
+        return [_lifted(x, what) for x in value]
+    if not isinstance(value, Tensor):
+        raise _no_gradient(what)
+    return AsArray(value)
 
 
 def _lowered(value: Any) -> Any:
-    """What a partial gives to NumPy, as a function of simplegrad expects it."""
+    """What a partial gives NumPy, as simplegrad expects it."""
     if isinstance(value, list | tuple):
         return type(value)(map(_lowered, value))
     if isinstance(value, dict):
@@ -147,24 +145,18 @@ def _lowered(value: Any) -> Any:
 
 def _no_gradient(what: str) -> TypeError:
     frame: Any = sys._getframe(1)
-    while "partial" not in frame.f_locals or "c" not in frame.f_locals:
+    while not {"c", "partial"} <= frame.f_locals.keys():  # up to the chain rule
         frame = frame.f_back
     rule, name = frame.f_locals["c"].rule.__name__, name_of_partial(frame.f_locals["partial"])
     return TypeError(
-        f"the partial {name} of the rule {rule} uses {what}, of which simplegrad knows no gradient, "
-        "so the gradient of this gradient is not known. Write the partial with operators and "
-        "functions such as np.exp, np.where and np.sum, or without create_graph=True."
+        f"the partial {name} of the rule {rule} uses {what}, which simplegrad cannot differentiate "
+        "again. Write it with operators and such functions as np.exp, np.where and np.sum, or take "
+        "out create_graph=True."
     )
 
 
-def scatter(a: TensorLike, index: Any, shape: Sizes) -> Tensor:
-    """Zeros with the elements of `a` added at an index: the gradient of `zeros[index]`."""
-    a, params = as_tensor(a), {"index": index, "shape": shape}
-    return record(rules.Scatter.forward(a.data, **params), rules.Scatter, a, **params)
-
-
 class Node:
-    """A tensor of a tape for the chain rule: it says whether its gradient is asked for.
+    """A tensor of a tape, for the chain rule: whether its gradient is asked for it says itself.
 
     On Tensors, its data is the Tensor, and its rule has partials that name what they return.
     """
@@ -172,10 +164,8 @@ class Node:
     def __init__(self, t: Tensor, inputs: list[Node], asked: bool, on_tensors: bool) -> None:
         self.tensor, self.inputs, self.requires_grad = t, inputs, asked
         self.index, self.shape, self.params, self.name = t.index, t.shape, t.params, t.name
-        self.data, self.rule = t.data, t.rule
-        if on_tensors:
-            self.data = AsArray(t)
-        if on_tensors and t.rule is not None:
+        self.data, self.rule = AsArray(t) if on_tensors else t.data, t.rule
+        if on_tensors and inputs:
             partials = [_named(p, t.rule) for _, p in zip(inputs, t.rule.partials, strict=False)]
             self.rule = SimpleNamespace(partials=partials, __name__=t.rule.__name__)
 
@@ -185,19 +175,18 @@ def nodes_of(tape: list[Tensor], inputs: Collection[Tensor], on_tensors: bool) -
     asked = {t.index for t in inputs}
     nodes: dict[int, Node] = {}
     for c in tape:
-        if c.index in asked or any(t.index in asked for t in c.inputs):
-            asked.add(c.index)
+        if c.index in asked or any(t.index in nodes for t in c.inputs):
             of_c = [nodes.get(t.index) or Node(t, [], False, on_tensors) for t in c.inputs]
             nodes[c.index] = Node(c, of_c, True, on_tensors)
     return [*nodes.values()]
 
 
 def _named(partial: Any, rule: Any) -> Any:
-    """The partial, whose result has the name of the rule and the partial, as "Tanh.da"."""
+    """The partial, with the name of the rule and its own for what it returns, as "Tanh.da"."""
 
     @functools.wraps(getattr(partial, "func", partial))
-    def named(dc: AsArray, *args: Any, **params: Any) -> AsArray:
-        dt = partial(dc, *args, **params)
+    def named(*arrays: Any, **params: Any) -> AsArray:
+        dt = partial(*arrays, **params)
         if not isinstance(dt, AsArray):
             return AsArray(as_tensor(dt))
         if dt.tensor.rule is not None and dt.tensor.name is None:

@@ -156,7 +156,7 @@ class Scatter:
     """
 
     def forward(a, index, shape):
-        return Index.da(a, None, np.zeros(shape, a.dtype), index)
+        return Index.da(a, None, np.zeros_like(a, shape=shape), index)
 
     def da(dc, c, a, index, shape):
         return dc[index]

@@ -24,6 +24,7 @@ from simplegrad.optimizers.optimizer import Optimizer
 from simplegrad.tensor import Tensor
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+OF_NUMPY = os.path.dirname(np.__file__) + os.sep
 
 ARRAY = np.ndarray | np.generic
 
@@ -297,8 +298,8 @@ def _users_line(frame: FrameType) -> str:
 
 
 def _users_frame(frame: FrameType) -> FrameType:
-    """The innermost frame that is not of the library."""
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back:
+    """The innermost frame that is not of the library, nor of NumPy, which partials call."""
+    while frame.f_code.co_filename.startswith((PACKAGE, OF_NUMPY)) and frame.f_back:
         frame = frame.f_back
     return frame
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from simplegrad import rules
-from simplegrad.autograd import chain_rule, no_grad, tape_of, unbroadcast
+from simplegrad.autograd import chain_rule, tape_of, unbroadcast
 from simplegrad.creation import generator, manual_seed, set_generator
+from simplegrad.derivatives import grad
+from simplegrad.functional import stack
 from simplegrad.given import NON_NEGATIVE, POSITIVE, checked_number
 from simplegrad.mistakes import name_of_partial
 from simplegrad.rules.shapes import EachInput
@@ -66,6 +68,7 @@ def gradcheck(
     rtol: float = 1e-5,
     atol: float = 1e-7,
     seed: int = 0,
+    order: int = 1,
 ) -> bool:
     r"""Compares the gradients of `fn` with what small changes say, element by element.
 
@@ -93,6 +96,8 @@ def gradcheck(
         atol: The absolute difference from the central difference that is allowed.
         seed: Starts `sg.generator()` before each call of `fn`, and the weights. The same seed gives
             the same report.
+        order: 2 for the gradients of the gradients, too; they are checked if the gradients are
+            right.
 
     Returns:
         True: every element agrees.
@@ -125,6 +130,11 @@ def gradcheck(
     h = checked_number(POSITIVE, h, "h is", write)
     rtol = checked_number(NON_NEGATIVE, rtol, "rtol is", write)
     atol = checked_number(NON_NEGATIVE, atol, "atol is", write)
+    if order not in (1, 2):
+        raise ValueError(f"order is 1 or 2, but got {order!r:.80}. Write order=2.")
+    if order == 2:
+        gradcheck(fn, inputs, h, rtol, atol, seed)
+        fn = _gradients_of(fn, seed)
     generator_before = generator()
     try:
         with np.errstate(all="ignore"):  # what is not finite is reported
@@ -155,6 +165,20 @@ def _complex_step(L: Function, x: Array, e_i: Array, h: float) -> Array:
 
 
 # What is checked
+
+
+def _gradients_of(fn: Callable[..., Any], seed: int) -> Callable[..., Any]:
+    """The gradients of `fn`, whose results have a weight for each element, as a function."""
+
+    def gradients(*inputs: Tensor) -> list[Tensor]:
+        results, rng = fn(*inputs), np.random.default_rng(seed)
+        results = [results] if isinstance(results, Tensor) else results
+        weighted = [(c * rng.uniform(0.5, 1.5, c.shape)).sum() for c in results]
+        x = [t for t in inputs if t.requires_grad]
+        dx = grad(stack(weighted).sum(), x, create_graph=True, allow_unused=True)
+        return [dt + 0 * t for dt, t in zip(dx, x, strict=True)]  # where it is constant, too
+
+    return gradients
 
 
 class _Loss:
@@ -200,8 +224,7 @@ class _Loss:
 
     def terms(self, k: int | None = None, x: Array | None = None) -> Array:
         """The terms of L where input `k` is `x`, by a call of `fn`."""
-        with no_grad():
-            results = self.results(self.copies(k, x))
+        results = self.results(self.copies(k, x))
         shapes = [result.shape for result in results]
         if shapes != self.shapes:
             raise ValueError(
