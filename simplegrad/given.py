@@ -546,8 +546,11 @@ def no_parts(a: Any, cuts: Any, axis: int) -> Exception:
     )
 
 
-def no_shift(shift: Any) -> TypeError:
-    return TypeError(f"roll() takes an int as shift, but got {shift!r:.80}. Write sg.roll(t, 1).")
+def no_shift(shift: Any, axis: Any) -> TypeError:
+    return TypeError(
+        f"roll() takes an int as shift, or one for each axis, but got {shift!r:.80} for axis "
+        f"{axis!r:.80}. Write sg.roll(t, 1), or sg.roll(t, (1, 2), axis=(0, 1))."
+    )
 
 
 def no_repeats(n: int, repeats: Any) -> ValueError:
@@ -557,10 +560,14 @@ def no_repeats(n: int, repeats: Any) -> ValueError:
     )
 
 
-def not_along(a: Any, k: Any) -> IndexError:
+def not_along(a: Any, k: Any, axis: int) -> IndexError:
+    n, extent = a.shape[axis], ""
+    if k.dtype.kind in "iu" and k.size:
+        extent = f", from {k.min()} to {k.max()}"
     return IndexError(
-        f"take_along_axis() of a tensor of shape {a.shape} takes integers with as many axes, but "
-        f"got {k.dtype} of shape {k.shape}. Write sg.take_along_axis(t, "
+        f"take_along_axis() of a tensor of shape {a.shape} takes integers with as many axes, "
+        f"{-n} ... {n - 1} along axis {axis}, whose other sizes broadcast, but got {k.dtype} of "
+        f"shape {k.shape}{extent}. Write sg.take_along_axis(t, "
         "np.argmax(t, axis=0)[None], axis=0) for one element of each column."
     )
 
@@ -657,6 +664,19 @@ def other_features(x: Any, W: Any) -> ValueError:
     return ValueError(
         f"Linear{W.shape} takes inputs whose last axis is {in_features}, but got shape {x.shape}. "
         f"Write {write}."
+    )
+
+
+def other_channels(x: Any, W: Any, groups: int) -> ValueError:
+    """The error of a Conv2d with filters `W` that is given images of other channels."""
+    channels, n = W.shape[1] * groups, x.ndim
+    write = f"nn.Conv2d({x.shape[-3]}, {len(W)}, {W.shape[2:]}) for such images"
+    if x.shape[-1] == channels:
+        order = (*range(n - 3), n - 1, n - 3, n - 2)
+        write = f"x.transpose{order} for images whose channels come last"
+    return ValueError(
+        f"Conv2d({channels}, {len(W)}, {W.shape[2:]}) takes images (N, C, H, W) of {channels} "
+        f"channels, but got shape {x.shape}. Write {write}."
     )
 
 

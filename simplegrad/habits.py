@@ -144,7 +144,8 @@ def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> T
     write, reasons = call, []
     parts = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in kwargs.items())]
     for name in names:
-        part, _, why = KEYWORDS.get(name, f"{name}={{}}").partition("  # ")
+        usual = KEYWORDS.get(name, f"{name}={{}}")
+        part, _, why = KEYWORDS.get(f"{call}.{name}", usual).partition("  # ")
         if (optimizer := optimizers.get(name, call)) != call:
             write, why = optimizer, f"{optimizer} has it"
         parts += [part.format(_shown(wrong[name]))] if part else []
@@ -162,7 +163,8 @@ def _shown(value: Any) -> str:
     if hasattr(value, "param_groups"):
         return "opt"
     plain = isinstance(value, str | int | float | tuple | type(None))
-    return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
+    names = {"Tensor": "t", "ndarray": "y"}
+    return f"{value!r:.40}" if plain else names.get(type(value).__name__, "model")
 
 
 def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -228,7 +228,9 @@ CALLS = {
     "fast.Adam.zero_grad": fast.Adam(layer()).zero_grad,
 }
 OWN = {  # the keywords that a call does know
-    **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.full", "sg.arange", "sg.eye"]},
+    **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.arange", "sg.eye"]},
+    "sg.full": ["dtype", "value"],
+    **{call: ["value"] for call in ["attention", "sg.scaled_dot_product_attention"]},
     **{call: ["dtype"] for call in ["sg.normal", "nn.Linear", "nn.Embedding"]},
     **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm", "nn.GRUCell"]},
     "nn.GRU": ["batch_first", "dtype"],

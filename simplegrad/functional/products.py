@@ -45,7 +45,8 @@ def einsum(subscripts: str, *tensors: TensorLike, **wrong: NoReturn) -> Tensor:
         for letter, n in zip(term, t.shape, strict=True):
             size = sizes.get(letter, 1)
             if n != size and 1 not in (n, size):
-                why = f"an axis of one letter, here {letter!r}, has one size, not {size} and {n}"
+                name = letter if letter in subscripts else "..."
+                why = f"an axis of one letter, here {name!r}, has one size, not {size} and {n}"
                 raise given.no_subscripts(subscripts, [t.shape for t in a], why)
             sizes[letter] = n if size == 1 else size
     shapes = [tuple(sizes[letter] for letter in term) for term in terms]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simplegrad import creation, functional, given
-from simplegrad.functional.convolution import Pair, pair
+from simplegrad.functional.convolution import Pair, pair, zeros_around
 from simplegrad.given import COUNT
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
@@ -70,7 +70,9 @@ class Conv2d(Module):
         self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
         self.padding = padding if isinstance(padding, str) else pair(padding, "padding", COUNT)
         self.groups = groups
+        dtype = given.layer_dtype("Conv2d", dtype)
         shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size"))
+        zeros_around(padding, shape[2:], stride, dilation)  # an error, if it cannot be
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         self.weight = creation.uniform(
             shape, -bound, bound, requires_grad=True, dtype=dtype, name="weight"
@@ -84,6 +86,8 @@ class Conv2d(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
         given.check_floats("Conv2d", x)
+        if x.ndim in (3, 4) and x.shape[-3] != self.weight.shape[1] * self.groups:
+            raise given.other_channels(x, self.weight, self.groups)
         options = self.stride, self.padding, self.dilation, self.groups
         return functional.conv2d(x, self.weight, self.bias, *options)
 
