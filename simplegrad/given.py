@@ -561,9 +561,8 @@ def no_repeats(n: int, repeats: Any) -> ValueError:
 
 
 def not_along(a: Any, k: Any, axis: int) -> IndexError:
-    n, extent = a.shape[axis], ""
-    if k.dtype.kind in "iu" and k.size:
-        extent = f", from {k.min()} to {k.max()}"
+    n = a.shape[axis]
+    extent = f", from {k.min()} to {k.max()}" if k.dtype.kind in "iu" and k.size else ""
     return IndexError(
         f"take_along_axis() of a tensor of shape {a.shape} takes integers with as many axes, "
         f"{-n} ... {n - 1} along axis {axis}, whose other sizes broadcast, but got {k.dtype} of "

@@ -10,7 +10,7 @@ import numpy as np
 from simplegrad import creation, functional, given
 from simplegrad.functional.convolution import Pair, pair, zeros_around
 from simplegrad.given import COUNT
-from simplegrad.nn.module import Module
+from simplegrad.nn.module import Module, ModuleOfOptions
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Conv2d(Module):
         return text + (", bias=False" if self.bias is None else "")
 
 
-class MaxPool2d(Module):
+class MaxPool2d(ModuleOfOptions):
     """`sg.max_pool2d` as a module.
 
     Examples:
@@ -109,28 +109,18 @@ class MaxPool2d(Module):
     """
 
     def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        dilation: Pair = 1,
+        self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1
     ) -> None:
-        self.kernel_size, self.dilation = (
-            pair(kernel_size, "kernel_size"),
-            pair(dilation, "dilation"),
-        )
+        self.kernel_size = pair(kernel_size, "kernel_size")
         self.stride = self.kernel_size if stride is None else pair(stride, "stride")
-        self.padding = pair(padding, "padding", COUNT)
+        self.padding, self.dilation = pair(padding, "padding", COUNT), pair(dilation, "dilation")
 
     def forward(self, x: TensorLike) -> Tensor:
         options = self.stride, self.padding, self.dilation
         return functional.max_pool2d(x, self.kernel_size, *options)
 
-    def extra_repr(self) -> str:
-        return f"{self.kernel_size}, stride={self.stride}"
 
-
-class AvgPool2d(Module):
+class AvgPool2d(ModuleOfOptions):
     """`sg.avg_pool2d` as a module.
 
     Examples:
@@ -145,6 +135,3 @@ class AvgPool2d(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
-
-    def extra_repr(self) -> str:
-        return f"{self.kernel_size}, stride={self.stride}"
