@@ -255,18 +255,22 @@ def test_einsum_is_numpys_and_differentiates(subscripts):
         ("i.j", [(2, 3)], "letters and one '...', but got 'i.j'"),
         ("i1", [(2, 3)], "letters and one"),
         ([0, 1], [(2, 3)], "the letters come first"),
+        ("...i,...i", [(2, 3), (4, 3)], "'...', has one size, not 2 and 4"),
     ],
 )
 def test_subscripts_that_do_not_fit_are_explained(subscripts, shapes, why):
     with pytest.raises(ValueError, match=re.escape(why)) as error:
         sg.einsum(subscripts, *[sg.ones(shape) for shape in shapes])
     assert 'Write sg.einsum("ij,jk->ik", a, b)' in str(error.value)
+    with pytest.raises(ValueError, match="the letters come first"):
+        sg.einsum(sg.ones(2), "i->")
 
 
 # What does not fit
 
 REFUSED = {
     "an axis that is not there": lambda t: t.cumsum(2),
+    "an axis to join that is not there": lambda t: sg.concatenate([t, t], axis=2),
     "an axis that is no int": lambda t: t.cumsum("rows"),
     "an axis of a number": lambda t: sg.cumsum(2.0, axis=0),
     "a shape that does not fit": lambda t: t.broadcast_to((2, 2)),

@@ -126,7 +126,7 @@ def conv2d(
     if wrong:
         raise habits.refused("sg.conv2d", wrong, x, weight)
     x, W = floats(x), floats(weight)
-    G = given.size(groups, "conv2d", "groups")
+    G = given.checked_number(SIZE, groups, "groups is", "Write groups=1.", ValueError)
     _check_channels(x, W, G)
     widths = zeros_around(padding, W.shape[-2:], stride, dilation)
     x = pad(x, (*[(0, 0)] * (x.ndim - 2), *widths)) if any(map(any, widths)) else x

@@ -38,6 +38,9 @@ def einsum(subscripts: str, *tensors: TensorLike, **wrong: NoReturn) -> Tensor:
     """
     if wrong:
         raise habits.refused("sg.einsum", wrong, subscripts, *tensors)
+    if not isinstance(subscripts, str):
+        shapes = [getattr(t, "shape", ()) for t in tensors]
+        raise given.no_subscripts(subscripts, shapes, "the letters come first")
     a = [as_tensor(t) for t in tensors]
     terms, out = _letters(subscripts, [t.shape for t in a])
     sizes: dict[str, int] = {}
@@ -62,8 +65,6 @@ def _letters(subscripts: str, shapes: Sequence[Sizes]) -> tuple[list[str], str]:
     def wrong(why: str) -> ValueError:
         return given.no_subscripts(subscripts, shapes, why)
 
-    if not isinstance(subscripts, str):
-        raise wrong("the letters come first")
     inputs, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(shapes):

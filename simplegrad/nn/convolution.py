@@ -60,9 +60,9 @@ class Conv2d(Module):
         bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        given.checked_number(given.SIZE, groups, "groups is", "Write groups=1.", ValueError)
         for name, size in (("in_channels", in_channels), ("out_channels", out_channels)):
-            given.size(size, "Conv2d", name)
-            if size % given.size(groups, "Conv2d", "groups"):
+            if given.size(size, "Conv2d", name) % groups:
                 raise ValueError(
                     f"Conv2d divides the {name} into groups of one size, but got {size} and "
                     f"{groups} groups. Write {name}={-(-size // groups) * groups}."
