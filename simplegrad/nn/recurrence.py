@@ -53,6 +53,8 @@ class _Cell(Module):
         x, cell = as_tensor(x), type(self).__name__
         given.check_floats(cell, x)
         in_features, hidden = len(self.weight_ih), len(self.weight_hh)
+        if x.ndim > 2 and x.shape[-1] == in_features:
+            raise given.no_step(cell, x, in_features, hidden)
         if x.ndim not in (1, 2) or x.shape[-1] != in_features:
             raise given.other_inputs(cell, x, in_features, hidden)
         return x
@@ -80,8 +82,7 @@ class _Cell(Module):
 
     def each_gate(self, a: Tensor) -> list[Tensor]:
         """The parts of `a` that belong to the gates."""
-        n = a.shape[-1] // self.gates
-        return [a[..., k * n : (k + 1) * n] for k in range(self.gates)]
+        return functional.split(a, self.gates, axis=-1)
 
     def extra_repr(self) -> str:
         sizes = f"{len(self.weight_ih)}, {len(self.weight_hh)}"
@@ -236,7 +237,7 @@ class _Recurrence(Module):
         self.batch_first = given.flag(layer, "batch_first", batch_first)
         sizes = [input_size, *[hidden_size] * (layers - 1)]
         self.cells = [self.cell(size, hidden_size, bias, dtype) for size in sizes]
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(given.probability(layer, "dropout", dropout))
 
     def unrolled(self, x: TensorLike, states: list[Any]) -> tuple[Tensor, list[Any]]:
         """The output of the last layer for all steps, and the state of each layer after the last.

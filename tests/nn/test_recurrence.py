@@ -329,6 +329,10 @@ REFUSED = {
         lambda: nn.GRU(3, 4)(sg.ones((2, 2, 2, 3))),
         r"takes sequences of shape \(T, N, features\)",
     ),
+    "a sequence for a cell": (
+        lambda: nn.LSTMCell(3, 4)(sg.ones((6, 2, 3))),
+        r"takes one step, of shape \(N, 3\), but got shape \(6, 2, 3\)\. Write nn\.LSTM\(3, 4\)",
+    ),
     "a vector": (lambda: nn.GRU(3, 4)(sg.ones(3)), r"Write nn\.GRUCell for a single step"),
 }
 
@@ -361,6 +365,12 @@ def test_integers_are_no_input_and_no_state(kind):
 def test_flags_are_flags(flag):
     with pytest.raises(TypeError, match=f"{flag} of .* is True or False, but got 1"):
         nn.GRU(2, 3, **{flag: 1})
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM, nn.MultiHeadAttention])
+def test_a_wrong_dropout_is_that_of_the_layer(layer):
+    with pytest.raises(ValueError, match=rf"dropout of {layer.__name__} is .*Write dropout=0\.5"):
+        layer(4, 2, dropout=1.5)
 
 
 def test_what_a_wrong_state_says_to_write_runs(names):
