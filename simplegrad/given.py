@@ -666,18 +666,15 @@ def other_features(x: Any, W: Any) -> ValueError:
 
 
 def other_inputs(cell: str, x: Any, in_features: int, hidden: int) -> ValueError:
+    if x.shape[-1:] == (in_features,):
+        return ValueError(
+            f"{cell} takes one step, of shape (N, {in_features}), but got shape {x.shape}. Write "
+            f"nn.{cell.removesuffix('Cell')}({in_features}, {hidden}) for a sequence."
+        )
     return ValueError(
         f"{cell}({in_features}, {hidden}) takes inputs whose last axis is {in_features}, but got "
         f"shape {x.shape}. Write nn.{cell}({x.shape[-1] if x.ndim else 1}, {hidden}) for such "
         "inputs, or nn.Embedding before it for letters and words."
-    )
-
-
-def no_step(cell: str, x: Any, in_features: int, hidden: int) -> ValueError:
-    layer = cell.removesuffix("Cell")
-    return ValueError(
-        f"{cell} takes one step, of shape (N, {in_features}), but got shape {x.shape}. Write "
-        f"nn.{layer}({in_features}, {hidden}) for sequences (T, N, {in_features})."
     )
 
 

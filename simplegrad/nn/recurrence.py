@@ -53,8 +53,6 @@ class _Cell(Module):
         x, cell = as_tensor(x), type(self).__name__
         given.check_floats(cell, x)
         in_features, hidden = len(self.weight_ih), len(self.weight_hh)
-        if x.ndim > 2 and x.shape[-1] == in_features:
-            raise given.no_step(cell, x, in_features, hidden)
         if x.ndim not in (1, 2) or x.shape[-1] != in_features:
             raise given.other_inputs(cell, x, in_features, hidden)
         return x
