@@ -246,7 +246,9 @@ class _Recurrence(Module):
         """
         x = as_tensor(x)
         time = self._time_axis(x)
-        steps = list(x.transpose(1, 0, 2) if time else x)
+        x = x.transpose(1, 0, 2) if time else x
+        # of parts, since the gradient by x[t] is an array of the shape of x, zeros but for one step
+        steps = [x_t for part in functional.split(x, range(32, len(x), 32)) for x_t in part]
         for layer, cell in enumerate(self.cells):
             state = states[layer]
             for t, x_t in enumerate(steps):

@@ -352,6 +352,21 @@ def test_the_state_of_an_lstm_is_a_pair(state):
         nn.LSTMCell(3, 4)(sg.ones((2, 3)), state)
 
 
+def test_the_gradient_by_a_long_sequence_is_not_filled_with_zeros_at_each_step(monkeypatch):
+    sizes, da = [], sg.rules.Index.da
+
+    def counting(dc, c, a, index):
+        sizes.append(len(a))
+        return da(dc, c, a, index)
+
+    monkeypatch.setattr(sg.rules.Index, "partials", (counting,))
+    for batch_first, shape in ((False, (256, 1, 1)), (True, (1, 256, 1))):
+        inputs = sg.ones(shape, requires_grad=True)
+        nn.RNN(1, 1, batch_first=batch_first)(inputs)[0].sum().backward()
+        assert (inputs.grad != 0).all()
+    assert sum(sizes) == 2 * (256 * 32 + 8 * 256)
+
+
 @every_kind
 def test_integers_are_no_input_and_no_state(kind):
     with pytest.raises(TypeError, match=r"takes floats, but got int64"):
