@@ -369,7 +369,7 @@ def test_the_gradient_by_a_long_sequence_is_not_filled_with_zeros_at_each_step(m
 
 @every_kind
 def test_integers_are_no_input_and_no_state(kind):
-    with pytest.raises(TypeError, match=r"takes floats, but got int64"):
+    with pytest.raises(TypeError, match=rf"{kind} takes floats, but got int64"):
         LAYERS[kind](3, 4)(np.ones((5, 2, 3), int))
     ints = np.ones((2, 4), int)
     with pytest.raises(TypeError, match=r"takes floats, but got int64"):
