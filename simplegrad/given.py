@@ -64,7 +64,6 @@ EPS = NON_NEGATIVE._replace(
 )
 FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
-PROBABILITY = FRACTION._replace(allowed="a probability p with 0 <= p < 1", example=0.5)
 INT = Kind(INTS, lambda n: True, "an int", example=0)
 COUNT = Kind(INTS, lambda n: n >= 0, "an int of at least 0", example=0)
 SIZE = Kind(INTS, lambda n: n >= 1, "an int of at least 1", example=1)
@@ -176,6 +175,12 @@ def no_flag(name: str, value: Any) -> TypeError:
 def flag(what: str, name: str, value: Any) -> bool:
     """An argument that is True or False."""
     return checked_number(FLAG, value, f"the {name} of {what} is", f"Write {name}=True.")
+
+
+def probability(layer: str, name: str, value: Any) -> float:
+    """An argument that is a probability, as of dropout."""
+    what, write = f"the {name} of {layer} is", f"Write {name}=0.5."
+    return checked_number(FRACTION, value, what, write, wrong_type=ValueError)
 
 
 # Sizes
@@ -680,6 +685,11 @@ def other_channels(x: Any, W: Any, groups: int) -> ValueError:
 
 
 def other_inputs(cell: str, x: Any, in_features: int, hidden: int) -> ValueError:
+    if x.shape[-1:] == (in_features,):
+        return ValueError(
+            f"{cell} takes one step, of shape (N, {in_features}), but got shape {x.shape}. Write "
+            f"nn.{cell.removesuffix('Cell')}({in_features}, {hidden}) for a sequence."
+        )
     return ValueError(
         f"{cell}({in_features}, {hidden}) takes inputs whose last axis is {in_features}, but got "
         f"shape {x.shape}. Write nn.{cell}({x.shape[-1] if x.ndim else 1}, {hidden}) for such "

@@ -127,6 +127,8 @@ class _NoFunction(types.ModuleType):
 
 # Keywords and positions
 
+NAMES = {"Tensor": "t", "ndarray": "x"}  # how a value is called in the call that is shown
+
 
 def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> TypeError:
     """The error of a call with keywords that it does not know.
@@ -163,8 +165,7 @@ def _shown(value: Any) -> str:
     if hasattr(value, "param_groups"):
         return "opt"
     plain = isinstance(value, str | int | float | tuple | type(None))
-    names = {"Tensor": "t", "ndarray": "y"}
-    return f"{value!r:.40}" if plain else names.get(type(value).__name__, "model")
+    return f"{value!r:.40}" if plain else NAMES.get(type(value).__name__, "model")
 
 
 def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

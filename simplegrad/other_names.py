@@ -348,6 +348,7 @@ KEYWORDS = _by_name(
         "dtype": "  # a result has the dtype of its inputs",
         "end": "stop={}",
         "eta_min": "  # end_factor is a share of the first rate",
+        "factor": "gamma={}",
         "foreach fused": "  # simplegrad.fast is what makes it faster",
         "generator": "  # all random numbers come from sg.generator()",
         "gradient": "grad={}",
@@ -359,6 +360,7 @@ KEYWORDS = _by_name(
         "key_padding_mask": "mask=None  # a mask is True where a query may look, as "
         "is_there[:, None, :] of one that is True where a key is there",
         "label_smoothing": "  # cross_entropy has it",
+        "last_epoch": "  # load_state(state) resumes",
         "learning_rate": "lr={}",
         "loc": "mean={}",
         "log_target": "  # the target is of probabilities: sg.exp makes them of their logarithms",

@@ -296,7 +296,13 @@ CORRECTED = {
     "sg.scaled_dot_product_attention(t, t, t, mask=None)": lambda: sg.scaled_dot_product_attention(
         T, T, T, attn_mask=None
     ),
+    "sg.attention_weights(x, x, mask=None)": lambda: sg.attention_weights(
+        T.data, T.data, attn_mask=None
+    ),
     "nn.ReLU()": lambda: nn.ReLU(inplace=True),
+    "ReduceOnPlateau(opt, gamma=0.5)": lambda: optim.schedules.ReduceOnPlateau(
+        optim.SGD(layer()), factor=0.5
+    ),
     "Cosine(opt, total_steps=9)": lambda: optim.schedules.Cosine(optim.SGD(layer()), T_max=9),
     "CosineWarmRestarts(opt, cycle_steps=9, cycle_mult=2)": lambda: (
         optim.schedules.CosineWarmRestarts(optim.SGD(layer()), T_0=9, T_mult=2)
