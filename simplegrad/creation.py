@@ -221,6 +221,8 @@ def normal(
         (2, 3)
     """
     given.real_numbers("{}=1.0", mean=mean, std=std)
+    if not np.greater_equal(std, 0).all():
+        raise ValueError(f"the std of normal is at least 0, but got {std!r:.80}. Write std=1.0.")
     values = generator().normal(mean, std, given.shape(shape))
     return Tensor(values, requires_grad, dtype, name)
 
@@ -241,6 +243,11 @@ def uniform(
         (2, 3)
     """
     given.real_numbers("{}=1.0", low=low, high=high)
+    if not np.less_equal(low, high).all():
+        raise ValueError(
+            f"uniform gives numbers of low ... high, but there are none of {low!r:.40} ... "
+            f"{high!r:.40}. Write sg.uniform((2, 3), -1.0, 1.0)."
+        )
     values = generator().uniform(low, high, given.shape(shape))
     return Tensor(values, requires_grad, dtype, name)
 
@@ -355,11 +362,11 @@ def multinomial(
             f"{possible} have a probability above 0. Write sg.multinomial(p, {num_samples}, "
             "replacement=True) if a class may come again."
         )
-    p /= p.max(axis=-1, keepdims=True)  # the same classes, and no quotient is too large
     if replacement:
         p = np.broadcast_to(p[..., None, :], (*p.shape[:-1], num_samples, p.shape[-1]))
     e = generator().standard_exponential(p.shape)
-    times = np.divide(e, p, out=np.full(p.shape, np.inf), where=p > 0)
+    # their logarithms, in the same order: of a tiny p, e / p would be infinite as that of 0
+    times = np.log(e) - np.log(p, out=np.full(p.shape, -np.inf), where=p > 0)
     return times.argmin(axis=-1) if replacement else times.argsort(axis=-1)[..., :num_samples]
 
 

@@ -64,7 +64,6 @@ EPS = NON_NEGATIVE._replace(
 )
 FRACTION = Kind(NUMBERS, lambda x: 0 <= x < 1, "a number of at least 0 and below 1", example=0.9)
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
-PROBABILITY = FRACTION._replace(allowed="a probability p with 0 <= p < 1", example=0.5)
 INT = Kind(INTS, lambda n: True, "an int", example=0)
 COUNT = Kind(INTS, lambda n: n >= 0, "an int of at least 0", example=0)
 SIZE = Kind(INTS, lambda n: n >= 1, "an int of at least 1", example=1)
@@ -176,6 +175,12 @@ def no_flag(name: str, value: Any) -> TypeError:
 def flag(what: str, name: str, value: Any) -> bool:
     """An argument that is True or False."""
     return checked_number(FLAG, value, f"the {name} of {what} is", f"Write {name}=True.")
+
+
+def probability(layer: str, name: str, value: Any) -> float:
+    """An argument that is a probability, as of dropout."""
+    what, write = f"the {name} of {layer} is", f"Write {name}=0.5."
+    return checked_number(FRACTION, value, what, write, wrong_type=ValueError)
 
 
 # Sizes
@@ -546,8 +551,11 @@ def no_parts(a: Any, cuts: Any, axis: int) -> Exception:
     )
 
 
-def no_shift(shift: Any) -> TypeError:
-    return TypeError(f"roll() takes an int as shift, but got {shift!r:.80}. Write sg.roll(t, 1).")
+def no_shift(shift: Any, axis: Any) -> TypeError:
+    return TypeError(
+        f"roll() takes an int as shift, or one for each axis, but got {shift!r:.80} for axis "
+        f"{axis!r:.80}. Write sg.roll(t, 1), or sg.roll(t, (1, 2), axis=(0, 1))."
+    )
 
 
 def no_repeats(n: int, repeats: Any) -> ValueError:
@@ -557,10 +565,13 @@ def no_repeats(n: int, repeats: Any) -> ValueError:
     )
 
 
-def not_along(a: Any, k: Any) -> IndexError:
+def not_along(a: Any, k: Any, axis: int) -> IndexError:
+    n = a.shape[axis]
+    extent = f", from {k.min()} to {k.max()}" if k.dtype.kind in "iu" and k.size else ""
     return IndexError(
-        f"take_along_axis() of a tensor of shape {a.shape} takes integers with as many axes, but "
-        f"got {k.dtype} of shape {k.shape}. Write sg.take_along_axis(t, "
+        f"take_along_axis() of a tensor of shape {a.shape} takes integers with as many axes, "
+        f"{-n} ... {n - 1} along axis {axis}, whose other sizes broadcast, but got {k.dtype} of "
+        f"shape {k.shape}{extent}. Write sg.take_along_axis(t, "
         "np.argmax(t, axis=0)[None], axis=0) for one element of each column."
     )
 
@@ -660,7 +671,25 @@ def other_features(x: Any, W: Any) -> ValueError:
     )
 
 
+def other_channels(x: Any, W: Any, groups: int) -> ValueError:
+    """The error of a Conv2d with filters `W` that is given images of other channels."""
+    channels, n = W.shape[1] * groups, x.ndim
+    write = f"nn.Conv2d({x.shape[-3]}, {len(W)}, {W.shape[2:]}) for such images"
+    if x.shape[-1] == channels:
+        order = (*range(n - 3), n - 1, n - 3, n - 2)
+        write = f"x.transpose{order} for images whose channels come last"
+    return ValueError(
+        f"Conv2d({channels}, {len(W)}, {W.shape[2:]}) takes images (N, C, H, W) of {channels} "
+        f"channels, but got shape {x.shape}. Write {write}."
+    )
+
+
 def other_inputs(cell: str, x: Any, in_features: int, hidden: int) -> ValueError:
+    if x.shape[-1:] == (in_features,):
+        return ValueError(
+            f"{cell} takes one step, of shape (N, {in_features}), but got shape {x.shape}. Write "
+            f"nn.{cell.removesuffix('Cell')}({in_features}, {hidden}) for a sequence."
+        )
     return ValueError(
         f"{cell}({in_features}, {hidden}) takes inputs whose last axis is {in_features}, but got "
         f"shape {x.shape}. Write nn.{cell}({x.shape[-1] if x.ndim else 1}, {hidden}) for such "

@@ -127,6 +127,8 @@ class _NoFunction(types.ModuleType):
 
 # Keywords and positions
 
+NAMES = {"Tensor": "t", "ndarray": "x"}  # how a value is called in the call that is shown
+
 
 def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> TypeError:
     """The error of a call with keywords that it does not know.
@@ -144,7 +146,8 @@ def refused(call: str, wrong: Mapping[str, Any], *args: Any, **kwargs: Any) -> T
     write, reasons = call, []
     parts = [*map(_shown, args), *(f"{key}={_shown(value)}" for key, value in kwargs.items())]
     for name in names:
-        part, _, why = KEYWORDS.get(name, f"{name}={{}}").partition("  # ")
+        usual = KEYWORDS.get(name, f"{name}={{}}")
+        part, _, why = KEYWORDS.get(f"{call}.{name}", usual).partition("  # ")
         if (optimizer := optimizers.get(name, call)) != call:
             write, why = optimizer, f"{optimizer} has it"
         parts += [part.format(_shown(wrong[name]))] if part else []
@@ -162,7 +165,7 @@ def _shown(value: Any) -> str:
     if hasattr(value, "param_groups"):
         return "opt"
     plain = isinstance(value, str | int | float | tuple | type(None))
-    return f"{value!r:.40}" if plain else {"Tensor": "t"}.get(type(value).__name__, "model")
+    return f"{value!r:.40}" if plain else NAMES.get(type(value).__name__, "model")
 
 
 def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
+import simplegrad.nn as nn
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,24 @@ def test_normal_and_uniform_numbers_are_distributed_as_they_say():
     assert uniform.mean() == pytest.approx(1.0, abs=0.05)
     assert -1 <= uniform.min() < -0.99
     assert 2.99 < uniform.max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: sg.normal(3, std=-1), r"the std of normal is at least 0, but got -1\. Write std="),
+        (lambda: sg.normal(2, std=np.array([1, np.nan])), r"got array\(\[ 1\., nan\]\)\. Write"),
+        (
+            lambda: sg.uniform(3, 1.0, 0.0),
+            r"there are none of 1\.0 \.\.\. 0\.0\. Write sg\.uniform\(",
+        ),
+        (lambda: nn.init.xavier_uniform_(sg.ones((2, 2)), -1), r"there are none of 1\.2.*Write"),
+        (lambda: nn.init.xavier_normal_(sg.ones((2, 2)), np.nan), r"of normal .*got nan\. Write"),
+    ],
+)
+def test_a_distribution_that_there_is_not_is_refused(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
 
 
 def test_the_seed_decides_all_numbers():
@@ -176,6 +195,12 @@ def test_multinomial_without_replacement_draws_one_after_the_other():
             share = (pairs == [i, j]).all(axis=1).mean()
             assert share == pytest.approx(p[i] * p[j] / (1 - p[i]), abs=0.01)
     assert sorted(sg.multinomial([0.2, 0.0, 0.3, 0.5], 3).tolist()) == [0, 2, 3]
+
+
+@pytest.mark.parametrize("p", [[0, 0, 1.0, 1e-320], [0, 1e-300, 0, 1e300]])
+def test_multinomial_never_draws_a_class_of_probability_0(p):
+    p = np.tile(p, (200, 1))  # among 200 ties, one would go wrong
+    assert (np.take_along_axis(p, sg.multinomial(p, 2), axis=1) > 0).all()
 
 
 @pytest.mark.parametrize("replacement", [False, True])

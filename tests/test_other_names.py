@@ -228,7 +228,9 @@ CALLS = {
     "fast.Adam.zero_grad": fast.Adam(layer()).zero_grad,
 }
 OWN = {  # the keywords that a call does know
-    **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.full", "sg.arange", "sg.eye"]},
+    **{call: ["dtype"] for call in ["sg.Tensor", "sg.zeros", "sg.arange", "sg.eye"]},
+    "sg.full": ["dtype", "value"],
+    **{call: ["value"] for call in ["attention", "sg.scaled_dot_product_attention"]},
     **{call: ["dtype"] for call in ["sg.normal", "nn.Linear", "nn.Embedding"]},
     **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm", "nn.GRUCell"]},
     "nn.GRU": ["batch_first", "dtype"],
@@ -294,7 +296,13 @@ CORRECTED = {
     "sg.scaled_dot_product_attention(t, t, t, mask=None)": lambda: sg.scaled_dot_product_attention(
         T, T, T, attn_mask=None
     ),
+    "sg.attention_weights(x, x, mask=None)": lambda: sg.attention_weights(
+        T.data, T.data, attn_mask=None
+    ),
     "nn.ReLU()": lambda: nn.ReLU(inplace=True),
+    "ReduceOnPlateau(opt, gamma=0.5)": lambda: optim.schedules.ReduceOnPlateau(
+        optim.SGD(layer()), factor=0.5
+    ),
     "Cosine(opt, total_steps=9)": lambda: optim.schedules.Cosine(optim.SGD(layer()), T_max=9),
     "CosineWarmRestarts(opt, cycle_steps=9, cycle_mult=2)": lambda: (
         optim.schedules.CosineWarmRestarts(optim.SGD(layer()), T_0=9, T_mult=2)

@@ -11,10 +11,28 @@ from simplegrad import creation, given
 from simplegrad.tensor import Tensor
 
 
+class Batches:
+    """What `batches` returns: a loop over it is an epoch, and its `len` the number of batches."""
+
+    def __init__(self, arrays: tuple[Any, ...], starts: range, shuffle: bool) -> None:
+        self.arrays, self.starts, self.shuffle = arrays, starts, shuffle
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[Any]:
+        n = len(self.arrays[0])
+        order = creation.permutation(n) if self.shuffle else np.arange(n)
+        for i in self.starts:
+            rows = order[i : i + self.starts.step]
+            batch = tuple(a[rows] for a in self.arrays)
+            yield batch if len(batch) > 1 else batch[0]
+
+
 def batches(
     *arrays: Any, batch_size: int | None = None, shuffle: bool = True, drop_last: bool = False
-) -> Iterator[Any]:
-    """An iterator over one epoch: each row of the arrays once, `batch_size` of them at a time.
+) -> Batches:
+    """Each row of the arrays once in an epoch, `batch_size` of them at a time.
 
     Rows stay together: row i of one array comes with row i of the others.
 
@@ -23,12 +41,12 @@ def batches(
         batch_size: The rows of a batch; the last one has what is left. It may stand after the
             arrays, as in `batches(x, y, 32)`.
         shuffle: Whether the order of the rows is random, by `sg.generator()`, and another in each
-            epoch. It is drawn when `batches` is called.
+            epoch. It is drawn when the epoch begins.
         drop_last: Whether a last batch of fewer rows is left out.
 
     Returns:
-        Of several arrays, an iterator over tuples of their rows; of one, over its rows alone. The
-        batches are copies.
+        What each `for` loop goes through once: tuples of the rows of several arrays, or the rows
+        of one alone. They are copies. Its `len` is the number of batches.
 
     Raises:
         ValueError: The arrays are not of equally many rows, or `batch_size` is below 1.
@@ -36,8 +54,9 @@ def batches(
 
     Examples:
         >>> x, y = np.ones((5, 3)), np.arange(5)
+        >>> train = sg.datasets.batches(x, y, batch_size=2)
         >>> for epoch in range(2):
-        ...     for x_batch, y_batch in sg.datasets.batches(x, y, batch_size=2):
+        ...     for x_batch, y_batch in train:
         ...         print(x_batch.shape, y_batch.shape)
         (2, 3) (2,)
         (2, 3) (2,)
@@ -66,9 +85,5 @@ def batches(
             f"{', '.join(str(a.shape) for a in arrays)}. Write sg.datasets.batches(x[:n], y[:n], "
             "batch_size=32), or transpose the one that has them as columns."
         )
-    order = creation.permutation(n) if shuffle else np.arange(n)
     end = n - n % batch_size if drop_last else n
-    chosen = (order[i : i + batch_size] for i in range(0, end, batch_size))
-    if len(arrays) == 1:
-        return (arrays[0][rows] for rows in chosen)
-    return (tuple(a[rows] for a in arrays) for rows in chosen)
+    return Batches(arrays, range(0, end, batch_size), shuffle)

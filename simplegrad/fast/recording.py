@@ -107,7 +107,7 @@ class Recording:
             return type(result)(self._stored(x, arrays, name, *parts, f"[{i}]") for i, x in items)
         if not isinstance(result, np.ndarray | np.generic):
             raise self.taken_out(name)
-        if any(np.may_share_memory(result, a) for a in arrays):
+        if not result.size or any(np.may_share_memory(result, a) for a in arrays):
             return Recorded(self, result)  # type: ignore[arg-type]
         out = self.new(np.array(result))
         self.add(out, "[...] = ", *parts)
@@ -645,6 +645,16 @@ for _name in (
     *("int", "reduce_ex", "str"),
 ):
     setattr(Recorded, f"__{_name}__", _refuse(f"__{_name}__", OTHERS.get(_name, f"{_name}()")))
+
+
+def _leave_to_tensors(name: str) -> None:
+    """Makes array * Tensor a call of the Tensor's __rmul__, as for any array."""
+    numpys = getattr(NDArrayOperatorsMixin, name)
+    setattr(Recorded, name, lambda a, b: NotImplemented if isinstance(b, Tensor) else numpys(a, b))
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow", "matmul", "lt", "le", "gt", "ge", "eq", "ne"):
+    _leave_to_tensors(f"__{_name}__")
 
 
 # Methods of arrays, by their names: those of one call, and those of several

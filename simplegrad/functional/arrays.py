@@ -75,6 +75,8 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn)
     try:
         c = rules.Concatenate.forward(*[t.data for t in a], axis=axis)
         return record(c, rules.Concatenate, *a, axis=axis)
+    except np.exceptions.AxisError as error:
+        raise given.no_axis(a[0], axis) from error
     except ValueError as error:
         raise ValueError(
             f"concatenate() joins one or more tensors that agree in every size but that of axis "

@@ -37,9 +37,11 @@ def pad(
         array([[0., 1., 1., 0., 0.]], dtype=float32)
     """
     if wrong:
-        raise habits.refused("sg.pad", wrong, a)
+        raise habits.refused("sg.pad", wrong, a, pad_width)
     a = as_tensor(a)
     widths = _widths(pad_width, a.ndim)
+    what, write = "the constant of pad is", "Write sg.pad(t, 1, 0.0)."
+    given.checked_number(given.NUMBER, constant_values, what, write)
     params = {"widths": widths, "constant": constant_values}
     return record(rules.Pad.forward(a.data, **params), rules.Pad, a, **params)
 
@@ -124,9 +126,10 @@ def conv2d(
     if wrong:
         raise habits.refused("sg.conv2d", wrong, x, weight)
     x, W = floats(x), floats(weight)
-    G = given.size(groups, "conv2d", "groups")
+    G = given.checked_number(SIZE, groups, "groups is", "Write groups=1.", ValueError)
     _check_channels(x, W, G)
-    x = _padded(x, padding, W.shape[-2:], stride, dilation)
+    widths = zeros_around(padding, W.shape[-2:], stride, dilation)
+    x = pad(x, (*[(0, 0)] * (x.ndim - 2), *widths)) if any(map(any, widths)) else x
     X = windows(x, W.shape[-2:], stride, dilation)
     *N, C, K, height, width = X.shape
     filters = len(W)
@@ -223,23 +226,19 @@ def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
     return tuple((int(before), int(after)) for before, after in rows)
 
 
-def _padded(x: Tensor, padding: Any, size: Any, stride: Any, dilation: Any) -> Tensor:
-    """Images with the zeros of a convolution around them."""
-    if padding == "valid":
-        return x
-    if padding == "same":
-        if pair(stride, "stride") != (1, 1):
-            raise ValueError(
-                f'padding="same" keeps the height and the width, which a stride of {stride} does '
-                "not. Write stride=1, or a number as padding."
-            )
-        more = [d * (k - 1) for d, k in zip(pair(dilation, "dilation"), size, strict=True)]
-        widths = [(n // 2, n - n // 2) for n in more]
-    else:
-        widths = [(n, n) for n in pair(padding, "padding", COUNT)]
-    if not any(map(any, widths)):
-        return x
-    return pad(x, (*[(0, 0)] * (x.ndim - 2), *widths))
+def zeros_around(padding: Any, size: Any, stride: Any, dilation: Any) -> list[tuple[int, int]]:
+    """How many zeros a convolution puts before and after, for height and width."""
+    padding = 0 if isinstance(padding, str) and padding == "valid" else padding
+    if not isinstance(padding, str):
+        return [(n, n) for n in pair(padding, "padding", COUNT)]
+    if padding != "same" or pair(stride, "stride") != (1, 1):
+        raise ValueError(
+            f'padding is a number, two of them, "valid", or "same" to keep height and width with a '
+            f"stride of 1, but got {padding!r:.80} and a stride of {stride}. Write padding=1, or "
+            "stride=1."
+        )
+    more = [d * (k - 1) for d, k in zip(pair(dilation, "dilation"), size, strict=True)]
+    return [(n // 2, n - n // 2) for n in more]
 
 
 def _pooled(what: str, x: Tensor, kernel_size: Any, padding: Any, constant: float) -> Tensor:

@@ -236,7 +236,7 @@ def cross_entropy(
         ignore_index: The target of rows to leave out, whose loss is 0 and which the mean does not
             count; None, the default, leaves out none, where PyTorch leaves out those of -100. If
             all are left out, their mean is NaN, and all gradients are 0.
-        label_smoothing: $\varepsilon$, of at least 0 and below 1.
+        label_smoothing: $\varepsilon$, from 0 to 1.
         reduction: "mean", "sum", or "none" for the loss of each row by itself.
 
     Raises:
@@ -267,7 +267,7 @@ def _smoothed(
 ) -> Tensor:
     """The cross-entropy of targets that are probabilities, or smoothed, or in part ignored."""
     what, write = "label_smoothing is", "Write label_smoothing=0.1."
-    eps = given.checked_number(given.FRACTION, label_smoothing, what, write)
+    eps = given.checked_number(given.SHARE, label_smoothing, what, write)
     log_c = log_softmax(a)
     L = -((t * log_c).sum(axis=-1) if t.dtype.kind == "f" else _of_right_classes(log_c, t))
     if eps:

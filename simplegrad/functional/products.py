@@ -38,6 +38,9 @@ def einsum(subscripts: str, *tensors: TensorLike, **wrong: NoReturn) -> Tensor:
     """
     if wrong:
         raise habits.refused("sg.einsum", wrong, subscripts, *tensors)
+    if not isinstance(subscripts, str):
+        shapes = [getattr(t, "shape", ()) for t in tensors]
+        raise given.no_subscripts(subscripts, shapes, "the letters come first")
     a = [as_tensor(t) for t in tensors]
     terms, out = _letters(subscripts, [t.shape for t in a])
     sizes: dict[str, int] = {}
@@ -45,7 +48,8 @@ def einsum(subscripts: str, *tensors: TensorLike, **wrong: NoReturn) -> Tensor:
         for letter, n in zip(term, t.shape, strict=True):
             size = sizes.get(letter, 1)
             if n != size and 1 not in (n, size):
-                why = f"an axis of one letter, here {letter!r}, has one size, not {size} and {n}"
+                name = letter if letter in subscripts else "..."
+                why = f"an axis of one letter, here {name!r}, has one size, not {size} and {n}"
                 raise given.no_subscripts(subscripts, [t.shape for t in a], why)
             sizes[letter] = n if size == 1 else size
     shapes = [tuple(sizes[letter] for letter in term) for term in terms]
@@ -61,8 +65,6 @@ def _letters(subscripts: str, shapes: Sequence[Sizes]) -> tuple[list[str], str]:
     def wrong(why: str) -> ValueError:
         return given.no_subscripts(subscripts, shapes, why)
 
-    if not isinstance(subscripts, str):
-        raise wrong("the letters come first")
     inputs, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(shapes):

@@ -117,9 +117,13 @@ def roll(
         raise habits.refused("x.roll", wrong, shift)
     a = as_tensor(a)
     c = a.reshape(-1) if axis is None else a
-    for k, i in np.broadcast(shift, 0 if axis is None else axis):
+    try:
+        pairs = [*np.broadcast(shift, 0 if axis is None else axis)]
+    except ValueError as error:
+        raise given.no_shift(shift, axis) from error
+    for k, i in pairs:
         if not given.is_a(given.INT, k):
-            raise given.no_shift(shift)
+            raise given.no_shift(shift, axis)
         _, i = _along(c, i)
         before, after = split(c, [-k % max(c.shape[i], 1)], i)
         c = concatenate([after, before], i)
@@ -183,10 +187,13 @@ def take_along_axis(
     a, axis = _along(a, axis)
     k = given.array_of(indices)
     if k.ndim != a.ndim or k.dtype.kind not in "iu":
-        raise given.not_along(a, k)
+        raise given.not_along(a, k, axis)
     index = [*np.indices(a.shape, sparse=True)]
     index[axis] = k
-    return a[tuple(index)]
+    try:
+        return a[tuple(index)]
+    except IndexError as error:
+        raise given.not_along(a, k, axis) from error
 
 
 def trace(a: TensorLike) -> Tensor:
@@ -235,6 +242,7 @@ def _masked(name: str, a: Tensor, k: int) -> Tensor:
     """`a` where a triangle of NumPy is."""
     if a.ndim < 2:
         raise given.no_matrix(name, a)
+    k = given.checked_number(given.INT, k, f"the k of {name} is", f"Write sg.{name}(t, 1).")
     triangle = getattr(np, name)(np.ones(a.shape[-2:], bool), k)
     return where(triangle, a, a.dtype.type(0))
 

@@ -1,7 +1,7 @@
 """Activations as modules, to stand in a Sequential: each is the function of its name."""
 
 from simplegrad import functional, given
-from simplegrad.nn.module import Module
+from simplegrad.nn.module import Module, ModuleOfOptions
 from simplegrad.tensor import Tensor, TensorLike
 
 __all__ = [
@@ -97,7 +97,7 @@ class Softplus(Module):
         return functional.softplus(x)
 
 
-class ELU(Module):
+class ELU(ModuleOfOptions):
     """`sg.elu` as a module.
 
     Examples:
@@ -112,11 +112,8 @@ class ELU(Module):
     def forward(self, x: TensorLike) -> Tensor:
         return functional.elu(x, self.alpha)
 
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
 
-
-class LeakyReLU(Module):
+class LeakyReLU(ModuleOfOptions):
     """`sg.leaky_relu` as a module.
 
     Examples:
@@ -131,11 +128,8 @@ class LeakyReLU(Module):
     def forward(self, x: TensorLike) -> Tensor:
         return functional.leaky_relu(x, self.negative_slope)
 
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
 
-
-class Softmax(Module):
+class Softmax(ModuleOfOptions):
     """`sg.softmax` as a module.
 
     Examples:
@@ -150,11 +144,8 @@ class Softmax(Module):
     def forward(self, x: TensorLike) -> Tensor:
         return functional.softmax(x, self.axis)
 
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}"
 
-
-class LogSoftmax(Module):
+class LogSoftmax(ModuleOfOptions):
     """`sg.log_softmax` as a module.
 
     Examples:
@@ -168,6 +159,3 @@ class LogSoftmax(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         return functional.log_softmax(x, self.axis)
-
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}"

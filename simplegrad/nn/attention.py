@@ -71,7 +71,7 @@ class MultiHeadAttention(Module):
         self.k_proj = Linear(C, C, bias, dtype)
         self.v_proj = Linear(C, C, bias, dtype)
         self.out_proj = Linear(C, C, bias, dtype)
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(given.probability("MultiHeadAttention", "dropout", dropout))
 
     def forward(
         self,

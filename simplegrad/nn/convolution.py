@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simplegrad import creation, functional, given
-from simplegrad.functional.convolution import Pair, pair
+from simplegrad.functional.convolution import Pair, pair, zeros_around
 from simplegrad.given import COUNT
-from simplegrad.nn.module import Module
+from simplegrad.nn.module import Module, ModuleOfOptions
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class Conv2d(Module):
         bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        given.checked_number(given.SIZE, groups, "groups is", "Write groups=1.", ValueError)
         for name, size in (("in_channels", in_channels), ("out_channels", out_channels)):
-            given.size(size, "Conv2d", name)
-            if size % given.size(groups, "Conv2d", "groups"):
+            if given.size(size, "Conv2d", name) % groups:
                 raise ValueError(
                     f"Conv2d divides the {name} into groups of one size, but got {size} and "
                     f"{groups} groups. Write {name}={-(-size // groups) * groups}."
@@ -70,7 +70,9 @@ class Conv2d(Module):
         self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
         self.padding = padding if isinstance(padding, str) else pair(padding, "padding", COUNT)
         self.groups = groups
+        dtype = given.layer_dtype("Conv2d", dtype)
         shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size"))
+        zeros_around(padding, shape[2:], stride, dilation)  # an error, if it cannot be
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         self.weight = creation.uniform(
             shape, -bound, bound, requires_grad=True, dtype=dtype, name="weight"
@@ -84,6 +86,8 @@ class Conv2d(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
         given.check_floats("Conv2d", x)
+        if x.ndim in (3, 4) and x.shape[-3] != self.weight.shape[1] * self.groups:
+            raise given.other_channels(x, self.weight, self.groups)
         options = self.stride, self.padding, self.dilation, self.groups
         return functional.conv2d(x, self.weight, self.bias, *options)
 
@@ -96,7 +100,7 @@ class Conv2d(Module):
         return text + (", bias=False" if self.bias is None else "")
 
 
-class MaxPool2d(Module):
+class MaxPool2d(ModuleOfOptions):
     """`sg.max_pool2d` as a module.
 
     Examples:
@@ -105,28 +109,18 @@ class MaxPool2d(Module):
     """
 
     def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        dilation: Pair = 1,
+        self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1
     ) -> None:
-        self.kernel_size, self.dilation = (
-            pair(kernel_size, "kernel_size"),
-            pair(dilation, "dilation"),
-        )
+        self.kernel_size = pair(kernel_size, "kernel_size")
         self.stride = self.kernel_size if stride is None else pair(stride, "stride")
-        self.padding = pair(padding, "padding", COUNT)
+        self.padding, self.dilation = pair(padding, "padding", COUNT), pair(dilation, "dilation")
 
     def forward(self, x: TensorLike) -> Tensor:
         options = self.stride, self.padding, self.dilation
         return functional.max_pool2d(x, self.kernel_size, *options)
 
-    def extra_repr(self) -> str:
-        return f"{self.kernel_size}, stride={self.stride}"
 
-
-class AvgPool2d(Module):
+class AvgPool2d(ModuleOfOptions):
     """`sg.avg_pool2d` as a module.
 
     Examples:
@@ -141,6 +135,3 @@ class AvgPool2d(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
-
-    def extra_repr(self) -> str:
-        return f"{self.kernel_size}, stride={self.stride}"

@@ -199,8 +199,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        what, write = "Dropout takes", "Write nn.Dropout(0.5)."
-        self.p = given.checked_number(given.PROBABILITY, p, what, write, wrong_type=ValueError)
+        self.p = given.probability("Dropout", "p", p)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)

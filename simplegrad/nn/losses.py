@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simplegrad import functional
-from simplegrad.nn.module import Module
+from simplegrad.nn.module import ModuleOfOptions
 from simplegrad.tensor import Tensor, TensorLike
 
 __all__ = [
@@ -17,14 +17,11 @@ __all__ = [
 ]
 
 
-class _Loss(Module):
+class _Loss(ModuleOfOptions):
     """A loss with a reduction."""
 
     def __init__(self, *, reduction: str = "mean") -> None:
         self.reduction = reduction
-
-    def extra_repr(self) -> str:
-        return f"reduction={self.reduction!r}"
 
 
 class MSELoss(_Loss):
@@ -60,14 +57,11 @@ class HuberLoss(_Loss):
     """
 
     def __init__(self, *, delta: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction)
         self.delta = delta
+        super().__init__(reduction=reduction)
 
     def forward(self, prediction: TensorLike, target: TensorLike) -> Tensor:
         return functional.huber_loss(prediction, target, delta=self.delta, reduction=self.reduction)
-
-    def extra_repr(self) -> str:
-        return f"delta={self.delta}, {super().extra_repr()}"
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -105,16 +99,13 @@ class NLLLoss(_Loss):
     """
 
     def __init__(self, *, ignore_index: int | None = None, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
+        super().__init__(reduction=reduction)
 
     def forward(self, log_probabilities: TensorLike, targets: TensorLike) -> Tensor:
         return functional.nll_loss(
             log_probabilities, targets, ignore_index=self.ignore_index, reduction=self.reduction
         )
-
-    def extra_repr(self) -> str:
-        return f"ignore_index={self.ignore_index}, {super().extra_repr()}"
 
 
 class CrossEntropyLoss(_Loss):
@@ -132,8 +123,8 @@ class CrossEntropyLoss(_Loss):
         label_smoothing: float = 0.0,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction=reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        super().__init__(reduction=reduction)
 
     def forward(self, logits: TensorLike, targets: TensorLike) -> Tensor:
         return functional.cross_entropy(
@@ -143,7 +134,3 @@ class CrossEntropyLoss(_Loss):
             label_smoothing=self.label_smoothing,
             reduction=self.reduction,
         )
-
-    def extra_repr(self) -> str:
-        options = f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}"
-        return f"{options}, {super().extra_repr()}"

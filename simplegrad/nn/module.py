@@ -198,6 +198,14 @@ class Module(habits.ModuleElsewhere):
         )
 
 
+class ModuleOfOptions(Module):
+    """A module that has nothing but options, which its repr shows."""
+
+    def extra_repr(self) -> str:
+        options = {name: value for name, value in vars(self).items() if name != "training"}
+        return ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+
 def _arguments(module: Module) -> str:
     """What `extra_repr` says, also while a debugger is in the middle of making the module."""
     try:

@@ -80,8 +80,7 @@ class _Cell(Module):
 
     def each_gate(self, a: Tensor) -> list[Tensor]:
         """The parts of `a` that belong to the gates."""
-        n = a.shape[-1] // self.gates
-        return [a[..., k * n : (k + 1) * n] for k in range(self.gates)]
+        return functional.split(a, self.gates, axis=-1)
 
     def extra_repr(self) -> str:
         sizes = f"{len(self.weight_ih)}, {len(self.weight_hh)}"
@@ -236,7 +235,7 @@ class _Recurrence(Module):
         self.batch_first = given.flag(layer, "batch_first", batch_first)
         sizes = [input_size, *[hidden_size] * (layers - 1)]
         self.cells = [self.cell(size, hidden_size, bias, dtype) for size in sizes]
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(given.probability(layer, "dropout", dropout))
 
     def unrolled(self, x: TensorLike, states: list[Any]) -> tuple[Tensor, list[Any]]:
         """The output of the last layer for all steps, and the state of each layer after the last.
@@ -247,7 +246,9 @@ class _Recurrence(Module):
         """
         x = as_tensor(x)
         time = self._time_axis(x)
-        steps = list(x.transpose(1, 0, 2) if time else x)
+        x = x.transpose(1, 0, 2) if time else x
+        # of parts, since the gradient by x[t] is an array of the shape of x, zeros but for one step
+        steps = [x_t for part in functional.split(x, range(32, len(x), 32)) for x_t in part]
         for layer, cell in enumerate(self.cells):
             state = states[layer]
             for t, x_t in enumerate(steps):
@@ -272,6 +273,7 @@ class _Recurrence(Module):
     def _time_axis(self, x: Tensor) -> int:
         time = int(self.batch_first and x.ndim == 3)
         layer, axes = type(self).__name__, "(N, T, features)" if time else "(T, N, features)"
+        given.check_floats(layer, x)
         if x.ndim not in (2, 3):
             raise given.no_sequence(layer, x, axes)
         in_features, hidden = len(self.cells[0].weight_ih), len(self.cells[0].weight_hh)

@@ -260,20 +260,20 @@ class LogAddExp:
     r"""Logarithm of a sum of two exponentials, elementwise, without overflow.
 
     $$c = \log(e^a + e^b)$$
-    $$da = dc \, e^{a - c}$$
-    $$db = dc \, e^{b - c}$$
+    $$da = dc / (1 + e^{b - a}) = dc \, e^{-\log(1 + e^{b - a})}$$
+    $$db = dc / (1 + e^{a - b}) = dc \, e^{-\log(1 + e^{a - b})}$$
 
-    Where $c$ is infinite, the partial of what is equal to it is NaN, as in `LogSumExp`.
+    The last forms cannot overflow. Where $a$ and $b$ are the same infinity, both are NaN.
     """
 
     def forward(a, b):
         return np.logaddexp(a, b)
 
     def da(dc, c, a, b):
-        return dc * np.exp(a - c)
+        return dc * np.exp(-np.logaddexp(0, b - a))
 
     def db(dc, c, a, b):
-        return dc * np.exp(b - c)
+        return dc * np.exp(-np.logaddexp(0, a - b))
 
     partials = da, db
 

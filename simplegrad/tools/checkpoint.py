@@ -242,10 +242,10 @@ def _check_no_arrays(model: Module) -> None:
 
 
 def _numbers(model: Module) -> dict[str, Any]:
-    """The numbers that a model holds; its mode is none of them."""
-    found = held(model, (*given.NUMBERS, *given.BOOLS))
+    """The numbers that a model holds, and None, which may be one; its mode is none of them."""
+    found = held(model, (*given.NUMBERS, *given.BOOLS, type(None)))
     return {
-        code: x if type(x) in (int, float, bool) else float(x)
+        code: x if x is None or type(x) in (int, float, bool) else float(x)
         for code, x in found.items()
         if code.rpartition(".")[2] != "training"
     }

@@ -139,7 +139,7 @@ class detect_anomaly(_Watching):
         given = dict(zip(_names_of_inputs(rule), [t.data for t in inputs], strict=False))
         line = _users_line(frame)
         c = np.asarray(result.data)  # the array of a recording would not give its values
-        if _is_anomaly(c, given):
+        if _is_anomaly(c, given | frame.f_locals["params"]):
             where = f"  {_line_of_forward(rule)}\ncalled by\n  {line}"
             raise FloatingPointError(_report(rule, "forward", "c", c, given, where))
         index, made = result.index, self.made
@@ -246,7 +246,7 @@ def _is_anomaly(result: np.ndarray, given: Mapping[str, Any]) -> bool:
 
 
 def _arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {name: np.asarray(x) for name, x in given.items() if isinstance(x, ARRAY)}
+    return {name: np.asarray(x) for name, x in given.items() if isinstance(x, ARRAY | float)}
 
 
 def _report(

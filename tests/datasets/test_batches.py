@@ -1,7 +1,5 @@
 """Batches: each row once in an epoch, rows that belong together, and what is refused."""
 
-import types
-
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -37,7 +35,16 @@ def test_the_order_is_another_in_each_epoch_and_the_seed_decides_it():
     assert epochs() == [first, second]
 
 
-def test_the_order_is_drawn_when_batches_is_called_and_not_on_the_way():
+def test_each_loop_over_what_is_returned_is_an_epoch():
+    sg.manual_seed(0)
+    train = batches(np.arange(50), batch_size=7)
+    first, second = ([i for rows in train for i in rows.tolist()] for _ in range(2))
+    assert first != second
+    assert sorted(first) == sorted(second) == [*range(50)]
+    assert (len(train), len(batches(np.arange(50), batch_size=7, drop_last=True))) == (8, 7)
+
+
+def test_the_order_is_drawn_when_an_epoch_begins_and_not_on_the_way():
     y = np.arange(20)
     sg.manual_seed(3)
     expected = [rows.tolist() for rows in batches(y, batch_size=5)]
@@ -69,8 +76,7 @@ def test_the_batch_size_may_stand_after_the_arrays():
 
 def test_a_batch_is_a_copy_and_is_made_when_it_is_asked_for():
     x = np.zeros((4, 2))
-    epoch = batches(x, batch_size=2, shuffle=False)
-    assert isinstance(epoch, types.GeneratorType)
+    epoch = iter(batches(x, batch_size=2, shuffle=False))
     next(epoch)[:] = 1
     assert (x == 0).all()
     x[2:] = 5

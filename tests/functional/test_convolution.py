@@ -231,11 +231,12 @@ images, filters = np.ones((2, 3, 8, 8)), np.ones((4, 3, 3, 3))
         (lambda: sg.conv2d(images, filters, stride=0), "stride is an int of at least 1"),
         (lambda: sg.conv2d(images, filters, stride=(1, 2, 3)), "stride is an int of at least 1"),
         (lambda: sg.conv2d(images, filters, padding=-1), "padding is an int of at least 0"),
-        (lambda: sg.conv2d(images, filters, padding="full"), "padding is an int of at least 0"),
-        (lambda: sg.conv2d(images, filters, padding="same", stride=2), "Write stride=1"),
+        (lambda: sg.conv2d(images, filters, padding="full"), "but got 'full'"),
+        (lambda: sg.conv2d(images, filters, padding="same", stride=2), "or stride=1"),
+        (lambda: sg.conv2d(images, filters, padding=np.ones(2)), "padding is an int of at least 0"),
         (lambda: sg.conv2d(images, filters, groups=2), "divides 3 channels into 2 groups"),
         (lambda: sg.conv2d(images, np.ones((4, 1, 3, 3)), groups=3), "divides 4 filters into 3"),
-        (lambda: sg.conv2d(images, filters, groups=0), "as groups"),
+        (lambda: sg.conv2d(images, filters, groups=0), r"groups is .* 0\. Write groups=1"),
         (lambda: sg.max_pool2d(images, 2, padding=2), "at most half a window"),
         (lambda: sg.max_pool2d(images, 0), "kernel_size is an int of at least 1"),
         (lambda: sg.max_pool2d(images, 2, stride=0), "stride is an int of at least 1"),
@@ -246,6 +247,13 @@ images, filters = np.ones((2, 3, 8, 8)), np.ones((4, 3, 3, 3))
         (lambda: sg.pad(images, ((1, 1), (2, 2))), "one for each of the 4 axes"),
         (lambda: nn.Conv2d(3, 4, 0), "kernel_size is an int of at least 1"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "Write in_channels=4"),
+        (lambda: nn.Conv2d(3, 4, 3, groups=1.0), r"groups is an int of .*Write groups=1"),
+        (lambda: nn.Conv2d(3, 4, 3, padding="full"), "but got 'full'"),
+        (lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), "or stride=1"),
+        (lambda: nn.Conv2d(1, 4, 3)(images), r"Write nn\.Conv2d\(3, 4, \(3, 3\)\) for such"),
+        (lambda: nn.Conv2d(4, 8, 3, groups=2)(images), r"images \(N, C, H, W\) of 4 channels"),
+        (lambda: nn.Conv2d(8, 4, 3)(images), r"Write x\.transpose\(0, 3, 1, 2\) for images"),
+        (lambda: nn.Conv2d(8, 4, 3)(images[0]), r"Write x\.transpose\(2, 0, 1\) for images"),
         (lambda: nn.MaxPool2d((2, 2, 2)), "kernel_size is an int of at least 1"),
         (lambda: nn.AvgPool2d(2, stride=0.5), "stride is an int of at least 1"),
     ],
@@ -253,3 +261,11 @@ images, filters = np.ones((2, 3, 8, 8)), np.ones((4, 3, 3, 3))
 def test_what_does_not_fit_is_said_with_what_would(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("constant", ["1", None, (1, 2), 1j, sg.ones((), requires_grad=True)])
+def test_the_constant_around_is_a_number(constant):
+    with pytest.raises(
+        TypeError, match=r"the constant of pad is a number, but got .* Write sg\.pad"
+    ):
+        sg.pad(images, 1, constant)

@@ -379,7 +379,7 @@ def test_probabilities_cannot_be_ignored_and_have_the_shape_of_the_logits():
         sg.cross_entropy(x(2, 3), probabilities(2, 4))
 
 
-@pytest.mark.parametrize("eps", [-0.1, 1, 1.5, float("nan"), "0.1", True, None])
+@pytest.mark.parametrize("eps", [-0.1, 1.5, float("nan"), "0.1", True, None])
 def test_label_smoothing_is_a_part(eps):
     with pytest.raises((TypeError, ValueError), match=r"Write label_smoothing=0\.1"):
         sg.cross_entropy(x(2, 3), [0, 1], label_smoothing=eps)

@@ -193,7 +193,7 @@ def test_dropout_of_nothing_changes_nothing():
 
 @pytest.mark.parametrize("p", [-0.1, 1, 1.5, float("nan"), "half", None])
 def test_the_p_of_dropout_is_a_probability_below_1(p):
-    with pytest.raises(ValueError, match=r"0 <= p < 1, but got .*nn\.Dropout\(0\.5\)"):
+    with pytest.raises(ValueError, match=r"at least 0 and below 1, but got .* Write p=0\.5\."):
         nn.Dropout(p)
 
 

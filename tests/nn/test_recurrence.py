@@ -329,6 +329,10 @@ REFUSED = {
         lambda: nn.GRU(3, 4)(sg.ones((2, 2, 2, 3))),
         r"takes sequences of shape \(T, N, features\)",
     ),
+    "a sequence for a cell": (
+        lambda: nn.LSTMCell(3, 4)(sg.ones((6, 2, 3))),
+        r"takes one step, of shape \(N, 3\), but got shape \(6, 2, 3\)\. Write nn\.LSTM\(3, 4\)",
+    ),
     "a vector": (lambda: nn.GRU(3, 4)(sg.ones(3)), r"Write nn\.GRUCell for a single step"),
 }
 
@@ -348,9 +352,24 @@ def test_the_state_of_an_lstm_is_a_pair(state):
         nn.LSTMCell(3, 4)(sg.ones((2, 3)), state)
 
 
+def test_the_gradient_by_a_long_sequence_is_not_filled_with_zeros_at_each_step(monkeypatch):
+    sizes, da = [], sg.rules.Index.da
+
+    def counting(dc, c, a, index):
+        sizes.append(len(a))
+        return da(dc, c, a, index)
+
+    monkeypatch.setattr(sg.rules.Index, "partials", (counting,))
+    for batch_first, shape in ((False, (256, 1, 1)), (True, (1, 256, 1))):
+        inputs = sg.ones(shape, requires_grad=True)
+        nn.RNN(1, 1, batch_first=batch_first)(inputs)[0].sum().backward()
+        assert (inputs.grad != 0).all()
+    assert sum(sizes) == 2 * (256 * 32 + 8 * 256)
+
+
 @every_kind
 def test_integers_are_no_input_and_no_state(kind):
-    with pytest.raises(TypeError, match=r"takes floats, but got int64"):
+    with pytest.raises(TypeError, match=rf"{kind} takes floats, but got int64"):
         LAYERS[kind](3, 4)(np.ones((5, 2, 3), int))
     ints = np.ones((2, 4), int)
     with pytest.raises(TypeError, match=r"takes floats, but got int64"):
@@ -361,6 +380,12 @@ def test_integers_are_no_input_and_no_state(kind):
 def test_flags_are_flags(flag):
     with pytest.raises(TypeError, match=f"{flag} of .* is True or False, but got 1"):
         nn.GRU(2, 3, **{flag: 1})
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM, nn.MultiHeadAttention])
+def test_a_wrong_dropout_is_that_of_the_layer(layer):
+    with pytest.raises(ValueError, match=rf"dropout of {layer.__name__} is .*Write dropout=0\.5"):
+        layer(4, 2, dropout=1.5)
 
 
 def test_what_a_wrong_state_says_to_write_runs(names):

@@ -765,6 +765,13 @@ def test_every_number_is_compared_wherever_a_model_holds_it(tmp_path, change, na
         sg.load(tmp_path / "model.npz", other)
 
 
+def test_a_number_in_the_place_of_none_is_a_difference(tmp_path):
+    sg.save(tmp_path / "model.npz", nn.RMSNorm(2))  # whose eps is None
+    sg.load(tmp_path / "model.npz", nn.RMSNorm(2))
+    with pytest.raises(ValueError, match=r"^model\.eps is 0\.1, but it was None when .* = None"):
+        sg.load(tmp_path / "model.npz", nn.RMSNorm(2, eps=0.1))
+
+
 def test_the_mode_of_a_model_is_no_number_and_a_new_number_is_no_difference(tmp_path):
     sg.save(tmp_path / "model.npz", nn.Sequential(nn.Dropout(0.5)).eval())
     other = nn.Sequential(nn.Dropout(np.float32(0.5)))

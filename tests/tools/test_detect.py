@@ -183,6 +183,8 @@ def test_finite_numbers_and_infinities_that_were_given_pass():
         (q * q).sum().backward()
     assert np.isfinite(scores.grad).all()
     assert (p.data[~mask] == 0).all()
+    with sg.detect_anomaly():  # around images stands -inf, which each window is larger than
+        sg.max_pool2d(sg.ones((1, 4, 4), requires_grad=True), 3, padding=1).sum().backward()
 
 
 def test_a_rule_of_ones_own_is_watched_too():
