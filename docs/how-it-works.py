@@ -11,7 +11,7 @@
 # optimizers are written with tensors. Above it is what serves you while you do. Nothing below knows of
 # it, and nothing there branches for speed.
 
-# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, mistakes and what is like them; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional, and beside creation datasets, which know it; nn; and optimizers. A dashed line separates them from tools, exercises and fast, which stand above."
+# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, mistakes and what is like them; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional, and beside creation datasets, which know it; nn; derivatives and partials, in one box; and optimizers. A dashed line separates them from tools, exercises and fast, which stand above."
 import ast
 import inspect
 from pathlib import Path
@@ -22,6 +22,7 @@ import simplegrad as sg
 
 TOGETHER = {
     **dict.fromkeys(["tensor", "autograd"], "tensor, autograd"),
+    **dict.fromkeys(["derivatives", "partials"], "derivatives, partials"),
     **dict.fromkeys(
         ["given", "habits", "mistakes", "other_names", "trained"], "given, mistakes, …"
     ),
@@ -36,6 +37,7 @@ PLACES = {
     "nn": (0.6, 3),
     "optimizers": (0.6, 4),
     "datasets": (3.2, 2),
+    "derivatives, partials": (2.4, 3),
     "tools": (0, 5.4),
     "fast": (1.3, 5.4),
     "exercises": (2.9, 5.4),
@@ -88,6 +90,7 @@ plt.show()
 # | `autograd.py` | the engine: the tape, `backward`, `unbroadcast`, `no_grad` |
 # | `creation.py` | tensors from a shape, random indices, and the random generator |
 # | `functional/` | functions of a rule each, and what is composed of rules: softmax, losses |
+# | `derivatives.py` | `grad`, Jacobians and Hessians; `partials.py` runs partials on Tensors for it |
 # | `nn/` | `Module`, layers, normalisation, activations, losses, `init`, `clip_grad_norm` |
 # | `optimizers/` | groups and state in `optimizer.py`, `groups.py` and `param_groups.py`; one file for each optimizer; `schedules.py` |
 # | `datasets/` | the digits, the names, and `batches` of arrays |

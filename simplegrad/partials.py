@@ -189,7 +189,8 @@ def _named(partial: Any, rule: Any) -> Any:
         dt = partial(*arrays, **params)
         if not isinstance(dt, AsArray):
             return AsArray(as_tensor(dt))
-        if dt.tensor.rule is not None and dt.tensor.name is None:
+        is_new = all(dt.tensor is not a.tensor for a in arrays)
+        if is_new and dt.tensor.rule is not None and dt.tensor.name is None:
             dt.tensor.name = f"{rule.__name__}.{name_of_partial(partial)}"
         return dt
 
