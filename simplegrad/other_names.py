@@ -346,6 +346,7 @@ KEYWORDS = _by_name(
         "dtype": "  # a result has the dtype of its inputs",
         "end": "stop={}",
         "eta_min": "  # end_factor is a share of the first rate",
+        "factor": "gamma={}",
         "foreach fused": "  # simplegrad.fast is what makes it faster",
         "generator": "  # all random numbers come from sg.generator()",
         "gradient": "grad={}",

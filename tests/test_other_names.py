@@ -232,6 +232,7 @@ OWN = {  # the keywords that a call does know
     **{call: ["dtype"] for call in ["sg.normal", "nn.Linear", "nn.Embedding"]},
     **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm", "nn.GRUCell"]},
     "nn.GRU": ["batch_first", "dtype"],
+    "sg.one_hot": ["num_classes"],
     "nn.MultiHeadAttention": ["dtype"],
     "nn.BatchNorm": ["dtype", "momentum"],
     "sg.nll_loss": ["ignore_index"],

@@ -15,6 +15,8 @@ __all__ = ["avg_pool2d", "conv2d", "max_pool2d", "pad", "windows"]
 
 Pair: TypeAlias = int | tuple[int, int]
 
+PADDING = COUNT._replace(allowed='"same", "valid" or an int of at least 0')
+
 
 def pad(
     a: TensorLike,
@@ -39,8 +41,8 @@ def pad(
     if wrong:
         raise habits.refused("sg.pad", wrong, a)
     a = as_tensor(a)
-    widths = _widths(pad_width, a.ndim)
-    params = {"widths": widths, "constant": constant_values}
+    given.real_numbers("{}=0.0", booleans=True, constant_values=constant_values)
+    params = {"widths": _widths(pad_width, a.ndim), "constant": constant_values}
     return record(rules.Pad.forward(a.data, **params), rules.Pad, a, **params)
 
 
@@ -124,9 +126,9 @@ def conv2d(
     if wrong:
         raise habits.refused("sg.conv2d", wrong, x, weight)
     x, W = floats(x), floats(weight)
-    G = given.size(groups, "conv2d", "groups")
+    G = given.checked_number(SIZE, groups, "groups is", "Write groups=1.", wrong_type=ValueError)
     _check_channels(x, W, G)
-    x = _padded(x, padding, W.shape[-2:], stride, dilation)
+    x = _around(x, padding_widths(padding, W.shape[-2:], stride, dilation))
     X = windows(x, W.shape[-2:], stride, dilation)
     *N, C, K, height, width = X.shape
     filters = len(W)
@@ -164,8 +166,8 @@ def max_pool2d(
     """
     if wrong:
         raise habits.refused("sg.max_pool2d", wrong, x, kernel_size)
-    x = _pooled("max_pool2d", floats(x), kernel_size, padding, -np.inf)
-    return windows(x, kernel_size, kernel_size if stride is None else stride, dilation).max(axis=-3)
+    X = _pooled("max_pool2d", floats(x), kernel_size, stride, padding, dilation, -np.inf)
+    return X.max(axis=-3)
 
 
 def avg_pool2d(
@@ -194,8 +196,8 @@ def avg_pool2d(
     """
     if wrong:
         raise habits.refused("sg.avg_pool2d", wrong, x, kernel_size)
-    x = _pooled("avg_pool2d", floats(x), kernel_size, padding, 0.0)
-    return windows(x, kernel_size, kernel_size if stride is None else stride).mean(axis=-3)
+    X = _pooled("avg_pool2d", floats(x), kernel_size, stride, padding, 1, 0.0)
+    return X.mean(axis=-3)
 
 
 def pair(value: Any, name: str, kind: Kind = SIZE) -> tuple[int, int]:
@@ -223,37 +225,41 @@ def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
     return tuple((int(before), int(after)) for before, after in rows)
 
 
-def _padded(x: Tensor, padding: Any, size: Any, stride: Any, dilation: Any) -> Tensor:
-    """Images with the zeros of a convolution around them."""
+def padding_widths(padding: Any, size: Any, stride: Any, dilation: Any) -> list[tuple[int, int]]:
+    """How many zeros a convolution has before and after, for height and width."""
     if padding == "valid":
-        return x
-    if padding == "same":
-        if pair(stride, "stride") != (1, 1):
-            raise ValueError(
-                f'padding="same" keeps the height and the width, which a stride of {stride} does '
-                "not. Write stride=1, or a number as padding."
-            )
-        more = [d * (k - 1) for d, k in zip(pair(dilation, "dilation"), size, strict=True)]
-        widths = [(n // 2, n - n // 2) for n in more]
-    else:
-        widths = [(n, n) for n in pair(padding, "padding", COUNT)]
-    if not any(map(any, widths)):
-        return x
-    return pad(x, (*[(0, 0)] * (x.ndim - 2), *widths))
+        return [(0, 0), (0, 0)]
+    if padding != "same":
+        return [(n, n) for n in pair(padding, "padding", PADDING)]
+    if pair(stride, "stride") != (1, 1):
+        raise ValueError(
+            f'padding="same" keeps the height and the width, which a stride of {stride} does not. '
+            "Write stride=1, or a number as padding."
+        )
+    more = [d * (k - 1) for d, k in zip(pair(dilation, "dilation"), size, strict=True)]
+    return [(n // 2, n - n // 2) for n in more]
 
 
-def _pooled(what: str, x: Tensor, kernel_size: Any, padding: Any, constant: float) -> Tensor:
-    """What is pooled, with a constant around it."""
-    size, widths = pair(kernel_size, "kernel_size"), pair(padding, "padding", COUNT)
+def _around(x: Tensor, widths: Sequence[tuple[int, int]], constant: float = 0.0) -> Tensor:
+    """Images with a constant around them."""
+    if x.ndim < 2 or not any(map(any, widths)):
+        return x
+    return pad(x, (*[(0, 0)] * (x.ndim - 2), *widths), constant)
+
+
+def _pooled(
+    what: str, x: Tensor, size: Any, stride: Any, padding: Any, dilation: Any, constant: float
+) -> Tensor:
+    """What is pooled: the windows of images with a constant around them."""
+    size, widths = pair(size, "kernel_size"), pair(padding, "padding", COUNT)
     if any(2 * n > k for n, k in zip(widths, size, strict=True)):
         raise ValueError(
             f"{what} takes at most half a window as padding, so that each window sees something, "
             f"but got {padding} for windows of {size[0]} x {size[1]}. Write "
             f"padding={tuple(k // 2 for k in size)}."
         )
-    if not any(widths) or x.ndim < 2:
-        return x
-    return pad(x, (*[(0, 0)] * (x.ndim - 2), *((n, n) for n in widths)), constant)
+    x = _around(x, [(n, n) for n in widths], constant)
+    return windows(x, size, size if stride is None else stride, dilation)
 
 
 def _check_channels(x: Tensor, W: Tensor, groups: int) -> None:
@@ -269,11 +275,15 @@ def _check_channels(x: Tensor, W: Tensor, groups: int) -> None:
                 f"conv2d divides {n} {what} into {groups} groups, which cannot be of one size. "
                 f"Write {-(-n // groups) * groups} {what}, or groups=1."
             )
-    if x.shape[-3] != W.shape[1] * groups:
+    C = W.shape[1] * groups
+    if x.shape[-3] != C:
+        write = f"weights of shape {(len(W), x.shape[-3] // groups, *W.shape[2:])}"
+        if x.shape[-1] == C:
+            order = (0, 3, 1, 2) if x.ndim == 4 else (2, 0, 1)
+            write = f"x.transpose{order}, with the channels before height and width"
         raise ValueError(
-            f"conv2d was given weights for {W.shape[1] * groups} channels, of shape {W.shape}, and "
-            f"images with {x.shape[-3]}, of shape {x.shape}. Write weights of shape "
-            f"{(len(W), x.shape[-3] // groups, *W.shape[2:])}."
+            f"conv2d was given weights for {C} channels, of shape {W.shape}, and images with "
+            f"{x.shape[-3]}, of shape {x.shape}. Write {write}."
         )
 
 

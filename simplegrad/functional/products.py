@@ -38,6 +38,9 @@ def einsum(subscripts: str, *tensors: TensorLike, **wrong: NoReturn) -> Tensor:
     """
     if wrong:
         raise habits.refused("sg.einsum", wrong, subscripts, *tensors)
+    if not isinstance(subscripts, str):
+        shapes = [given.array_of(t).shape for t in tensors]
+        raise given.no_subscripts(subscripts, shapes, "the letters come first")
     a = [as_tensor(t) for t in tensors]
     terms, out = _letters(subscripts, [t.shape for t in a])
     sizes: dict[str, int] = {}
@@ -61,12 +64,10 @@ def _letters(subscripts: str, shapes: Sequence[Sizes]) -> tuple[list[str], str]:
     def wrong(why: str) -> ValueError:
         return given.no_subscripts(subscripts, shapes, why)
 
-    if not isinstance(subscripts, str):
-        raise wrong("the letters come first")
     inputs, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(shapes):
-        raise wrong(f"there are {len(terms)} terms for {len(shapes)} tensors")
+        raise wrong(f"the number of terms is {len(terms)}, and that of tensors {len(shapes)}")
     unnamed = []  # how many axes stand behind "..."
     for term, shape in zip(terms, shapes, strict=True):
         letters = term.replace("...", "", 1)

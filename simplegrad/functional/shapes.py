@@ -117,10 +117,11 @@ def roll(
         raise habits.refused("x.roll", wrong, shift)
     a = as_tensor(a)
     c = a.reshape(-1) if axis is None else a
-    for k, i in np.broadcast(shift, 0 if axis is None else axis):
-        if not given.is_a(given.INT, k):
-            raise given.no_shift(shift)
-        _, i = _along(c, i)
+    shifts, axes = np.atleast_1d(shift), np.atleast_1d(0 if axis is None else axis)
+    if shifts.dtype.kind not in "iu" or not given.broadcast(shifts.shape, axes.shape):
+        raise given.no_shift(shift, axis)
+    for k, i in np.broadcast(shifts, axes):
+        _, i = _along(c, i.item())
         before, after = split(c, [-k % max(c.shape[i], 1)], i)
         c = concatenate([after, before], i)
     return c.reshape(a.shape) if axis is None else c

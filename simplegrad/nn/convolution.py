@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simplegrad import creation, functional, given
-from simplegrad.functional.convolution import Pair, pair
+from simplegrad.functional.convolution import Pair, padding_widths, pair
 from simplegrad.given import COUNT
 from simplegrad.nn.module import Module
 from simplegrad.tensor import Tensor, TensorLike, as_tensor
@@ -36,11 +36,12 @@ class Conv2d(Module):
         dilation: How far the places of a window are apart.
         groups: Into how many groups channels are divided.
         bias: Whether to add $b$.
-        dtype: The dtype of the parameters.
+        dtype: That of the parameters, of floats.
 
     Raises:
-        ValueError: A size is out of range, or channels cannot be divided into groups.
-        TypeError: In the call: the input is not of floats.
+        ValueError: A size is out of range, or channels cannot be divided into groups; in the call:
+            the shape of the input does not fit.
+        TypeError: `dtype` is not one of floats; in the call: the input is not of floats.
 
     Examples:
         >>> layer = nn.Conv2d(1, 6, 5, padding=2)
@@ -60,26 +61,24 @@ class Conv2d(Module):
         bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        for name, size in (("in_channels", in_channels), ("out_channels", out_channels)):
-            given.size(size, "Conv2d", name)
-            if size % given.size(groups, "Conv2d", "groups"):
+        self.groups = given.size(groups, "Conv2d", "groups")
+        for name, n in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if given.size(n, "Conv2d", name) % groups:
                 raise ValueError(
-                    f"Conv2d divides the {name} into groups of one size, but got {size} and "
-                    f"{groups} groups. Write {name}={-(-size // groups) * groups}."
+                    f"Conv2d divides the {name} into groups of one size, but got {n} and "
+                    f"{groups} groups. Write {name}={-(-n // groups) * groups}."
                 )
+        size, dtype = pair(kernel_size, "kernel_size"), given.layer_dtype("Conv2d", dtype)
+        has_bias = given.flag("Conv2d", "bias", bias)
         self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
+        padding_widths(padding, size, stride, dilation)  # raises an error if there are none
         self.padding = padding if isinstance(padding, str) else pair(padding, "padding", COUNT)
-        self.groups = groups
-        shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size"))
+        shape = (out_channels, in_channels // groups, *size)
         bound = 1 / math.sqrt(math.prod(shape[1:]))
-        self.weight = creation.uniform(
-            shape, -bound, bound, requires_grad=True, dtype=dtype, name="weight"
-        )
+        self.weight = creation.uniform(shape, -bound, bound, True, dtype, name="weight")
         self.bias = None
-        if given.flag("Conv2d", "bias", bias):
-            self.bias = creation.uniform(
-                out_channels, -bound, bound, requires_grad=True, dtype=dtype, name="bias"
-            )
+        if has_bias:
+            self.bias = creation.uniform(out_channels, -bound, bound, True, dtype, name="bias")
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
@@ -90,9 +89,7 @@ class Conv2d(Module):
     def extra_repr(self) -> str:
         filters, channels, *size = self.weight.shape
         text = f"{channels * self.groups}, {filters}, {tuple(size)}"
-        usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
-        others = [name for name, value in usual.items() if getattr(self, name) != value]
-        text += "".join(f", {name}={getattr(self, name)!r}" for name in others)
+        text += _unusual(self, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1)
         return text + (", bias=False" if self.bias is None else "")
 
 
@@ -111,19 +108,17 @@ class MaxPool2d(Module):
         padding: Pair = 0,
         dilation: Pair = 1,
     ) -> None:
-        self.kernel_size, self.dilation = (
-            pair(kernel_size, "kernel_size"),
-            pair(dilation, "dilation"),
-        )
+        self.kernel_size = pair(kernel_size, "kernel_size")
         self.stride = self.kernel_size if stride is None else pair(stride, "stride")
-        self.padding = pair(padding, "padding", COUNT)
+        self.padding, self.dilation = pair(padding, "padding", COUNT), pair(dilation, "dilation")
 
     def forward(self, x: TensorLike) -> Tensor:
         options = self.stride, self.padding, self.dilation
         return functional.max_pool2d(x, self.kernel_size, *options)
 
     def extra_repr(self) -> str:
-        return f"{self.kernel_size}, stride={self.stride}"
+        text = f"{self.kernel_size}, stride={self.stride}"
+        return text + _unusual(self, padding=(0, 0), dilation=(1, 1))
 
 
 class AvgPool2d(Module):
@@ -143,4 +138,10 @@ class AvgPool2d(Module):
         return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
     def extra_repr(self) -> str:
-        return f"{self.kernel_size}, stride={self.stride}"
+        return f"{self.kernel_size}, stride={self.stride}" + _unusual(self, padding=(0, 0))
+
+
+def _unusual(layer: Module, **usual: Any) -> str:
+    """The options of a layer that are not as usual, for its repr."""
+    options = {name: getattr(layer, name) for name in usual}
+    return "".join(f", {name}={x!r}" for name, x in options.items() if x != usual[name])

@@ -184,8 +184,8 @@ class RMSNorm(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x, g = as_tensor(x), self.weight
         axes = _last_axes("RMSNorm", x, g)
-        eps = float(np.finfo(np.result_type(x.dtype, np.float32)).eps)
-        eps = eps if self.eps is None else self.eps
+        smallest = np.finfo(np.result_type(x.dtype, np.float32)).eps
+        eps = float(smallest) if self.eps is None else self.eps
         mean_square = (x**2).mean(axis=axes, keepdims=True)
         return x / (mean_square + eps).sqrt() * g
 

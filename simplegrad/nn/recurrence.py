@@ -272,6 +272,7 @@ class _Recurrence(Module):
     def _time_axis(self, x: Tensor) -> int:
         time = int(self.batch_first and x.ndim == 3)
         layer, axes = type(self).__name__, "(N, T, features)" if time else "(T, N, features)"
+        given.check_floats(layer, x)
         if x.ndim not in (2, 3):
             raise given.no_sequence(layer, x, axes)
         in_features, hidden = len(self.cells[0].weight_ih), len(self.cells[0].weight_hh)

@@ -473,7 +473,11 @@ class CosineWarmRestarts(Schedule):
         [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0, 0.962]
     """
 
-    hyperparameters = {"cycle_steps": WHOLE_FROM_1, "cycle_mult": WHOLE_FROM_1, "end_factor": SHARE}
+    hyperparameters = {
+        "cycle_steps": WHOLE_FROM_1,
+        "cycle_mult": WHOLE_FROM_1._replace(example=2),
+        "end_factor": SHARE,
+    }
 
     def __init__(
         self,

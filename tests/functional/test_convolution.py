@@ -230,12 +230,14 @@ images, filters = np.ones((2, 3, 8, 8)), np.ones((4, 3, 3, 3))
         (lambda: sg.conv2d(images, filters, np.ones(3)), r"sg\.zeros\(4\)"),
         (lambda: sg.conv2d(images, filters, stride=0), "stride is an int of at least 1"),
         (lambda: sg.conv2d(images, filters, stride=(1, 2, 3)), "stride is an int of at least 1"),
-        (lambda: sg.conv2d(images, filters, padding=-1), "padding is an int of at least 0"),
-        (lambda: sg.conv2d(images, filters, padding="full"), "padding is an int of at least 0"),
+        (lambda: sg.conv2d(images, filters, padding=-1), '"valid" or an int of at least 0'),
+        (lambda: sg.conv2d(images, filters, padding="full"), '"valid" or an int of at least 0'),
         (lambda: sg.conv2d(images, filters, padding="same", stride=2), "Write stride=1"),
         (lambda: sg.conv2d(images, filters, groups=2), "divides 3 channels into 2 groups"),
         (lambda: sg.conv2d(images, np.ones((4, 1, 3, 3)), groups=3), "divides 4 filters into 3"),
-        (lambda: sg.conv2d(images, filters, groups=0), "as groups"),
+        (lambda: sg.conv2d(images, filters, groups=0), r"Write groups=1\."),
+        (lambda: sg.conv2d(images.transpose(0, 2, 3, 1), filters), r"x\.transpose\(0, 3, 1, 2\)"),
+        (lambda: sg.conv2d(images[0].transpose(1, 2, 0), filters), r"x\.transpose\(2, 0, 1\)"),
         (lambda: sg.max_pool2d(images, 2, padding=2), "at most half a window"),
         (lambda: sg.max_pool2d(images, 0), "kernel_size is an int of at least 1"),
         (lambda: sg.max_pool2d(images, 2, stride=0), "stride is an int of at least 1"),
@@ -246,6 +248,9 @@ images, filters = np.ones((2, 3, 8, 8)), np.ones((4, 3, 3, 3))
         (lambda: sg.pad(images, ((1, 1), (2, 2))), "one for each of the 4 axes"),
         (lambda: nn.Conv2d(3, 4, 0), "kernel_size is an int of at least 1"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "Write in_channels=4"),
+        (lambda: nn.Conv2d(3, 4, 3, groups=0), r"Write groups=1\."),
+        (lambda: nn.Conv2d(3, 4, 3, padding="full"), '"valid" or an int of at least 0'),
+        (lambda: nn.Conv2d(3, 4, 3, padding="same", stride=2), "Write stride=1"),
         (lambda: nn.MaxPool2d((2, 2, 2)), "kernel_size is an int of at least 1"),
         (lambda: nn.AvgPool2d(2, stride=0.5), "stride is an int of at least 1"),
     ],
@@ -253,3 +258,30 @@ images, filters = np.ones((2, 3, 8, 8)), np.ones((4, 3, 3, 3))
 def test_what_does_not_fit_is_said_with_what_would(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("dtype", [None, int, "text"])
+def test_a_convolution_is_of_floats(dtype):
+    with pytest.raises(TypeError, match="Conv2d computes with floats"):
+        nn.Conv2d(3, 4, 3, dtype=dtype)
+
+
+@pytest.mark.parametrize("constant", ["1", None, 1j])
+def test_what_is_padded_with_is_a_number(constant):
+    with pytest.raises(TypeError, match="constant_values is a real number"):
+        sg.pad(images, 1, constant)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Conv2d(4, 6, (3, 3), stride=(2, 1), padding=(1, 1), dilation=(2, 2), bias=False)",
+        "Conv2d(4, 6, (3, 3), groups=2)",
+        "Conv2d(4, 6, (3, 3), padding='same')",
+        "MaxPool2d((3, 3), stride=(3, 3), padding=(1, 1), dilation=(2, 1))",
+        "AvgPool2d((2, 2), stride=(1, 1), padding=(1, 0))",
+        "AvgPool2d((2, 2), stride=(2, 2))",
+    ],
+)
+def test_the_repr_of_a_layer_makes_it_again(code):
+    assert repr(eval(code, {**vars(nn)})).partition("  ")[0] == code
