@@ -298,12 +298,11 @@ def check_probabilities(loss: str, t: Any) -> None:
     """
     if not lies_between(t, -0.001, 1.001):
         t = np.array(t)
-        write = "sg.softmax(targets) if yours are logits"
-        if loss == "binary_cross_entropy_with_logits":
-            write = "(targets + 1) / 2 if yours are -1 and 1, or sg.sigmoid(targets) if logits"
+        to_probabilities = "sigmoid" if loss.startswith("binary") else "softmax"
         raise ValueError(
             f"{loss} takes probabilities as targets, 0 ... 1, but one is "
-            f"{t.flat[np.nanargmax(np.abs(t - 0.5))]}. Write {write}."
+            f"{t.flat[np.nanargmax(np.abs(t - 0.5))]}. Write (targets + 1) / 2 if yours are -1 and "
+            f"1, or sg.{to_probabilities}(targets) if they are logits."
         )
 
 

@@ -350,7 +350,7 @@ def test_the_state_of_an_lstm_is_a_pair(state):
 
 @every_kind
 def test_integers_are_no_input_and_no_state(kind):
-    with pytest.raises(TypeError, match=r"takes floats, but got int64"):
+    with pytest.raises(TypeError, match=rf"{kind} takes floats, but got int64"):
         LAYERS[kind](3, 4)(np.ones((5, 2, 3), int))
     ints = np.ones((2, 4), int)
     with pytest.raises(TypeError, match=r"takes floats, but got int64"):
@@ -364,6 +364,8 @@ def test_flags_are_flags(flag):
 
 
 def test_what_a_wrong_state_says_to_write_runs(names):
+    with pytest.raises(ValueError, match=r"Write nn\.GRU\(3, 4\) for a sequence") as error:
+        nn.GRUCell(3, 4)(sg.ones((5, 2, 3)))
     for case in ("state of a cell", "state of a sequence", "features of a cell", "a vector"):
         call, match = REFUSED[case]
         with pytest.raises(ValueError, match=match) as error:
