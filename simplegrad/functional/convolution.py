@@ -55,7 +55,7 @@ def windows(
 
     Args:
         a: Of shape (..., H, W).
-        size: The height and the width of the window; one int for both. So for the others.
+        size: The height and the width of the window; one int for both, as for the others.
         stride: How far the window moves, $s$.
         dilation: How far its places are apart, $d$.
 
@@ -112,7 +112,7 @@ def conv2d(
         groups: Into how many groups channels are divided. A filter sees those of one group.
 
     Returns:
-        A Tensor of shape (N, O, H', W').
+        A Tensor of shape (N, O, H', W'), or (O, H', W') for one image.
 
     Raises:
         ValueError: Shapes, channels or groups do not fit, or a size is out of range.
@@ -152,7 +152,7 @@ def max_pool2d(
 
     Args:
         x: Of shape (..., H, W).
-        kernel_size: The height and the width of a window; one int for both. So for the others.
+        kernel_size: The height and the width of a window; one int for both, as for the others.
         stride: How far the window moves; as far as its size, if it is not given.
         padding: How much of -inf stands around, at most half a window.
         dilation: How far the places of a window are apart.

@@ -30,7 +30,7 @@ class Conv2d(Module):
     Args:
         in_channels: The channels of the input.
         out_channels: The channels of the result: how many filters there are.
-        kernel_size: The height and the width of a filter; one int for both. So for the others.
+        kernel_size: The height and the width of a filter; one int for both, as for the others.
         stride: How far the window moves.
         padding: How many zeros stand around the images; "same" for as many as keep their size.
         dilation: How far the places of a window are apart.

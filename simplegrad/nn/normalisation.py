@@ -22,7 +22,7 @@ class BatchNorm(Module):
     $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b$$
 
     Ioffe and Szegedy (2015), Algorithm 1, with the gain $g$ for their $\gamma$ and $b$ for $\beta$.
-    In training, $\mu$ and $\sigma^2$ are the mean and the variance (of divisor n) of the $n$
+    In training, $\mu$ and $\sigma^2$ are the mean and the variance, with $n$ as divisor, of the $n$
     numbers of a channel in the batch, and the running mean $m$ and variance $v$ follow them:
 
     $$m \leftarrow (1 - \alpha) \, m + \alpha \, \mu$$
