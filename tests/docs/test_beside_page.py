@@ -121,6 +121,7 @@ def test_the_schedules_are_those_that_there_are(names):
 def test_a_list_and_matplotlib_are_a_tracker_and_a_board(names):
     import matplotlib.pyplot as plt
 
+    plt.close("all")  # which other tests have left
     exec(LOOP, names)
     (curve,) = plt.gca().lines
     assert curve.get_ydata().tolist() == names["losses"]
