@@ -358,7 +358,7 @@ def multinomial(
     possible = (p > 0).sum(axis=-1).min(initial=p.shape[-1])
     if not replacement and num_samples > possible:
         raise ValueError(
-            f"without replacement, {num_samples} classes cannot be drawn of a row in which "
+            f"without replacement, {num_samples} classes cannot be drawn from a row in which "
             f"{possible} have a probability above 0. Write sg.multinomial(p, {num_samples}, "
             "replacement=True) if a class may come again."
         )

@@ -190,9 +190,10 @@ def size(value: Any, layer: str, name: str) -> int:
     """The size of a layer, which fits into memory."""
     if not (fits(SIZE, value) and value < 2**31):
         last = value[-1] if isinstance(value, tuple | list) and value else None
+        usual = 1 if name in ("groups", "num_heads", "num_layers") else 16
         raise ValueError(
             f"{layer} takes an int of at least 1 as {name}, below 2**31, but got {value!r:.80}. "
-            f"Write {name}={last if fits(SIZE, last) else 16}."
+            f"Write {name}={last if fits(SIZE, last) else usual}."
         )
     return int(value)
 
@@ -302,10 +303,11 @@ def check_probabilities(loss: str, t: Any) -> None:
     """
     if not lies_between(t, -0.001, 1.001):
         t = np.array(t)
+        to_probabilities = "sigmoid" if loss.startswith("binary") else "softmax"
         raise ValueError(
             f"{loss} takes probabilities as targets, 0 ... 1, but one is "
             f"{t.flat[np.nanargmax(np.abs(t - 0.5))]}. Write (targets + 1) / 2 if yours are -1 and "
-            "1, or sg.softmax(targets) if they are logits."
+            f"1, or sg.{to_probabilities}(targets) if they are logits."
         )
 
 
@@ -535,10 +537,12 @@ def no_axis(a: Any, axis: Any) -> Exception:
 
 
 def no_broadcast_to(a: Any, shape: Any) -> ValueError:
+    write = f"sg.broadcast_to(t, {(2, *a.shape)}) for a new axis in front"
+    if isinstance(shape, tuple) and len(a.shape) < len(shape) and broadcast((*a.shape, 1), shape):
+        write = "t.unsqueeze(-1) to give it a 1 at the end"
     return ValueError(
         f"a tensor of shape {a.shape} does not broadcast to {shape}: aligned at the right, its "
-        "sizes must be those of the shape, or 1. Write t.unsqueeze(-1) to give it "
-        "one at the end."
+        f"sizes must be those of the shape, or 1. Write {write}."
     )
 
 
@@ -637,7 +641,7 @@ def no_rows(loss: str, t: np.ndarray, a: Any) -> ValueError:
 def no_class(loss: str, t: np.ndarray, classes: int, ignored: int | None) -> ValueError:
     target = t[((t < 0) | (t >= classes)) & (t != ignored)].flat[0]
     write = "np.array(targets) - 1 if your classes count from 1"
-    if target == -100:
+    if target == -100 and loss != "one_hot":
         write = f"sg.{loss}(logits, targets, ignore_index=-100) to leave out the rows of -100"
     return ValueError(
         f"there are {classes} classes, so a target is one of 0 ... {classes - 1}, but one is "
@@ -690,10 +694,13 @@ def other_inputs(cell: str, x: Any, in_features: int, hidden: int) -> ValueError
             f"{cell} takes one step, of shape (N, {in_features}), but got shape {x.shape}. Write "
             f"nn.{cell.removesuffix('Cell')}({in_features}, {hidden}) for a sequence."
         )
+    write = (
+        f"nn.{cell}({x.shape[-1] if x.ndim else 1}, {hidden}) for such inputs, or nn.Embedding "
+        "before it for letters and words"
+    )
     return ValueError(
         f"{cell}({in_features}, {hidden}) takes inputs whose last axis is {in_features}, but got "
-        f"shape {x.shape}. Write nn.{cell}({x.shape[-1] if x.ndim else 1}, {hidden}) for such "
-        "inputs, or nn.Embedding before it for letters and words."
+        f"shape {x.shape}. Write {write}."
     )
 
 

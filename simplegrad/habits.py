@@ -186,9 +186,10 @@ def _check_call(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
         raise TypeError(f"{call}() takes no arguments, but got {args[0]!r:.80}. Write {call}().")
     if args and code.co_argcount == 1 and code.co_kwonlyargcount and not code.co_flags & 0x04:
         names = code.co_varnames[1 : 1 + code.co_kwonlyargcount]
+        name = names[-1] if isinstance(args[0], str) else names[0]  # the last is the reduction
         raise TypeError(
             f"{call}() takes {', '.join(names)} by name, but got {args[0]!r:.80}. Write "
-            f"{call}({names[-1]}={args[0]!r:.80})."
+            f"{call}({name}={args[0]!r:.80})."
         )
     if wrong := {key: value for key, value in kwargs.items() if key not in known}:
         raise refused(call, wrong, *args, **{k: v for k, v in kwargs.items() if k in known})
@@ -354,7 +355,7 @@ def no_order(order: Any, params: Mapping[str, Any]) -> TypeError:
     right = [f"{key}={value}" for key, value in params.items() if value not in (None, False)]
     return TypeError(
         f"norm() is the root of the sum of squares, and takes its axis by name, but got {order!r} "
-        f"by position. Write x.norm({', '.join(right) or 'axis=-1'}), or sg.abs(x).sum() for the "
+        f"by position. Write x.norm({', '.join(right)}), or sg.abs(x).sum() for the "
         "norm of order 1."
     )
 

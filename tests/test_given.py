@@ -175,3 +175,19 @@ def test_a_flag_is_a_bool_and_a_bool_is_no_number():
     assert not given.fits(given.FLAG, 1)
     for kind in (given.COUNT, given.SIZE, given.NUMBER, given.FRACTION, given.NON_NEGATIVE):
         assert not any(given.is_a(kind, x) for x in WRONG)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("groups", lambda **n: nn.Conv2d(3, 6, 3, **n)),
+        ("groups", lambda **n: sg.conv2d(sg.ones((3, 4, 4)), sg.ones((6, 3, 2, 2)), **n)),
+        ("num_heads", lambda **n: nn.MultiHeadAttention(9, **n)),
+        ("num_layers", lambda **n: nn.RNN(3, 4, **n)),
+        ("in_features", lambda **n: nn.Linear(out_features=2, **n)),
+    ],
+)
+def test_the_size_that_is_proposed_is_one_that_the_call_takes(name, make):
+    with pytest.raises(ValueError, match=rf"Write {name}=\d+\.$") as error:
+        make(**{name: 0})
+    make(**{name: int(str(error.value).rstrip(".").rpartition("=")[2])})

@@ -234,6 +234,7 @@ OWN = {  # the keywords that a call does know
     **{call: ["dtype"] for call in ["sg.normal", "nn.Linear", "nn.Embedding"]},
     **{call: ["dtype"] for call in ["nn.LayerNorm", "nn.RMSNorm", "nn.GRUCell"]},
     "nn.GRU": ["batch_first", "dtype"],
+    "sg.one_hot": ["num_classes"],
     "nn.MultiHeadAttention": ["dtype"],
     "nn.BatchNorm": ["dtype", "momentum"],
     "sg.nll_loss": ["ignore_index"],
@@ -343,11 +344,16 @@ def test_a_class_of_a_user_has_arguments_of_its_own():
 
     assert Net(dim=2, device="cpu").options == {"device": "cpu"}
     assert MyAdam(layer(), betas=(0.5, 0.9), lr=0.1).param_groups[0]["beta_1"] == 0.5
-    for call, write in (
-        (lambda: nn.MSELoss("sum"), "nn.MSELoss(reduction='sum')"),
-        (lambda: nn.CrossEntropyLoss("sum"), "nn.CrossEntropyLoss(reduction='sum')"),
+    for loss, value, write in (
+        (nn.MSELoss, "sum", "nn.MSELoss(reduction='sum')"),
+        (nn.CrossEntropyLoss, "sum", "nn.CrossEntropyLoss(reduction='sum')"),
+        (nn.HuberLoss, 2.0, "nn.HuberLoss(delta=2.0)"),
+        (nn.NLLLoss, -1, "nn.NLLLoss(ignore_index=-1)"),
     ):
-        assert sentence(call, TypeError).endswith(f"by name, but got 'sum'. Write {write}.")
+        said = sentence(lambda loss=loss, value=value: loss(value), TypeError)
+        assert said.endswith(f"by name, but got {value!r}. Write {write}.")
+    said = sentence(lambda: sg.nll_loss(sg.ones((1, 2)), np.array([0]), weight=1), TypeError)
+    assert said.endswith("Write sg.nll_loss(t, x).")
     assert "nn.ReLU() takes no arguments" in sentence(lambda: nn.ReLU(True), TypeError)
     assert sentence(lambda: nn.Linear(2, 3, foo=1), TypeError)
 

@@ -283,7 +283,7 @@ print(multi_head)
 assert np.allclose(result, multi_head(h).numpy()[0], atol=1e-6)
 
 # %% [markdown]
-# Now you know what is inside of `nn.MultiHeadAttention`, and you can use it. It computes the same with
+# Now you know what is inside `nn.MultiHeadAttention`, and you can use it. It computes the same with
 # fewer products, because the matrices of all heads stand side by side in one. The columns of the product
 # $h W^Q$ are then dealt out to the heads.
 #

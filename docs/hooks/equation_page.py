@@ -102,7 +102,7 @@ TUTORIALS = {
     "05_descent": [optimizers.RMSProp, optimizers.SGD],
     "06_adam": [optimizers.Adam, optimizers.AdamW],
     "08_modules": [functional.softmax, functional.cross_entropy, nn.Linear, nn.Dropout],
-    "11_tiny_gpt": [nn.LayerNorm, nn.Embedding],
+    "11_tiny_gpt": [nn.LayerNorm, nn.Embedding, nn.MultiHeadAttention],
 }
 
 # Whose lines are cells: what they start from, under the names in the source, and what is shown then

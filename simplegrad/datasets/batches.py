@@ -72,18 +72,15 @@ def batches(
     shuffle = given.flag("batches", "shuffle", shuffle)
     drop_last = given.flag("batches", "drop_last", drop_last)
     arrays = tuple(a if isinstance(a, Tensor | np.ndarray) else given.array(a) for a in arrays)
+    shapes = [a.shape for a in arrays]
     if not arrays or not all(a.ndim for a in arrays):
-        raise TypeError(
-            f"batches takes arrays with rows, but got {len(arrays)} of the shapes "
-            f"{', '.join(str(a.shape) for a in arrays)}. {write}"
-        )
+        raise TypeError(f"batches takes arrays with rows, but got shapes {shapes}. {write}")
     n = len(arrays[0])
     if any(len(a) != n for a in arrays):
         raise ValueError(
-            "batches takes the same rows of all arrays, but they have "
-            f"{', '.join(str(len(a)) for a in arrays)} rows: their shapes are "
-            f"{', '.join(str(a.shape) for a in arrays)}. Write sg.datasets.batches(x[:n], y[:n], "
-            "batch_size=32), or transpose the one that has them as columns."
+            f"batches takes the same rows of all arrays, but got shapes {shapes}. Write "
+            "sg.datasets.batches(x[:n], y[:n], batch_size=32), or transpose the one that has them "
+            "as columns."
         )
     end = n - n % batch_size if drop_last else n
     return Batches(arrays, range(0, end, batch_size), shuffle)

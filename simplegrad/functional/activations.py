@@ -79,8 +79,8 @@ def leaky_relu(a: TensorLike, negative_slope: float = 0.01, **wrong: NoReturn) -
     """
     if wrong:
         raise habits.refused("sg.leaky_relu", wrong, a)
-    a = floats(a)
-    return where(a > 0, a, negative_slope * a)
+    a, s = floats(a), negative_slope
+    return where(a > 0, a, s * a)
 
 
 def softmax(a: TensorLike, axis: int = -1, **wrong: NoReturn) -> Tensor:

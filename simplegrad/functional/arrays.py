@@ -108,12 +108,12 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0, **wrong: NoReturn) -> Te
         ) from error
 
 
-def one_hot(targets: TensorLike, classes: int, **wrong: NoReturn) -> Any:
+def one_hot(targets: TensorLike, num_classes: int, **wrong: NoReturn) -> Any:
     """A row for each target, with 1 at its place and 0 elsewhere: an array of float32.
 
     Args:
         targets: The numbers of the classes, of shape (...): integers from 0.
-        classes: How many there are; the result has shape (..., classes).
+        num_classes: How many there are; the result has shape (..., num_classes).
 
     Raises:
         TypeError: The targets are not integers.
@@ -125,11 +125,11 @@ def one_hot(targets: TensorLike, classes: int, **wrong: NoReturn) -> Any:
                [0., 0., 1.]], dtype=float32)
     """
     if wrong:
-        raise habits.refused("sg.one_hot", wrong, targets, classes)
+        raise habits.refused("sg.one_hot", wrong, targets, num_classes)
     t, write = given.array_of(targets), "Write sg.one_hot([0, 2], 3)."
-    n = given.checked_number(given.SIZE, classes, "the number of classes is", write)
+    n = given.checked_number(given.SIZE, num_classes, "the number of classes is", write)
     if t.dtype.kind not in "iu":
         raise TypeError(f"the targets of one_hot are integers, but got {t.dtype}. {write}")
     if not given.lies_within(t, n):
-        raise given.no_class("cross_entropy", t, n, None)
+        raise given.no_class("one_hot", t, n, None)
     return (t[..., None] == np.arange(n)).astype(np.float32)

@@ -153,6 +153,6 @@ def std(
         axis, ddof, keepdims = unusual().values()
     a = floats(a)
     mu = a.mean(axis=axis, keepdims=True)
-    c = norm(a - mu, axis=axis, keepdims=keepdims)
-    n = a.size // max(c.size, 1)
-    return c / max(n - ddof, 0) ** 0.5
+    distance = norm(a - mu, axis=axis, keepdims=keepdims)
+    n = a.size // max(distance.size, 1)
+    return distance / max(n - ddof, 0) ** 0.5

@@ -15,6 +15,8 @@ __all__ = ["avg_pool2d", "conv2d", "max_pool2d", "pad", "windows"]
 
 Pair: TypeAlias = int | tuple[int, int]
 
+PADDING = COUNT._replace(allowed='"same", "valid" or an int of at least 0')
+
 
 def pad(
     a: TensorLike,
@@ -55,7 +57,7 @@ def windows(
 
     Args:
         a: Of shape (..., H, W).
-        size: The height and the width of the window; one int for both. So for the others.
+        size: The height and the width of the window; one int for both, as for the others.
         stride: How far the window moves, $s$.
         dilation: How far its places are apart, $d$.
 
@@ -112,7 +114,7 @@ def conv2d(
         groups: Into how many groups channels are divided. A filter sees those of one group.
 
     Returns:
-        A Tensor of shape (N, O, H', W').
+        A Tensor of shape (N, O, H', W'), or (O, H', W') for one image.
 
     Raises:
         ValueError: Shapes, channels or groups do not fit, or a size is out of range.
@@ -153,7 +155,7 @@ def max_pool2d(
 
     Args:
         x: Of shape (..., H, W).
-        kernel_size: The height and the width of a window; one int for both. So for the others.
+        kernel_size: The height and the width of a window; one int for both, as for the others.
         stride: How far the window moves; as far as its size, if it is not given.
         padding: How much of -inf stands around, at most half a window.
         dilation: How far the places of a window are apart.
@@ -167,8 +169,8 @@ def max_pool2d(
     """
     if wrong:
         raise habits.refused("sg.max_pool2d", wrong, x, kernel_size)
-    x = _pooled("max_pool2d", floats(x), kernel_size, padding, -np.inf)
-    return windows(x, kernel_size, kernel_size if stride is None else stride, dilation).max(axis=-3)
+    X = _pooled("max_pool2d", floats(x), kernel_size, stride, padding, dilation, -np.inf)
+    return X.max(axis=-3)
 
 
 def avg_pool2d(
@@ -197,8 +199,8 @@ def avg_pool2d(
     """
     if wrong:
         raise habits.refused("sg.avg_pool2d", wrong, x, kernel_size)
-    x = _pooled("avg_pool2d", floats(x), kernel_size, padding, 0.0)
-    return windows(x, kernel_size, kernel_size if stride is None else stride).mean(axis=-3)
+    X = _pooled("avg_pool2d", floats(x), kernel_size, stride, padding, 1, 0.0)
+    return X.mean(axis=-3)
 
 
 def pair(value: Any, name: str, kind: Kind = SIZE) -> tuple[int, int]:
@@ -241,18 +243,26 @@ def zeros_around(padding: Any, size: Any, stride: Any, dilation: Any) -> list[tu
     return [(n // 2, n - n // 2) for n in more]
 
 
-def _pooled(what: str, x: Tensor, kernel_size: Any, padding: Any, constant: float) -> Tensor:
-    """What is pooled, with a constant around it."""
-    size, widths = pair(kernel_size, "kernel_size"), pair(padding, "padding", COUNT)
+def _around(x: Tensor, widths: Sequence[tuple[int, int]], constant: float = 0.0) -> Tensor:
+    """Images with a constant around them."""
+    if x.ndim < 2 or not any(map(any, widths)):
+        return x
+    return pad(x, (*[(0, 0)] * (x.ndim - 2), *widths), constant)
+
+
+def _pooled(
+    what: str, x: Tensor, size: Any, stride: Any, padding: Any, dilation: Any, constant: float
+) -> Tensor:
+    """What is pooled: the windows of images with a constant around them."""
+    size, widths = pair(size, "kernel_size"), pair(padding, "padding", COUNT)
     if any(2 * n > k for n, k in zip(widths, size, strict=True)):
         raise ValueError(
             f"{what} takes at most half a window as padding, so that each window sees something, "
             f"but got {padding} for windows of {size[0]} x {size[1]}. Write "
             f"padding={tuple(k // 2 for k in size)}."
         )
-    if not any(widths) or x.ndim < 2:
-        return x
-    return pad(x, (*[(0, 0)] * (x.ndim - 2), *((n, n) for n in widths)), constant)
+    x = _around(x, [(n, n) for n in widths], constant)
+    return windows(x, size, size if stride is None else stride, dilation)
 
 
 def _check_channels(x: Tensor, W: Tensor, groups: int) -> None:
@@ -268,11 +278,15 @@ def _check_channels(x: Tensor, W: Tensor, groups: int) -> None:
                 f"conv2d divides {n} {what} into {groups} groups, which cannot be of one size. "
                 f"Write {-(-n // groups) * groups} {what}, or groups=1."
             )
-    if x.shape[-3] != W.shape[1] * groups:
+    C = W.shape[1] * groups
+    if x.shape[-3] != C:
+        write = f"weights of shape {(len(W), x.shape[-3] // groups, *W.shape[2:])}"
+        if x.shape[-1] == C:
+            order = (0, 3, 1, 2) if x.ndim == 4 else (2, 0, 1)
+            write = f"x.transpose{order}, with the channels before height and width"
         raise ValueError(
-            f"conv2d was given weights for {W.shape[1] * groups} channels, of shape {W.shape}, and "
-            f"images with {x.shape[-3]}, of shape {x.shape}. Write weights of shape "
-            f"{(len(W), x.shape[-3] // groups, *W.shape[2:])}."
+            f"conv2d was given weights for {C} channels, of shape {W.shape}, and images with "
+            f"{x.shape[-3]}, of shape {x.shape}. Write {write}."
         )
 
 

@@ -107,8 +107,9 @@ def huber_loss(
     if wrong:
         raise habits.refused("sg.huber_loss", wrong, prediction, target)
     y, t = _pairs("huber_loss", prediction, target)
+    delta = given.checked_number(given.POSITIVE, delta, "delta is", "Write delta=1.0.")
     r = (y - t).abs()
-    m = r.minimum(given.checked_number(given.POSITIVE, delta, "delta is", "Write delta=1.0."))
+    m = r.minimum(delta)
     return _reduced(m * (r - 0.5 * m), reduction)
 
 
@@ -276,7 +277,7 @@ def _smoothed(
 
 
 def _of_right_classes(log_c: Tensor, t: Any) -> Tensor:
-    """The number of the right class in each row, and 0 where there is none."""
+    """The element of the right class in each row, and 0 where there is none."""
     is_right = given.array_of(t)[..., None] == np.arange(log_c.shape[-1])
     return where(is_right, log_c, 0.0).sum(axis=-1)
 

@@ -68,7 +68,7 @@ def _letters(subscripts: str, shapes: Sequence[Sizes]) -> tuple[list[str], str]:
     inputs, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(shapes):
-        raise wrong(f"there are {len(terms)} terms for {len(shapes)} tensors")
+        raise wrong(f"the number of terms is {len(terms)}, and that of tensors {len(shapes)}")
     unnamed = []  # how many axes stand behind "..."
     for term, shape in zip(terms, shapes, strict=True):
         letters = term.replace("...", "", 1)

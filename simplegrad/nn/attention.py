@@ -82,7 +82,7 @@ class MultiHeadAttention(Module):
         is_causal: bool = False,
         **wrong: NoReturn,
     ) -> Tensor:
-        """The results of the queries, (N, L, C); the arguments are those of `weights`, and values.
+        """The results of the queries, (N, L, C), from the arguments of `weights` and the values.
 
         Args:
             query: (N, L, C), or (L, C) for one sequence.

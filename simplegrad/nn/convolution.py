@@ -30,17 +30,18 @@ class Conv2d(Module):
     Args:
         in_channels: The channels of the input.
         out_channels: The channels of the result: how many filters there are.
-        kernel_size: The height and the width of a filter; one int for both. So for the others.
+        kernel_size: The height and the width of a filter; one int for both, as for the others.
         stride: How far the window moves.
         padding: How many zeros stand around the images; "same" for as many as keep their size.
         dilation: How far the places of a window are apart.
         groups: Into how many groups channels are divided.
         bias: Whether to add $b$.
-        dtype: The dtype of the parameters.
+        dtype: That of the parameters, of floats.
 
     Raises:
-        ValueError: A size is out of range, or channels cannot be divided into groups.
-        TypeError: In the call: the input is not of floats.
+        ValueError: A size is out of range, or channels cannot be divided into groups; in the call:
+            the shape of the input does not fit.
+        TypeError: `dtype` is not one of floats; in the call: the input is not of floats.
 
     Examples:
         >>> layer = nn.Conv2d(1, 6, 5, padding=2)
@@ -61,27 +62,24 @@ class Conv2d(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         given.checked_number(given.SIZE, groups, "groups is", "Write groups=1.", ValueError)
-        for name, size in (("in_channels", in_channels), ("out_channels", out_channels)):
-            if given.size(size, "Conv2d", name) % groups:
+        for name, n in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if given.size(n, "Conv2d", name) % groups:
                 raise ValueError(
-                    f"Conv2d divides the {name} into groups of one size, but got {size} and "
-                    f"{groups} groups. Write {name}={-(-size // groups) * groups}."
+                    f"Conv2d divides the {name} into groups of one size, but got {n} and "
+                    f"{groups} groups. Write {name}={-(-n // groups) * groups}."
                 )
+        size, dtype = pair(kernel_size, "kernel_size"), given.layer_dtype("Conv2d", dtype)
+        has_bias = given.flag("Conv2d", "bias", bias)
         self.stride, self.dilation = pair(stride, "stride"), pair(dilation, "dilation")
+        zeros_around(padding, size, stride, dilation)  # an error, if it cannot be
         self.padding = padding if isinstance(padding, str) else pair(padding, "padding", COUNT)
         self.groups = groups
-        dtype = given.layer_dtype("Conv2d", dtype)
-        shape = (out_channels, in_channels // groups, *pair(kernel_size, "kernel_size"))
-        zeros_around(padding, shape[2:], stride, dilation)  # an error, if it cannot be
+        shape = (out_channels, in_channels // groups, *size)
         bound = 1 / math.sqrt(math.prod(shape[1:]))
-        self.weight = creation.uniform(
-            shape, -bound, bound, requires_grad=True, dtype=dtype, name="weight"
-        )
+        self.weight = creation.uniform(shape, -bound, bound, True, dtype, name="weight")
         self.bias = None
-        if given.flag("Conv2d", "bias", bias):
-            self.bias = creation.uniform(
-                out_channels, -bound, bound, requires_grad=True, dtype=dtype, name="bias"
-            )
+        if has_bias:
+            self.bias = creation.uniform(out_channels, -bound, bound, True, dtype, name="bias")
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)

@@ -142,6 +142,7 @@ def kaiming_uniform_(
         >>> bool((abs(nn.init.kaiming_uniform_(sg.zeros((6, 2)))) <= 1).all())
         True
     """
+    given.real_numbers("{}=0.0", a=a)
     fan = _fan(t, mode, "kaiming_uniform_")
     b = calculate_gain(nonlinearity, a) * math.sqrt(3 / fan)
     return uniform_(t, -b, b)
@@ -160,6 +161,7 @@ def kaiming_normal_(
         >>> nn.init.kaiming_normal_(nn.Linear(2, 3).weight, nonlinearity="tanh").shape
         (2, 3)
     """
+    given.real_numbers("{}=0.0", a=a)
     fan = _fan(t, mode, "kaiming_normal_")
     sigma = calculate_gain(nonlinearity, a) / math.sqrt(fan)
     return normal_(t, std=sigma)

@@ -22,7 +22,7 @@ class BatchNorm(Module):
     $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b$$
 
     Ioffe and Szegedy (2015), Algorithm 1, with the gain $g$ for their $\gamma$ and $b$ for $\beta$.
-    In training, $\mu$ and $\sigma^2$ are the mean and the variance (of divisor n) of the $n$
+    In training, $\mu$ and $\sigma^2$ are the mean and the variance, with $n$ as divisor, of the $n$
     numbers of a channel in the batch, and the running mean $m$ and variance $v$ follow them:
 
     $$m \leftarrow (1 - \alpha) \, m + \alpha \, \mu$$
@@ -184,8 +184,8 @@ class RMSNorm(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x, g = as_tensor(x), self.weight
         axes = _last_axes("RMSNorm", x, g)
-        eps = float(np.finfo(np.result_type(x.dtype, np.float32)).eps)
-        eps = eps if self.eps is None else self.eps
+        smallest = np.finfo(np.result_type(x.dtype, np.float32)).eps
+        eps = float(smallest) if self.eps is None else self.eps
         mean_square = (x**2).mean(axis=axes, keepdims=True)
         return x / (mean_square + eps).sqrt() * g
 

@@ -137,8 +137,8 @@ class GRUCell(_Cell):
 
     Cho et al. (2014), in PyTorch's form: there, as in cuDNN, the reset gate $r_t$ scales the
     product with $h_{t-1}$, and not $h_{t-1}$ itself before the product, and there are biases. As in
-    Cho et al., and other than in much that was written since, an update gate $z_t$ near 1 keeps the
-    old state.
+    Cho et al., and unlike in much that was written since, an update gate $z_t$ near 1 keeps the old
+    state.
 
     `weight_ih` is $[W_{ir}, W_{iz}, W_{in}]$ side by side, of shape (in, 3 hidden), so that one
     product with $x_t$ serves all gates, and `weight_hh`, (hidden, 3 hidden), `bias_ih` and

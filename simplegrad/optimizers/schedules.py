@@ -21,6 +21,7 @@ WHOLE_FROM_1 = Kind(
     NUMBERS, lambda x: x >= 1 and x.is_integer(), "a whole number of at least 1", example=1000
 )
 SHARE = Kind(NUMBERS, lambda x: 0 <= x <= 1, "a number from 0 to 1", example=0.1)
+TIMES = WHOLE_FROM_1._replace(example=2)
 FINITE = Kind(NUMBERS, math.isfinite, "a finite number", example=0.5)
 
 
@@ -473,7 +474,7 @@ class CosineWarmRestarts(Schedule):
         [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0, 0.962]
     """
 
-    hyperparameters = {"cycle_steps": WHOLE_FROM_1, "cycle_mult": WHOLE_FROM_1, "end_factor": SHARE}
+    hyperparameters = {"cycle_steps": WHOLE_FROM_1, "cycle_mult": TIMES, "end_factor": SHARE}
 
     def __init__(
         self,

@@ -203,14 +203,15 @@ class Pad:
     $$c_i = a_{i - l}$$
     $$da_i = dc_{i + l}$$
 
-    $l$ are the widths before; $c$ is the constant where $a$ has no element.
+    $l$ are the widths before, on the left; $c$ is the constant where $a$ has no element.
     """
 
     def forward(a, widths, constant):
         return np.pad(a, widths, constant_values=constant)
 
     def da(dc, c, a, widths, constant):
-        return dc[tuple(slice(i, i + n) for (i, _), n in zip(widths, a.shape, strict=True))]
+        sides = zip(widths, a.shape, strict=True)
+        return dc[tuple(slice(left, left + n) for (left, _), n in sides)]
 
     partials = (da,)
 

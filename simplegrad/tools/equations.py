@@ -31,11 +31,11 @@ def left_side(tex: str) -> str:
 # In a terminal
 
 COMMANDS = (
-    "beta gamma epsilon theta lambda mu pi sigma tau partial nabla sum top approx ge le in sim "
-    "cdot odot ldots lfloor rfloor |"
+    "alpha beta gamma delta epsilon zeta theta lambda mu pi sigma tau partial nabla sum prod top "
+    "approx ge le ne in sim cdot odot leftarrow ldots lfloor rfloor lVert rVert |"
 )
-SYMBOLS = dict(zip(re.findall(r"\S+", COMMANDS), "βγεθλμπστ∂∇∑ᵀ≈≥≤∈~·⊙…⌊⌋‖", strict=True))
-SYMBOLS |= {",": " ", ":": " ", "quad": "\u2003", "\\": "; "}
+SYMBOLS = dict(zip(COMMANDS.split(), "αβγδεζθλμπστ∂∇∑∏ᵀ≈≥≤≠∈~·⊙←…⌊⌋‖‖‖", strict=True))
+SYMBOLS |= {",": " ", ":": " ", ";": " ", "quad": "\u2003", "\\": "; "}
 NOTHING = "operatorname", "mathit", "mathrel", "text", "textstyle", "left", "right"
 RAISED = str.maketrans("0123456789+-()aniktT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵃⁿⁱᵏᵗᵀ")
 LOWERED = str.maketrans("0123456789+-()aijklmnpt", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐᵢⱼₖₗₘₙₚₜ")

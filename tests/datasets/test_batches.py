@@ -84,7 +84,7 @@ def test_a_batch_is_a_copy_and_is_made_when_it_is_asked_for():
 
 
 def test_other_numbers_of_rows_are_refused_before_the_first_batch():
-    with pytest.raises(ValueError, match=r"they have 5, 4 rows: .* \(5, 2\), \(4,\)\. Write"):
+    with pytest.raises(ValueError, match=r"rows .* shapes \[\(5, 2\), \(4,\)\]\. Write"):
         batches(np.ones((5, 2)), np.ones(4), batch_size=2)
 
 

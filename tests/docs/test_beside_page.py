@@ -60,6 +60,8 @@ EXPECTED = {
     "given weights of classes": lambda n: weighted(
         n["logits"].data, n["targets"], n["class_weights"]
     ),
+    "`label`": lambda n: [1, 2],
+    "`convert_to`": lambda n: n["x"].data,
 }
 
 
@@ -80,7 +82,19 @@ def test_a_row_gives_what_numpy_gives(row, names):
 
 def test_every_row_is_run():
     others = {"given weights of a layer", "schedules"}
-    assert ROWS.keys() == EXPECTED.keys() | others
+    assert ROWS.keys() == EXPECTED.keys() | others | {
+        "`set_eval_mode`",
+        "`submodules`",
+        "`summary`",
+    }
+
+
+def test_a_module_has_modes_a_summary_and_what_it_holds(names):
+    layer = names["layer"]
+    assert not eval(ROWS["`set_eval_mode`"][0], names).training
+    assert eval(ROWS["`submodules`"][0], names) == {"": layer}
+    assert eval(ROWS["`summary`"][0], names) == "Linear(3, 2)  8 parameters"
+    assert eval("layer.astype('float64')", names).weight.dtype == np.float64
 
 
 def test_given_weights_are_those_of_the_layer(names):
@@ -107,6 +121,7 @@ def test_the_schedules_are_those_that_there_are(names):
 def test_a_list_and_matplotlib_are_a_tracker_and_a_board(names):
     import matplotlib.pyplot as plt
 
+    plt.close("all")  # which other tests have left
     exec(LOOP, names)
     (curve,) = plt.gca().lines
     assert curve.get_ydata().tolist() == names["losses"]

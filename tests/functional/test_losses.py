@@ -227,6 +227,7 @@ def test_a_target_that_is_no_probability_is_named(name, wrong):
     ) as info:
         getattr(sg, name)(sg.zeros((2, 2)), targets)
     run(str(info.value), {"sg": sg, "targets": targets})
+    assert ("sg.sigmoid" if name.startswith("binary") else "sg.softmax") in str(info.value)
 
 
 def test_rounding_makes_no_probability_wrong():

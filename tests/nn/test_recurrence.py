@@ -389,6 +389,8 @@ def test_a_wrong_dropout_is_that_of_the_layer(layer):
 
 
 def test_what_a_wrong_state_says_to_write_runs(names):
+    with pytest.raises(ValueError, match=r"Write nn\.GRU\(3, 4\) for a sequence") as error:
+        nn.GRUCell(3, 4)(sg.ones((5, 2, 3)))
     for case in ("state of a cell", "state of a sequence", "features of a cell", "a vector"):
         call, match = REFUSED[case]
         with pytest.raises(ValueError, match=match) as error:

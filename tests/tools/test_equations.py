@@ -135,6 +135,8 @@ def test_no_equation_of_the_library_has_latex_left_as_text(tex):
     normal = unicodedata.normalize("NFKC", text)  # which turns small letters into large ones
     for name in re.findall(r"[A-Za-z]+", re.sub(r"\\[A-Za-z]+|{cases}", " ", tex)):
         assert name in normal
+    spelled_out = {*re.findall(r"(?<=\\)[A-Za-z]+", tex)} & {*re.findall("[A-Za-z]+", normal)}
+    assert spelled_out <= {"cos", "log", "max", "min", "sin", "tanh"}
 
 
 @pytest.mark.parametrize(
