@@ -80,7 +80,7 @@ loss.backward()
 # | the debugger is at | in | go on with |
 # |---|---|---|
 # | `loss.backward()` | your script | step into |
-# | `d_root = _first_gradient(root, grad, **wrong)` | `backward` | run this line |
+# | `d_root = first_gradient(root, grad, "backward", **wrong)` | `backward` | run this line |
 # | `tape = tape_of(root)` | `backward` | run this line |
 # | `mistakes.check_data_unchanged(tape)` | `backward` | run this line |
 # | `grads = chain_rule(tape, d_root, retain_grads)` | `backward` | step into |

@@ -487,11 +487,7 @@ def backward(steps, weights, **how):
 
 
 def leaves_of(values):
-    return {
-        i: t
-        for i, t in enumerate(values)
-        if is_leaf(t) and t.grad is not None
-    }
+    return {i: t for i, t in enumerate(values) if is_leaf(t) and t.grad is not None}
 
 
 def is_leaf(t):
