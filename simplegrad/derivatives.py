@@ -12,9 +12,9 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from simplegrad import autograd, functional, habits, mistakes
+from simplegrad import autograd, functional, given, habits, mistakes
 from simplegrad.partials import AsArray, nodes_of
-from simplegrad.tensor import Tensor, TensorLike, as_tensor
+from simplegrad.tensor import Tensor, TensorLike
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
 
@@ -99,13 +99,8 @@ def vjp(f: Function, inputs: Inputs) -> tuple[Tensor, Callable[[TensorLike], Inp
         >>> vjp_of([1.0, 10.0]).numpy()
         array([ 2., 40.], dtype=float32)
     """
-    x, c, has_graph = _called("vjp", f, inputs)
-
-    def vjp_of(dc: TensorLike) -> Inputs:
-        dx = grad(c, x, dc, create_graph=has_graph, allow_unused=True)
-        return _like(inputs, dx)
-
-    return c, vjp_of
+    x, c, graph = _called("vjp", f, inputs)
+    return c, lambda dc: _like(inputs, grad(c, x, dc, graph, allow_unused=True))
 
 
 def jvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Tensor]:
@@ -121,11 +116,11 @@ def jvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Tensor]:
         >>> dc.item()
         2.0
     """
-    x, c, has_graph = _called("jvp", f, inputs)
+    x, c, graph = _called("jvp", f, inputs)
     u = Tensor(np.zeros_like(c.data), requires_grad=True)
     uJ = grad(c, x, u, create_graph=True, allow_unused=True)
     uJx = _dot("jvp", uJ, tangents, inputs)
-    c_dot = grad(uJx, u, create_graph=has_graph, allow_unused=True)
+    c_dot = grad(uJx, u, create_graph=graph, allow_unused=True)
     return c, c_dot
 
 
@@ -142,9 +137,9 @@ def jacobian(f: Function, inputs: Inputs) -> Inputs:
         array([[2., 0.],
                [0., 4.]], dtype=float32)
     """
-    x, c, has_graph = _called("jacobian", f, inputs)
+    x, c, graph = _called("jacobian", f, inputs)
     e = np.eye(c.size, dtype=c.dtype).reshape(c.size, *c.shape)
-    rows = [grad(c, x, e_i, create_graph=has_graph, allow_unused=True) for e_i in e]
+    rows = [grad(c, x, e_i, create_graph=graph, allow_unused=True) for e_i in e]
     columns = zip(*rows, strict=True) if rows else [[t] for t in x]
     dx = [functional.stack(column)[: c.size] for column in columns]
     J = [dx_j.reshape(*c.shape, *t.shape) for dx_j, t in zip(dx, x, strict=True)]
@@ -184,10 +179,10 @@ def hvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Inputs]:
         >>> Hv.numpy()
         array([ 6., 12.], dtype=float32)
     """
-    x, L, has_graph = _called("hvp", f, inputs)
+    x, L, graph = _called("hvp", f, inputs)
     dx = grad(L, x, create_graph=True, allow_unused=True)
     dx_v = _dot("hvp", dx, tangents, inputs)
-    Hv = grad(dx_v, x, create_graph=has_graph, allow_unused=True)
+    Hv = grad(dx_v, x, create_graph=graph, allow_unused=True)
     return L, _like(inputs, Hv)
 
 
@@ -211,23 +206,23 @@ def _like(inputs: Inputs, found: list[Any]) -> Any:
 
 def _called(what: str, f: Function, inputs: Inputs) -> tuple[list[Tensor], Tensor, bool]:
     """The inputs that require gradients, for others leaves that do; f of them; if any did."""
-    given = _listed(inputs)
+    tensors = _listed(inputs)
     if not autograd.is_grad_enabled():
         raise mistakes.not_recorded(f"sg.{what}")
-    x = [t if t.requires_grad else Tensor(t, True, name=t.name) for t in given]
+    x = [t if t.requires_grad else Tensor(t, True, name=t.name) for t in tensors]
     c = f(*x)
     _check_is_tensor(c, f"sg.{what} takes a function that returns a Tensor")
-    return x, c, any(t.requires_grad for t in given)
+    return x, c, any(t.requires_grad for t in tensors)
 
 
 def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
     """The sum of the products of all elements of the tensors and of the tangents."""
-    b = [as_tensor(v) for v in ([tangents] if isinstance(inputs, Tensor) else tangents)]
-    if [t.shape for t in a] != [t.shape for t in b]:
+    b = [tangents] if isinstance(inputs, Tensor) else tangents
+    shapes, wanted = [given.array_of(v).shape for v in b], [t.shape for t in a]
+    if shapes != wanted:
         raise ValueError(
-            f"the tangents of sg.{what} have the form and the shapes of its inputs, here "
-            f"{[t.shape for t in a]}, but got {[t.shape for t in b]}. Write "
-            f"sg.{what}(f, x, np.ones(x.shape))."
+            f"the tangents of sg.{what} have the form and the shapes of its inputs, here {wanted}, "
+            f"but got {shapes}. Write sg.{what}(f, x, np.ones(x.shape))."
         )
     return functional.stack([(t * v).sum() for t, v in zip(a, b, strict=True)]).sum()
 

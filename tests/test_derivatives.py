@@ -334,6 +334,12 @@ def test_the_hessian_times_a_vector_is_hvp_and_it_has_a_block_for_two_inputs():
     np.testing.assert_allclose(Hw.data, yx.data @ v + yy.data @ w)
 
 
+def test_tangents_of_python_numbers_take_the_dtype_of_the_inputs():
+    x, v = sg.Tensor(np.array([1.0, 2.0])), [0.1, 0.2]
+    for d in sg.jvp(lambda x: x**2, x, v)[1], sg.hvp(lambda x: (x**3).sum() / 3, x, v)[1]:
+        assert same_bits(d.data, 2 * x.data * v)
+
+
 def test_they_nest_and_their_results_have_a_graph_where_the_inputs_require_gradients():
     x = sg.Tensor(np.array([1.0, 2.0]))
     H = sg.jacobian(lambda x: sg.jacobian(lambda x: (x**3).sum(), x), x)
