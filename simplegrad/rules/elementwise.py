@@ -93,6 +93,8 @@ class Abs:
 
     $$c = |a|$$
     $$da = dc \, \operatorname{sign}(a)$$
+
+    The second derivative is 0.
     """
 
     def forward(a):
@@ -176,6 +178,8 @@ class ReLU:
 
     $$c = \max(a, 0)$$
     $$da = dc \, [a > 0]$$
+
+    The second derivative is 0.
     """
 
     def forward(a):
@@ -222,6 +226,8 @@ class Maximum:
     $$c = \max(a, b)$$
     $$da = dc \, ([a > b] + \tfrac{1}{2} [a = b])$$
     $$db = dc \, ([b > a] + \tfrac{1}{2} [a = b])$$
+
+    All second derivatives are 0.
     """
 
     def forward(a, b):
@@ -242,6 +248,8 @@ class Minimum:
     $$c = \min(a, b)$$
     $$da = dc \, ([a < b] + \tfrac{1}{2} [a = b])$$
     $$db = dc \, ([b < a] + \tfrac{1}{2} [a = b])$$
+
+    All second derivatives are 0.
     """
 
     def forward(a, b):
@@ -303,6 +311,8 @@ class Clip:
 
     $$c = \min(\max(a, \mathit{min}), \mathit{max})$$
     $$da = dc \, [c = a]$$
+
+    The second derivative is 0.
     """
 
     def forward(a, min, max):

@@ -69,6 +69,8 @@ class Max:
 
     $$c = \max_i a_i$$
     $$da_i = dc \, s_i / \textstyle\sum_j s_j, \quad s_i = [a_i = c]$$
+
+    All second derivatives are 0.
     """
 
     def forward(a, axis, keepdims):
@@ -87,6 +89,8 @@ class Min:
 
     $$c = \min_i a_i$$
     $$da_i = dc \, s_i / \textstyle\sum_j s_j, \quad s_i = [a_i = c]$$
+
+    All second derivatives are 0.
     """
 
     def forward(a, axis, keepdims):
