@@ -452,14 +452,14 @@ def vjp(dc, c, W, x):  # noqa: F811
     return da, da @ W, np.outer(da, x)
 
 
-@is_wrong("vjp", "a_dot", "x is used where x_dot belongs")
-def jvp(x_dot, c, W, x):
-    a_dot = W @ x
+@is_wrong("vjp", "a_dot", "W is transposed: that is for gradients, on the way back")
+def jvp(x_dot, c, W):
+    a_dot = W.T @ x_dot
     return a_dot, (1 - c**2) * a_dot
 
 
 @is_wrong("vjp", "c_dot", "tanh is taken of the change")
-def jvp(x_dot, c, W, x):  # noqa: F811
+def jvp(x_dot, c, W):  # noqa: F811
     return W @ x_dot, np.tanh(W @ x_dot)
 
 

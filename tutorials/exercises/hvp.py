@@ -1,14 +1,14 @@
 # %% [markdown]
 # # The Hessian times a vector, two ways
 #
-# $H$ has the second derivatives of a loss: for $n$ parameters a matrix of $n$ rows and $n$ columns. For a
-# million of them no computer holds it. But many methods need no more than $H$ times a vector $v$, and this
-# costs as much as a few gradients.
+# The Hessian $H$ holds the second derivatives of a loss: for $n$ parameters a matrix of $n$ rows and $n$
+# columns. For a million parameters that is $10^{12}$ numbers. But many methods need no more than $H$ times a
+# vector $v$, and this costs as much as a few gradients.
 #
 # ## By the difference of two gradients
 #
 # $H v$ says how the gradient changes when $x$ moves along $v$. `dL` is a function that takes an array and
-# returns the gradient of $L$ there, an array of the same shape. Move $x$ a little forth and back:
+# returns the gradient of $L$ there, an array of the same shape. Move $x$ a little forward and back:
 #
 # $$H v \approx \frac{dL(x + h v) - dL(x - h v)}{2 h}$$
 #
@@ -29,9 +29,9 @@ def hvp_by_differences(dL, x, v, h):
 # %% [markdown]
 # ## By the gradient of a product
 #
-# A small $h$ leaves rounding, and a large one is not near. A gradient of a gradient has neither fault
-# (Pearlmutter, 1994, "Fast exact multiplication by the Hessian"). The product with $v$ comes first, so
-# that one number is differentiated:
+# With a small $h$ rounding takes over, and with a large one the difference is no derivative. The gradient of
+# a gradient needs no $h$ (Pearlmutter, 1994, "Fast exact multiplication by the Hessian"). The product with
+# $v$ comes first, so that one number is differentiated:
 #
 # $$H v = \frac{\partial}{\partial x} \left( \frac{\partial L}{\partial x} \cdot v \right)$$
 #

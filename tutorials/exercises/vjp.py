@@ -54,11 +54,11 @@ def vjp(dc, c, W, x):
 # $$\dot{a} = W \, \dot{x}$$
 # $$\dot{c} = (1 - c^2) \, \dot{a}$$
 #
-# Write `jvp(x_dot, c, W, x)`. The position of `x` counts only through $c$.
+# Write `jvp(x_dot, c, W)`. Where $x$ is, $c$ says.
 
 
 # %%
-def jvp(x_dot, c, W, x):
+def jvp(x_dot, c, W):
     a_dot = ...
     c_dot = ...
     return a_dot, c_dot
@@ -100,7 +100,7 @@ jacobian(lambda dc: vjp(dc, c, W, x)[1], 3)
 
 # %%
 dc, x_dot = np.array([1.0, 10.0, -4.0]), np.array([4.0, 1.0])
-dx, c_dot = vjp(dc, c, W, x)[1], jvp(x_dot, c, W, x)[1]
+dx, c_dot = vjp(dc, c, W, x)[1], jvp(x_dot, c, W)[1]
 if dx is not ...:
     print(np.dot(dx, x_dot), np.dot(dc, c_dot))
 

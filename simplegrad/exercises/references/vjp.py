@@ -15,10 +15,14 @@ W_WIDE = np.array([[0.25, -0.5, 1.0], [0.75, 0.5, -0.25]])
 X_OF_WIDE = np.array([1.0, 0.5, -0.75])
 
 
-def case(W: np.ndarray, x: np.ndarray, **given: list[float]) -> list[dict[str, np.ndarray]]:
-    """One call."""
-    vectors = {name: np.array(vector) for name, vector in given.items()}
-    return [{**vectors, "c": np.tanh(W @ x), "W": W, "x": x}]
+def of_vjp(dc: list[float], W: np.ndarray, x: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """One call of vjp."""
+    return [{"dc": np.array(dc), "c": np.tanh(W @ x), "W": W, "x": x}]
+
+
+def of_jvp(x_dot: list[float], W: np.ndarray, x: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """One call of jvp."""
+    return [{"x_dot": np.array(x_dot), "c": np.tanh(W @ x), "W": W}]
 
 
 def of_dc(expression: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -38,9 +42,9 @@ TASKS = {
         arguments="dc, c, W, x",
         equations={"da": "dc * (1 - c**2)", "dx": "da @ W", "dW": "np.outer(da, x)"},
         cases={
-            "two numbers of two": case(W_SQUARE, X, dc=[2.0, -1.0]),
-            "three numbers of two": case(W_TALL, X, dc=[1.0, 10.0, -4.0]),
-            "two numbers of three": case(W_WIDE, X_OF_WIDE, dc=[3.0, 0.5]),
+            "two numbers of two": of_vjp([2.0, -1.0], W_SQUARE, X),
+            "three numbers of two": of_vjp([1.0, 10.0, -4.0], W_TALL, X),
+            "two numbers of three": of_vjp([3.0, 0.5], W_WIDE, X_OF_WIDE),
         },
         mistakes={
             "da": table("""
@@ -74,20 +78,18 @@ TASKS = {
         },
     ),
     "jvp": Task(
-        arguments="x_dot, c, W, x",
+        arguments="x_dot, c, W",
         equations={"a_dot": "W @ x_dot", "c_dot": "(1 - c**2) * a_dot"},
         cases={
-            "two numbers of two": case(W_SQUARE, X, x_dot=[3.0, -2.0]),
-            "three numbers of two": case(W_TALL, X, x_dot=[4.0, 1.0]),
-            "two numbers of three": case(W_WIDE, X_OF_WIDE, x_dot=[2.0, -1.0, 4.0]),
+            "two numbers of two": of_jvp([3.0, -2.0], W_SQUARE, X),
+            "three numbers of two": of_jvp([4.0, 1.0], W_TALL, X),
+            "two numbers of three": of_jvp([2.0, -1.0, 4.0], W_WIDE, X_OF_WIDE),
         },
         mistakes={
             "a_dot": table("""
                 this is the product from the other side: x_dot stands on the right -> x_dot @ W
                 W is transposed: that is for gradients, on the way back -> W.T @ x_dot
                 * multiplies element by element: @ is the matrix product -> W * x_dot
-                x is used where x_dot belongs: this is a itself -> W @ x
-                x is added: x_dot is how x changes -> W @ (x + x_dot)
                 x_dot is missing: these are the sums of the rows of W -> W.sum(axis=1)
             """),
             "c_dot": table("""

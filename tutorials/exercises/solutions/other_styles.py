@@ -154,7 +154,7 @@ def vjp_from_jacobians(grad, out, weights, inputs):
     return grad @ of_tanh, grad @ (of_tanh @ weights), d_weights
 
 
-def jvp_with_loops(x_dot, c, W, x):
+def jvp_with_loops(x_dot, c, W):
     a_dot = [sum(w * change for w, change in zip(row, x_dot, strict=True)) for row in W]
     return a_dot, [a_i - c_i * c_i * a_i for a_i, c_i in zip(a_dot, c, strict=True)]
 

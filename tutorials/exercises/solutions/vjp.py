@@ -10,7 +10,7 @@ def vjp(dc, c, W, x):
     return da, dx, dW
 
 
-def jvp(x_dot, c, W, x):
+def jvp(x_dot, c, W):
     a_dot = W @ x_dot
     c_dot = (1 - c**2) * a_dot
     return a_dot, c_dot
