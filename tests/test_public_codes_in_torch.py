@@ -6,6 +6,14 @@ import pytest
 import simplegrad as sg
 from simplegrad import nn
 from simplegrad import optimizers as optim
+from tests.test_public_codes import (
+    first_flow,
+    flat,
+    in_one_matrix,
+    missed,
+    network_arrays,
+    network_loss,
+)
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -236,3 +244,29 @@ def test_masked_attention_with_several_heads():
     (expected**2).sum().backward()
     assert_close(t.grad, theirs.grad)
     assert_close(model.q_proj.weight.grad.T, other.in_proj_weight.grad[:8])
+
+
+def test_the_hessian_of_a_network_and_its_product_with_a_vector():
+    arrays, v = network_arrays(1), network_arrays(2)
+    loss, parameters = network_loss(sg.Tensor), [sg.Tensor(a) for a in arrays]
+    of_torch = network_loss(torch.tensor), tuple(map(torch.tensor, arrays))
+    L, Hv = sg.hvp(loss, parameters, v)
+    expected, theirs = torch.autograd.functional.hvp(*of_torch, tuple(map(torch.tensor, v)))
+    assert_close(L.item(), expected)
+    assert_close(flat(Hv), flat(theirs))
+    H = torch.autograd.functional.hessian(*of_torch)
+    assert_close(in_one_matrix(sg.hessian(loss, parameters), v), in_one_matrix(H, v))
+
+
+def test_both_derivatives_of_a_fluid():
+    loss, flow, v = (
+        missed(sg, sg.Tensor),
+        sg.Tensor(first_flow(), requires_grad=True),
+        first_flow(1),
+    )
+    other, theirs = missed(torch, torch.tensor), torch.tensor(first_flow(), requires_grad=True)
+    (gradient,) = torch.autograd.grad(other(theirs), theirs)
+    assert_close(sg.grad(loss(flow), flow).data, gradient)
+    L, Hv = torch.autograd.functional.hvp(other, theirs, torch.tensor(v))
+    assert_close(loss(flow).item(), L)
+    assert_close(sg.hvp(loss, flow, v)[1].data, Hv)

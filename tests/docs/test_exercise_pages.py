@@ -24,6 +24,7 @@ from tests.helpers.students import EXPRESSIONS, TASKS, source_with
 pytestmark = pytest.mark.slow
 
 RIGHT = "def da(dc, c, a, b):\n    return dc * b\n\n\ndef db(dc, c, a, b):\n    return dc * a\n"
+IMPORTS = "import numpy as np\nimport simplegrad as sg"
 CHECKED = r"^(All|Not done yet|Right: )"  # how the last line of a report begins
 
 
@@ -214,7 +215,7 @@ def students(exercise):
         if name == exercise:
             source = "def " + inspect.getsource(student).partition("def ")[2]
             what = f"{result}: {mistake}, line {inspect.getsourcelines(student)[1]}"
-            sources[what] = f"import numpy as np\n\n\n{source}\n{function} = {student.__name__}\n"
+            sources[what] = f"{IMPORTS}\n\n\n{source}\n{function} = {student.__name__}\n"
     return sources
 
 

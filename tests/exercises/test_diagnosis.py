@@ -7,6 +7,7 @@ function returns is right, and has to be called right, unless the wrong result l
 import numpy as np
 import pytest
 
+import simplegrad as sg
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
 
@@ -411,6 +412,165 @@ def gradcheck(L, dL, x):  # noqa: F811
         e[i] = 1e-6
         numeric[i] = (L(x + e) - L(x - e)) / 2e-6
     return np.allclose(numeric, dL(x), atol=1e-4)
+
+
+# vjp
+
+
+@is_wrong("vjp", "dx", "the factor 1 - c^2 is applied twice")
+def vjp(dc, c, W, x):
+    da = dc * (1 - c**2)
+    return da, (da * (1 - c**2)) @ W, da[:, None] * x
+
+
+@is_wrong("vjp", "dx", "dc is used where da belongs")
+def vjp(dc, c, W, x):  # noqa: F811
+    return dc - dc * c**2, W.T @ dc, np.outer(dc - dc * c**2, x)
+
+
+@is_wrong("vjp", "dx", "W stands on the left")
+def vjp(dc, c, W, x):  # noqa: F811
+    da = dc * (1 - c**2)
+    return da, W @ da, np.outer(da, x)
+
+
+@is_wrong("vjp", "dW", "the factors are in the wrong order")
+def vjp(dc, c, W, x):  # noqa: F811
+    da = dc * (1 - c**2)
+    return da, da @ W, x[:, None] * da
+
+
+@is_wrong("vjp", "dW", "* multiplies element by element")
+def vjp(dc, c, W, x):  # noqa: F811
+    da = dc * (1 - c**2)
+    return da, da @ W, x * da
+
+
+@is_wrong("vjp", "da", "tanh is taken of c, which is tanh(a) already")
+def vjp(dc, c, W, x):  # noqa: F811
+    da = dc * (1 - np.tanh(c) ** 2)
+    return da, da @ W, np.outer(da, x)
+
+
+@is_wrong("vjp", "a_dot", "W is transposed: that is for gradients, on the way back")
+def jvp(x_dot, c, W):
+    a_dot = W.T @ x_dot
+    return a_dot, (1 - c**2) * a_dot
+
+
+@is_wrong("vjp", "c_dot", "tanh is taken of the change")
+def jvp(x_dot, c, W):  # noqa: F811
+    return W @ x_dot, np.tanh(W @ x_dot)
+
+
+@is_wrong("vjp", "J", "it is transposed: a vjp is a row of J")
+def jacobian(vjp_of, m):
+    return np.stack([vjp_of(e) for e in np.eye(m)], axis=1)
+
+
+@is_wrong("vjp", "J", "the rows add up: put dc back to 0")
+def jacobian(vjp_of, m):  # noqa: F811
+    dc, rows = np.zeros(m), []
+    for i in range(m):
+        dc[i] = 1
+        rows.append(vjp_of(dc))
+    return np.array(rows)
+
+
+@is_wrong("vjp", "J", "the rows are added up")
+def jacobian(vjp_of, m):  # noqa: F811
+    return sum(vjp_of(e) for e in np.eye(m))
+
+
+@is_wrong("vjp", "J", "all rows are the last one")
+def jacobian(vjp_of, m):  # noqa: F811
+    for i, e in enumerate(np.eye(m)):
+        row = vjp_of(e)
+        if i == 0:
+            J = np.zeros((m, row.size))
+        J[:] = row
+    return J
+
+
+@is_wrong("vjp", "J", "np.stack makes a matrix of them")
+def jacobian(vjp_of, m):  # noqa: F811
+    J = []
+    for e in np.eye(m):
+        J.extend(vjp_of(e))
+    return J
+
+
+# hvp
+
+
+@is_wrong("hvp", "Hv_approx", "v is multiplied after")
+def hvp_by_differences(dL, x, v, h):
+    return (dL(x + h) - dL(x - h)) / (2 * h) * v
+
+
+@is_wrong("hvp", "Hv_approx", "these are forward differences")
+def hvp_by_differences(dL, x, v, h):  # noqa: F811
+    return (dL(x + h * v) - dL(x)) / h
+
+
+@is_wrong("hvp", "Hv_approx", "this is the second difference, which belongs to L")
+def hvp_by_differences(dL, x, v, h):  # noqa: F811
+    return (dL(x + h * v) + dL(x - h * v) - 2 * dL(x)) / h**2
+
+
+@is_wrong("hvp", "Hv_approx", "2 h stands without parentheses")
+def hvp_by_differences(dL, x, v, h):  # noqa: F811
+    return (dL(x + h * v) - dL(x - h * v)) / 2 * h
+
+
+@is_wrong("hvp", "Hv", "v is multiplied after")
+def hvp(f, x, v):
+    x = sg.Tensor(x, requires_grad=True)
+    dx = sg.grad(f(x), x, create_graph=True)
+    return sg.grad(dx.sum(), x) * v
+
+
+@is_wrong("hvp", "Hv", "create_graph=True gives it one")
+def hvp(f, x, v):  # noqa: F811
+    x = sg.Tensor(x, requires_grad=True)
+    dx = sg.grad(f(x), x)
+    return sg.grad((dx * v).sum(), x, allow_unused=True)
+
+
+@is_wrong("hvp", "Hv", "this is dx times v: its sum is to be differentiated")
+def hvp(f, x, v):  # noqa: F811
+    x = sg.Tensor(x, requires_grad=True)
+    f(x).backward()
+    return x.grad * v
+
+
+@is_wrong("hvp", "Hv", "the mean is taken, where the products are added up")
+def hvp(f, x, v):  # noqa: F811
+    x = sg.Tensor(x, requires_grad=True)
+    dx_v = (sg.grad(f(x), x, create_graph=True) * v).mean()
+    return sg.grad(dx_v, x).numpy()
+
+
+@is_wrong("hvp", "Hv", "this is all of H")
+def hvp(f, x, v):  # noqa: F811
+    return sg.hessian(f, sg.Tensor(x)).numpy().reshape(x.size, *x.shape)
+
+
+@is_wrong("hvp", "lambda_max", "it loses the sign of a negative curvature")
+def power_step(v, Hv):
+    size = np.sqrt(np.sum(Hv**2))
+    return size / np.sqrt(np.sum(v**2)), Hv / size
+
+
+@is_wrong("hvp", "lambda_max", "the division by v v is missing")
+def power_step(v, Hv):  # noqa: F811
+    return np.sum(v * Hv), Hv / np.sqrt(np.sum(Hv**2))
+
+
+@is_wrong("hvp", "v_t", "it is divided by the curvature")
+def power_step(v, Hv):  # noqa: F811
+    lambda_max = np.dot(v, Hv) / np.dot(v, v)
+    return lambda_max, Hv / lambda_max
 
 
 # sgd_momentum

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplegrad import autograd, exercises, functional, gradcheck, optimizers, rules
+from simplegrad import autograd, derivatives, exercises, functional, gradcheck, optimizers, rules
 from simplegrad.exercises import references
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
@@ -35,6 +35,8 @@ SOURCES = {
     "unbroadcast": [rules.Index],  # broadcasting takes elements several times
     "topological_order": [autograd.backward],
     "gradcheck": [gradcheck],
+    "vjp": [derivatives.jacobian, derivatives.vjp, rules.Tanh, derivatives.jvp],
+    "hvp": [derivatives.hvp],
     "sgd_momentum": [optimizers.SGD],
     "rmsprop": [optimizers.RMSProp],
     "adam": [optimizers.Adam],
@@ -43,6 +45,16 @@ SOURCES = {
     "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
 }
 OF_THEIR_OWN = {
+    # of a row and a matrix, where MatMul has the general product
+    "vjp": [
+        *(r"a = W \, x", r"dx = da \, W", r"dW_{ij} = da_i \, x_j", r"\dot{a} = W \, \dot{x}"),
+        *(r"\dot{c} = (1 - c^2) \, \dot{a}", r"J_i = e_i \, J"),
+    ],
+    "hvp": [
+        r"H v \approx \frac{dL(x + h v) - dL(x - h v)}{2 h}",
+        r"\lambda_{\max} \approx \frac{v \cdot H v}{v \cdot v}",
+        r"v_t = \frac{H v}{\lVert H v \rVert}",
+    ],
     "amsgrad": [r"v^{max}_t = \max(v^{max}, v_t)"],
     # LogSumExp's gradient put into that of the loss, which the library leaves to the chain rule
     "cross_entropy": [r"da_{ij} = \frac{1}{n} \left( e^{a_{ij} - c_i} - [j = t_i] \right)"],

@@ -10,6 +10,7 @@ from simplegrad import optimizers as optim
 from simplegrad import rules
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
+from simplegrad.exercises.references.gradcheck import d_cubes, d_neighbours
 from simplegrad.exercises.references.topological_order import is_order
 from tests.helpers.oracles import central_differences
 from tests.helpers.students import EXPRESSIONS, TASKS, calls_of, right_results, student_with
@@ -79,6 +80,58 @@ def test_right_gradients_agree_and_wrong_ones_do_not():
     for title, (given,) in TASKS["gradcheck", "gradcheck"].cases.items():
         agrees = right_results("gradcheck", "gradcheck", given)["agrees"]
         assert agrees == title.startswith("a right gradient")
+
+
+def of_tanh(W, x):
+    return lambda x_t: sg.tanh(sg.Tensor(W) @ x_t), sg.Tensor(x)
+
+
+def test_vjp_jvp_and_jacobian_are_those_of_the_library():
+    for given in calls_of("vjp", "vjp"):
+        W, x = (sg.Tensor(given[name]) for name in ("W", "x"))
+        c, vjp_of = sg.vjp(lambda W, x: sg.tanh(W @ x), [W, x])
+        np.testing.assert_array_equal(c.data, given["c"])
+        dW, dx = vjp_of(given["dc"])
+        right = right_results("vjp", "vjp", given)
+        np.testing.assert_allclose(right["dW"], dW.data, rtol=1e-13)
+        np.testing.assert_allclose(right["dx"], dx.data, rtol=1e-13)
+        f = of_tanh(W, x)
+        given = {"vjp_of": lambda dc, f=f: sg.vjp(*f)[1](dc).data, "m": c.size}
+        J = right_results("vjp", "jacobian", given)["J"]
+        np.testing.assert_allclose(J, sg.jacobian(*f).data, rtol=1e-13)
+    for given in calls_of("vjp", "jvp"):
+        x = np.linalg.lstsq(given["W"], np.arctanh(given["c"]))[0]
+        _, c_dot = sg.jvp(*of_tanh(given["W"], x), given["x_dot"])
+        right = right_results("vjp", "jvp", given)["c_dot"]
+        np.testing.assert_allclose(right, c_dot.data, rtol=1e-13)
+
+
+def test_the_hessian_times_a_vector_is_that_of_the_library():
+    for given in calls_of("hvp", "hvp"):
+        H = sg.hessian(given["f"], sg.Tensor(given["x"])).data
+        right = right_results("hvp", "hvp", given)["Hv"]
+        np.testing.assert_allclose(right, np.tensordot(H, given["v"], given["v"].ndim), rtol=1e-12)
+        _, Hv = sg.hvp(given["f"], sg.Tensor(given["x"]), given["v"])
+        np.testing.assert_array_equal(right, Hv.data)
+
+
+def test_differences_of_gradients_of_degree_two_are_exact():
+    loss = {d_cubes: lambda x: (x**3).sum(), d_neighbours: lambda x: (x**2).sum() * x.sum()}
+    for given in calls_of("hvp", "hvp_by_differences"):
+        _, Hv = sg.hvp(loss[given["dL"]], sg.Tensor(given["x"]), given["v"])
+        right = right_results("hvp", "hvp_by_differences", given)["Hv_approx"]
+        np.testing.assert_allclose(right, Hv.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize("H", [np.diag([6.0, 12.0, 18.0]), np.array([[1.0, 2.0], [2.0, -4.0]])])
+def test_power_iteration_ends_at_the_eigenvalue_of_the_largest_absolute_value(H):
+    v = np.arange(1.0, len(H) + 1)
+    for _ in range(100):
+        step = right_results("hvp", "power_step", {"v": v, "Hv": H @ v})
+        v = step["v_t"]
+    eigenvalues = np.linalg.eigvalsh(H)
+    largest = eigenvalues[np.argmax(abs(eigenvalues))]
+    np.testing.assert_allclose(step["lambda_max"], largest, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

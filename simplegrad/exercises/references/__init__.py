@@ -5,6 +5,7 @@ from types import ModuleType
 
 EXERCISES = (
     *("mul", "tanh", "matmul", "unbroadcast", "topological_order", "gradcheck"),
+    *("vjp", "hvp"),
     *("sgd_momentum", "rmsprop", "adam", "adamw", "amsgrad", "cross_entropy"),
 )
 """Their names, in the order in which they are listed."""

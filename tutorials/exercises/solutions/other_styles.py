@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+import simplegrad as sg
+
 
 def mul_da_by_numpy(grad, out, left, right):
     return np.multiply(grad, right)
@@ -144,6 +146,46 @@ def gradcheck_with_loops(L, dL, x):
     return True
 
 
+def vjp_from_jacobians(grad, out, weights, inputs):
+    of_tanh = np.diag(1 - out**2)
+    d_weights = np.zeros(weights.shape)
+    for i, j in np.ndindex(weights.shape):
+        d_weights[i, j] = (grad @ of_tanh)[i] * inputs[j]
+    return grad @ of_tanh, grad @ (of_tanh @ weights), d_weights
+
+
+def jvp_with_loops(x_dot, c, W):
+    a_dot = [sum(w * change for w, change in zip(row, x_dot, strict=True)) for row in W]
+    return a_dot, [a_i - c_i * c_i * a_i for a_i, c_i in zip(a_dot, c, strict=True)]
+
+
+def jacobian_in_place(vjp_of, m):
+    dc, rows = np.zeros(m), []
+    for i in range(m):
+        dc[i] = 1
+        rows.append(vjp_of(dc))
+        dc[i] = 0
+    return rows
+
+
+def hvp_by_half_differences(gradient, x, v, step):
+    moved = step * v
+    return gradient(x + moved) / (2 * step) - gradient(x - moved) / (2 * step)
+
+
+def hvp_by_vjp(f, x, v):
+    x = sg.Tensor(x, requires_grad=True)
+    return sg.grad(sg.grad(f(x), x, create_graph=True), x, v).numpy()  # v H, and H is symmetric
+
+
+def hvp_from_hessian(f, x, v):
+    return np.tensordot(sg.hessian(f, sg.Tensor(x)).numpy(), v, v.ndim)
+
+
+def power_step_by_sums(v, Hv):
+    return np.sum(v * Hv) / np.sum(v**2), Hv / math.sqrt(sum(x * x for x in Hv))
+
+
 def sgd_in_place(w, dw, velocity, step, rate, momentum, dampening, decay, climb=False):
     direction = dw.copy()
     if climb:
@@ -254,6 +296,9 @@ STYLES = {
     "Kahn's order": ("topological_order", order_of_kahn, backward_that_pulls),
     "differences by eye": ("gradcheck", differences_by_eye, gradcheck_with_loops),
     "differences in place": ("gradcheck", differences_in_place, gradcheck_with_loops),
+    "vjp from Jacobians": ("vjp", vjp_from_jacobians, jvp_with_loops, jacobian_in_place),
+    "hvp by vjp": ("hvp", hvp_by_half_differences, hvp_by_vjp, power_step_by_sums),
+    "hvp from the Hessian": ("hvp", hvp_by_half_differences, hvp_from_hessian, power_step_by_sums),
     "SGD in place": ("sgd_momentum", sgd_in_place),
     "RMSProp in place": ("rmsprop", rmsprop_in_place),
     "RMSProp with loops": ("rmsprop", rmsprop_with_loops),
