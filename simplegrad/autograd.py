@@ -140,9 +140,9 @@ def first_gradient(
     if not root.requires_grad:
         raise RuntimeError(
             f"{asked}() was called on {root!r}, which requires no gradient: it was made from "
-            "tensors without requires_grad, under no_grad(), or by sg.grad without create_graph=True. "
-            "Make what you differentiate by with sg.Tensor(..., requires_grad=True) and compute the "
-            "result from it again."
+            "tensors without requires_grad, under no_grad(), or by sg.grad() without create_graph. "
+            "Make what you differentiate by with sg.Tensor(..., requires_grad=True), and compute "
+            "the result from it again."
         )
     if grad is None:
         if root.size != 1:
