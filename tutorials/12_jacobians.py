@@ -229,14 +229,15 @@ print("backward() gave dc J:", leaf.grad.round(4))
 # In forward mode, each number carries its tangent along. Write the pair as
 # $a + \dot a \, \varepsilon$, and let $\varepsilon^2 = 0$. These are the **dual numbers**
 # (Clifford, 1873). Multiply two of them, and the product rule comes out by itself. A smooth
-# function takes the first two terms of its Taylor series:
+# function takes the first two terms of its Taylor series, here with $c = \tanh a$:
 #
 # $$(a + \dot a \, \varepsilon) (b + \dot b \, \varepsilon) = a \, b + (\dot a \, b + a \, \dot b) \, \varepsilon$$
 #
-# $$\tanh(a + \dot a \, \varepsilon) = \tanh a + (1 - \tanh^2 a) \, \dot a \, \varepsilon$$
+# $$\tanh(a + \dot a \, \varepsilon) = c + (1 - c^2) \, \dot a \, \varepsilon$$
 #
-# A class whose operators know this is a forward mode. There is no tape: when the result is there,
-# so is its tangent.
+# A class whose operators know this is a forward mode. In exercise 3 of [The backward
+# pass](03_backward.ipynb) you went along the tape from the front. Here is no tape: when the result
+# is there, so is its tangent.
 
 
 # %%
@@ -274,7 +275,7 @@ a, b = Dual(3.0, 1.0), Dual(2.0, -1.0)
 assert (a * b).value == 3 * 2
 assert (a * b).tangent == 1 * 2 + 3 * -1
 assert ((a * a + b) ** 2).tangent == 2 * (3**2 + 2) * (2 * 3 * 1 - 1)
-assert a.tanh().tangent == 1 - np.tanh(3.0) ** 2
+assert np.isclose(a.tanh().tangent, 1 - np.tanh(3.0) ** 2)
 
 # %% [markdown]
 # Give it the network from above. Dual numbers, the complex step and `sg.jvp` agree. They have to: a
@@ -346,7 +347,7 @@ for n, m in ((256, 1), (1, 256)):
     reverse, forward = counts[n, m]
     print(f"{n:3} inputs, {m:3} outputs: {reverse:9,} by rows, {forward:9,} by columns")
 
-# %% alt="The multiplications that a whole Jacobian takes, in two plots with logarithmic axes. On the left, for one output and 1 to 256 inputs: by columns, the count rises from about 500 to more than a million; by rows it stays below 5,000. On the right, for one input and 1 to 256 outputs, the two lines have changed places." jupyter={"source_hidden": true}
+# %% alt="The multiplications that a whole Jacobian takes, by rows and by columns. Both plots have logarithmic axes. On the left, for one output and 1 to 256 inputs: by columns, the count rises from about 500 to more than a million; by rows it stays below 5,000. On the right, for one input and 1 to 256 outputs, the two lines have changed places." jupyter={"source_hidden": true}
 figure, panels = plt.subplots(1, 2, figsize=(6.5, 3.2), sharey=True, layout="constrained")
 for axes, at in zip(panels, (lambda k: (k, 1), lambda k: (1, k)), strict=True):
     reverse, forward = np.transpose([counts[at(k)] for k in sizes])
@@ -361,7 +362,7 @@ plt.show()
 # A loss is one number that depends on a million: one row, or a million columns. This is why
 # simplegrad is a reverse mode. It is not free, since the tape keeps every intermediate result until
 # the backward pass has used it. Forward mode keeps nothing, and where one input has many outputs,
-# as with the velocity of something that moves in time, it is the one to take.
+# such as the points of a path that depends on one angle, it is the one to take.
 #
 # ## A jvp from two vjps
 #
@@ -384,7 +385,7 @@ uJx = (uJ * x_dot).sum()
 c_dot = sg.grad(uJx, u)
 
 assert np.allclose(c_dot.data, J_2 @ (J_1 @ x_dot), rtol=1e-12)
-assert np.array_equal(c_dot.data, sg.jvp(network, leaf, x_dot)[1].data)
+assert np.allclose(c_dot.data, sg.jvp(network, leaf, x_dot)[1].data, rtol=1e-12)
 print("u J =", uJ.data, "and its derivative along u =", c_dot.data)
 
 # %% [markdown]
@@ -508,8 +509,8 @@ assert np.allclose(theta, 0, atol=1e-12)
 #
 # Newton's method looks for a place where the gradient vanishes. Nothing in it says "down". This
 # loss has two minima, at $(\pm 1, 0)$, and a **saddle** between them, at 0, where it curves down in
-# one direction and up in the other. Its Hessian is not positive there: it has an eigenvalue below
-# 0, and is called **indefinite**.
+# one direction and up in the other. A Hessian with eigenvalues below 0 and above, as it has there,
+# is called **indefinite**.
 #
 # $$L = \tfrac{1}{4} \, \theta_1^4 - \tfrac{1}{2} \, \theta_1^2 + \tfrac{1}{2} \, \theta_2^2$$
 
@@ -537,7 +538,7 @@ assert np.allclose(newton[-1], [0, 0], atol=1e-9)
 assert np.allclose(descent[-1], [1, 0], atol=1e-4)
 assert saddle(newton[-1]) > saddle(descent[-1])
 
-# %% alt="A map of the loss with two minima, left and right, and a saddle between them. Both paths start at (0.4, 1). Newton's method jumps to the middle and ends in three steps at the saddle. Gradient descent bends away from it and creeps to the minimum on the right." jupyter={"source_hidden": true}
+# %% alt="Newton's method and gradient descent on a loss with two minima and a saddle between them. Both paths start at (0.4, 1), above the right half of the map. Newton's method jumps to the middle and ends in three steps at the saddle. Gradient descent bends away from it and creeps to the minimum on the right." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 places = np.stack(np.meshgrid(np.linspace(-1.6, 1.6, 200), np.linspace(-0.6, 1.2, 200)))
 levels = [-0.24, -0.2, -0.15, -0.1, -0.05, 0, 0.1, 0.2, 0.4, 0.6]
@@ -546,7 +547,7 @@ axes.plot([-1, 1], [0, 0], "C7+", markersize=12)
 axes.plot(*newton.T, "C1s--", markersize=5, linewidth=1.2, label="Newton's method")
 axes.plot(*descent.T, "C0o-", markersize=4, linewidth=1.2, label="gradient descent, lr = 0.2")
 axes.set(xlabel=r"$\theta_1$", ylabel=r"$\theta_2$", aspect="equal")
-axes.legend(loc="upper left")
+figure.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -573,8 +574,8 @@ assert abs(far[0]) > 10
 #
 # That is two backward passes, and no matrix. `sg.hvp` does it. To try it, take a model with 64
 # weights, small enough for its Hessian to be written down: logistic regression that tells the digit
-# 8 from the others. Its $x$ is $w$. The term with $w^2$, a weight decay, makes sure that the loss
-# has a single minimum.
+# 8 from the others. What the equation calls $x$ are the weights $w$ here. The term with $w^2$, a
+# weight decay, makes sure that the loss has a single minimum.
 
 # %%
 digits = sg.datasets.load_digits()
@@ -594,7 +595,7 @@ Hv = sg.grad((dw * v).sum(), w)
 
 H = sg.hessian(loss_of, sg.Tensor(w.data)).data
 assert np.allclose(Hv.data, H @ v)
-assert np.array_equal(Hv.data, sg.hvp(loss_of, w, v)[1].data)
+assert np.allclose(Hv.data, sg.hvp(loss_of, w, v)[1].data, rtol=1e-12)
 print(f"H has {H.size:,} elements and takes {len(H)} backward passes of the gradient, Hv takes 1")
 
 # %% [markdown]
@@ -649,14 +650,14 @@ assert curvatures[0] > 3 * curvatures[5]
 
 # %% [markdown]
 # From step 3 on, each step about doubles the number of zeros in front of the gradient. The largest
-# curvature changes on the way: this loss is no quadratic, and at the start it is three times as
-# steep as in the end.
+# curvature changes on the way, since this loss is no quadratic: at the start it is three times what
+# it is in the end.
 #
 # ### The largest learning rate
 #
-# Near the minimum it is one, and what [Descent](05_descent.ipynb) says of quadratics holds: a step
-# of gradient descent multiplies the distance along an eigenvector by $1 - lr \, \lambda$, and it
-# stays below 1 for all of them if
+# Near the minimum, the loss is almost a quadratic, and what [Descent](05_descent.ipynb) says of
+# quadratics holds: a step of gradient descent multiplies the distance along an eigenvector by
+# $1 - lr \, \lambda$, and it stays below 1 for all of them if
 #
 # $$lr < 2 / \lambda_{\max}$$
 #
@@ -684,7 +685,7 @@ for part in (0.95, 1.05):
 assert distances[0.95][-1] < 1e-4 / 50
 assert distances[1.05][-1] > 1e-4 * 30
 
-# %% alt="The distance to the minimum over 40 steps on a logarithmic axis, both from 0.0001. With a learning rate of 0.95 times the largest it falls in a straight line to a seventieth of that. With 1.05 times the largest it rises in a straight line to forty-five times that." jupyter={"source_hidden": true}
+# %% alt="The distance to the minimum over 40 steps, with learning rates just below and just above the largest. The axis is logarithmic, and both start at 0.0001. With a learning rate of 0.95 times the largest it falls in a straight line to a seventieth of that. With 1.05 times the largest it rises in a straight line to forty-five times that." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for (part, curve), style in zip(distances.items(), ("C0o-", "C1s--"), strict=True):
     label = rf"$lr = {part} \cdot 2 / \lambda_{{\max}}$"
@@ -704,12 +705,15 @@ plt.show()
 # points bends to meet each of them. Make it pay for its slope. With $c$ for the network, $n$ points
 # $(x_k, y_k)$ to learn, and in each step $n$ other places $z_k$, drawn at random:
 #
-# $$L = \frac{1}{n} \sum_k (c(x_k) - y_k)^2 + \frac{\gamma}{n} \sum_k \left( \frac{\partial c(z_k)}{\partial z_k} \right)^2$$
+# $$E = \frac{1}{n} \sum_k (c(x_k) - y_k)^2$$
 #
-# The second term is a **gradient penalty**. Its gradient by the weights is a gradient of a
-# gradient, and `backward()` finds it as always: `dz` is a result that depends on the weights. Each
-# output depends on its own $z_k$ alone, so the gradient of their sum holds the slopes of all of
-# them.
+# $$P = \frac{1}{n} \sum_k \left( \frac{\partial c(z_k)}{\partial z_k} \right)^2$$
+#
+# $$L = E + \gamma \, P$$
+#
+# $P$ is a **gradient penalty**. Its gradient by the weights is a gradient of a gradient, and
+# `backward()` finds it as always: `dz` is a result that depends on the weights. Each output depends
+# on its own $z_k$ alone, so the gradient of their sum holds the slopes of all of them.
 
 
 # %%
@@ -722,7 +726,9 @@ def fitted(x, y, gamma, steps=500):
     for _ in range(steps):
         z = sg.Tensor(rng.uniform(-3, 3, size=x.shape).astype(x.dtype), requires_grad=True)
         dz = sg.grad(c(z).sum(), z, create_graph=True)
-        L = ((c(x) - y) ** 2).mean() + gamma * (dz**2).mean()
+        E = ((c(x) - y) ** 2).mean()
+        P = (dz**2).mean()
+        L = E + gamma * P
         L.backward()
         opt.step()
         opt.zero_grad()
@@ -742,7 +748,7 @@ for seed in range(3):
     print(f"points {seed}: from the sine {errors[0]:.2f}, with the penalty {errors[1]:.2f}")
     assert errors[1] < 0.8 * errors[0]
 
-# %% alt="Thirty noisy points around a sine, and two curves. Without a penalty the curve has two spikes near x = 0, where it goes through single points. With the penalty it is smooth and stays near the sine." jupyter={"source_hidden": true}
+# %% alt="Thirty noisy points around a sine, and a network fitted to them with and without a gradient penalty. Without a penalty the curve has two spikes near x = 0, where it goes through single points. With the penalty it is smooth and stays near the sine." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 axes.plot(x, y, "C7o", markersize=4, label="points")
 axes.plot(grid, np.sin(grid), "C2:", label="the sine")
@@ -754,8 +760,8 @@ plt.show()
 
 # %% [markdown]
 # The points are a sine with noise. Without the penalty, the network learns the noise, too. Training
-# so is also called **double backpropagation** (Drucker and LeCun, 1992). A relative of it holds the
-# critic of a GAN to slopes of length 1 (Gulrajani et al., 2017).
+# so is also called **double backpropagation** (Drucker and LeCun, 1992). Another penalty asks of
+# the critic of a GAN that its slope have the length 1 (Gulrajani et al., 2017).
 #
 # ## Exercises
 #
