@@ -225,8 +225,9 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # the Hessian of $L$ by $c$. It calls `sg.jvp`, `sg.hvp` and `sg.vjp` once each, and makes no matrix.
 #
 # **Check**: it agrees with the product of the matrices that `sg.jacobian` and `sg.hessian` give. If $f$ is
-# linear, it agrees with `sg.hvp` of the whole. With `sg.mse_loss`, its product with $v$ is never negative,
-# and that of `sg.hvp` is for some networks.
+# linear, it agrees with `sg.hvp` of the whole. With `sg.mse_loss` as $L$, $v^\top$ times
+# the result is never negative. With the result of `sg.hvp` in its place it often is, for random weights of
+# a network of two layers.
 #
 # ## How to check an assignment
 #
