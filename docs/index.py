@@ -72,7 +72,7 @@ plt.show()
 #
 # - **You want to understand** what `backward()` and `step()` do. The [tutorials](tutorials/index.md) go
 #   from the derivative to a small GPT, and each equation is followed by the code that computes it.
-# - **You teach a course.** The [syllabus](teaching.md) has ten sessions with exercises. Everything is
+# - **You teach a course.** The [syllabus](teaching.md) has eleven sessions with exercises. Everything is
 #   NumPy, runs on a laptop without a network, and may be changed and hosted as your own.
 # - **You want to look up** how something is done. The [equations](equations.md), the
 #   [API](api/index.md) and the [map of the code](how-it-works.md) are short.

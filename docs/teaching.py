@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Teaching with simplegrad
 #
-# This page is for whoever gives the course. It holds a syllabus of ten sessions with assignments that a
+# This page is for whoever gives the course. It holds a syllabus of eleven sessions with assignments that a
 # program can grade, and says how to make the tutorials and this site your own. Take what you need: every
 # session stands on those that its tutorial names under "Read before", and on no others.
 #
@@ -9,8 +9,8 @@
 #
 # - **Python**: functions, loops, lists and dicts, and a class with two methods.
 # - **NumPy**: arrays, their shapes, elementwise operations and the matrix product.
-# - **Calculus**: the derivative of a function of one variable, and its chain rule. Session 5 also uses
-#   the eigenvalues of a symmetric matrix.
+# - **Calculus**: the derivative of a function of one variable, and its chain rule. Sessions 5 and
+#   11 also use the eigenvalues of a symmetric matrix.
 # - **A laptop** with Python, an editor and a debugger. [Install](install.md) is one command. After it, no
 #   session needs a network or a graphics card. Whoever has not got so far does the
 #   [exercises](exercises/index.md) in their pages, which need a browser only.
@@ -26,7 +26,7 @@ assert (a @ a.T).shape == (2, 2)
 assert a.sum(axis=0).tolist() == [3, 5, 7]
 
 # %% [markdown]
-# ## Ten sessions
+# ## Eleven sessions
 #
 # | | session | to be read before it | in the end, students can |
 # |---|---|---|---|
@@ -40,6 +40,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # | 8 | [Modules](#8-modules) | [Modules](tutorials/08_modules.md), [Mistakes students make](mistakes.md) | build, train and judge a network |
 # | 9 | [The fast path](#9-the-fast-path) | [The fast path](tutorials/09_fast.md), the rest of [Debugging](tutorials/10_debugging.md) | measure first, then make code faster without changing a bit |
 # | 10 | [A tiny GPT](#10-a-tiny-gpt) | [A tiny GPT](tutorials/11_tiny_gpt.md) | write a transformer, and say what each part is for |
+# | 11 | [Jacobians](#11-jacobians) | [Jacobians and gradients of gradients](tutorials/12_jacobians.md) | choose between forward and reverse mode, and use second derivatives without storing them |
 #
 # A session of 90 minutes may go like this:
 #
@@ -208,6 +209,25 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: the untrained model passes the two tests that the tutorial makes before it trains: no logit
 # depends on a later character, and the loss is near $\log 27$ (for another alphabet, the logarithm of the
 # number of its tokens).
+#
+# ### 11. Jacobians
+#
+# The goal is to see that each partial was a product with a Jacobian all along, and that a gradient is a
+# result like any other.
+#
+# **Live**: run `tutorials/12_jacobians.py` up to the cell that prints a graph, break in `chain_rule` at the
+# line that starts with `dt =`, and go on. `dc` is no array now, but a Tensor in the place of one. Step into
+# the partial: it is the line of session 2. Then let the class draw the graph that it leaves, before
+# `sg.print_graph` shows it.
+#
+# **Assignment**: the Gauss–Newton matrix times a vector. For a loss $L(c)$ of outputs $c = f(x)$ with the
+# Jacobian $J$, write a function of $f$, $L$, $x$ and $v$ that returns $J^\top H_c \, J \, v$, where $H_c$ is
+# the Hessian of $L$ by $c$. It calls `sg.jvp`, `sg.hvp` and `sg.vjp` once each, and makes no matrix.
+#
+# **Check**: it agrees with the product of the matrices that `sg.jacobian` and `sg.hessian` give. If $f$ is
+# linear, it agrees with `sg.hvp` of the whole. With `sg.mse_loss` as $L$, $v^\top$ times
+# the result is never negative. With the result of `sg.hvp` in its place it often is, for random weights of
+# a network of two layers.
 #
 # ## How to check an assignment
 #

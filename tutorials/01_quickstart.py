@@ -328,6 +328,7 @@ assert p_max[right].mean() > p_max[~right].mean()
 # | `for epoch in range(1, 11):` | the same training in less time | [The fast path](09_fast.ipynb) |
 # | any of them | what to do when it does not work | [Debugging](10_debugging.ipynb) |
 # | all of them | a language model | [A tiny GPT](11_tiny_gpt.ipynb) |
+# | `loss.backward()` again | the gradient of a gradient | [Jacobians](12_jacobians.ipynb) |
 #
 # You can also watch a line at work. This tutorial is a plain script, `tutorials/01_quickstart.py`. Set a
 # breakpoint on `loss.backward()`, start the script in a debugger, and step in.

@@ -779,5 +779,5 @@ assert {ALPHABET[token] for token in np.flatnonzero(gradient)} == set(".ema")
 # - Bengio et al. (2003), "A Neural Probabilistic Language Model": embeddings, and a neural network that
 #   beats counting.
 #
-# This is the last tutorial. If something here surprised you, step through it:
-# [Debugging](10_debugging.ipynb) shows how.
+# Next: [Jacobians and gradients of gradients](12_jacobians.ipynb), for whoever wants to know what a
+# gradient is a part of.

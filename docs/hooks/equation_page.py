@@ -103,6 +103,10 @@ TUTORIALS = {
     "06_adam": [optimizers.Adam, optimizers.AdamW],
     "08_modules": [functional.softmax, functional.cross_entropy, nn.Linear, nn.Dropout],
     "11_tiny_gpt": [nn.LayerNorm, nn.Embedding, nn.MultiHeadAttention],
+    "12_jacobians": [
+        *(derivatives.grad, derivatives.vjp, derivatives.jvp),
+        *(derivatives.jacobian, derivatives.hessian, derivatives.hvp),
+    ],
 }
 
 # Whose lines are cells: what they start from, under the names in the source, and what is shown then

@@ -75,6 +75,7 @@ CHAOTIC = {
     "tutorials/06_adam": ["# A solution of exercise 2"],
     "tutorials/08_modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
     "tutorials/09_fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
+    "tutorials/12_jacobians": ["def fitted("],
 }
 SHORT = [
     "index",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import simplegrad as sg
 from simplegrad.optimizers import Adam, AdamW, RMSProp
 from simplegrad.tools.equations import equations_in
 from tests.helpers.limits import HANGING
@@ -179,11 +180,17 @@ def test_the_code_after_each_equation_of_adam_is_the_line_of_the_library():
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "name"), [(AdamW, "06_adam"), (RMSProp, "05_descent")], ids=["AdamW", "RMSProp"]
+    ("thing", "name"),
+    [
+        (AdamW, "06_adam"),
+        (RMSProp, "05_descent"),
+        *((f, "12_jacobians") for f in (sg.grad, sg.vjp, sg.jvp, sg.jacobian, sg.hessian, sg.hvp)),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
 )
-def test_the_equations_of_other_optimizers_are_in_their_tutorials(optimizer, name):
+def test_the_equations_of_others_are_in_their_tutorials(thing, name):
     text = (ROOT / "tutorials" / f"{name}.py").read_text(encoding="utf-8")
-    for tex in equations_in(inspect.getdoc(optimizer)):
+    for tex in equations_in(inspect.getdoc(thing)):
         assert f"# $${tex}$$\n" in text
 
 
