@@ -108,6 +108,8 @@ def jvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Tensor]:
 
     $$\dot{c} = J \, \dot{x}$$
 
+    $\dot{x}$ is `tangents`: numbers in the form and the shapes of the inputs.
+
     $u J$ is linear in $u$, so the gradient of $u J \dot{x}$ by $u$ is $J \dot{x}$: Townsend (2017),
     "A new trick for calculating Jacobian vector products".
 
@@ -172,7 +174,8 @@ def hvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Inputs]:
 
     $$H v = \frac{\partial}{\partial x} \left( \frac{\partial L}{\partial x} \cdot v \right)$$
 
-    Pearlmutter (1994), "Fast exact multiplication by the Hessian".
+    $v$ is `tangents`: numbers in the form and the shapes of the inputs. Pearlmutter (1994), "Fast
+    exact multiplication by the Hessian".
 
     Examples:
         >>> L, Hv = sg.hvp(lambda x: (x**3).sum(), sg.Tensor([1.0, 2.0]), [1.0, 1.0])
