@@ -117,7 +117,7 @@ def jvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Tensor]:
         2.0
     """
     x, c, graph = _called("jvp", f, inputs)
-    u = Tensor(np.zeros_like(c.data), requires_grad=True)
+    u = Tensor(np.ones_like(c.data), requires_grad=True)
     uJ = grad(c, x, u, create_graph=True, allow_unused=True)
     uJx = _dot("jvp", uJ, tangents, inputs)
     c_dot = grad(uJx, u, create_graph=graph, allow_unused=True)
@@ -138,12 +138,7 @@ def jacobian(f: Function, inputs: Inputs) -> Inputs:
                [0., 4.]], dtype=float32)
     """
     x, c, graph = _called("jacobian", f, inputs)
-    e = np.eye(c.size, dtype=c.dtype).reshape(c.size, *c.shape)
-    rows = [grad(c, x, e_i, create_graph=graph, allow_unused=True) for e_i in e]
-    columns = zip(*rows, strict=True) if rows else [[t] for t in x]
-    dx = [functional.stack(column)[: c.size] for column in columns]
-    J = [dx_j.reshape(*c.shape, *t.shape) for dx_j, t in zip(dx, x, strict=True)]
-    return _like(inputs, J)
+    return _like(inputs, _jacobian(c, x, graph))
 
 
 def hessian(f: Function, inputs: Inputs) -> Inputs:
@@ -159,12 +154,9 @@ def hessian(f: Function, inputs: Inputs) -> Inputs:
         array([[ 6.,  0.],
                [ 0., 12.]], dtype=float32)
     """
-
-    def gradient(j: int) -> Function:
-        return lambda *x: grad(f(*x), x, create_graph=True, allow_unused=True)[j]
-
-    H = [jacobian(gradient(j), inputs) for j, _ in enumerate(_listed(inputs))]
-    return _like(inputs, H)
+    x, L, graph = _called("hessian", f, inputs)
+    dx = grad(L, x, create_graph=True, allow_unused=True)
+    return _like(inputs, [_like(inputs, _jacobian(d, x, graph)) for d in dx])
 
 
 def hvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Inputs]:
@@ -205,14 +197,27 @@ def _like(inputs: Inputs, found: list[Any]) -> Any:
 
 
 def _called(what: str, f: Function, inputs: Inputs) -> tuple[list[Tensor], Tensor, bool]:
-    """The inputs that require gradients, for others leaves that do; f of them; if any did."""
+    """A tensor for each input, of its own, though one may be given twice; f of them; if any had
+    required gradients: then these have a graph back to it.
+    """
     tensors = _listed(inputs)
     if not autograd.is_grad_enabled():
         raise mistakes.not_recorded(f"sg.{what}")
-    x = [t if t.requires_grad else Tensor(t, True, name=t.name) for t in tensors]
+    x = [t.reshape(t.shape) if t.requires_grad else Tensor(t, True) for t in tensors]
+    for x_i, t in zip(x, tensors, strict=True):
+        x_i.name = t.name
     c = f(*x)
     _check_is_tensor(c, f"sg.{what} takes a function that returns a Tensor")
     return x, c, any(t.requires_grad for t in tensors)
+
+
+def _jacobian(c: Tensor, x: list[Tensor], graph: bool) -> list[Tensor]:
+    """The derivatives of all elements of `c` by those of each of the inputs."""
+    e = np.eye(c.size, dtype=c.dtype).reshape(c.size, *c.shape)
+    rows = [grad(c, x, e_i, create_graph=graph, allow_unused=True) for e_i in e]
+    columns = zip(*rows, strict=True) if rows else [[t] for t in x]
+    dx = [functional.stack(column)[: c.size] for column in columns]
+    return [dx_j.reshape(*c.shape, *t.shape) for dx_j, t in zip(dx, x, strict=True)]
 
 
 def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
