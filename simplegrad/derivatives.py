@@ -62,6 +62,11 @@ def grad(
     """
     if wrong:
         raise habits.refused("sg.grad", wrong, loss, inputs)
+    if isinstance(grad, bool):
+        raise TypeError(
+            f"sg.grad takes a gradient third, but got {grad}. Write sg.grad(loss, inputs, "
+            f"create_graph={grad})."
+        )
     x = _listed(inputs)
     _check_is_tensor(loss, "sg.grad differentiates a Tensor")
     if create_graph and not autograd.is_grad_enabled():
@@ -71,7 +76,8 @@ def grad(
         array = grad.data if isinstance(grad, Tensor) else grad
         d_loss: Any = autograd.first_gradient(loss, array, "sg.grad")
         if create_graph:
-            d_loss = AsArray(grad if isinstance(grad, Tensor) else Tensor(d_loss))
+            is_constant = not isinstance(grad, Tensor) or not grad.requires_grad
+            d_loss = AsArray(Tensor(d_loss) if is_constant else grad)
         tape = autograd.tape_of(loss)
         mistakes.check_data_unchanged(tape)
         nodes: Any = nodes_of(tape, x, create_graph)
@@ -117,7 +123,7 @@ def jvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Tensor]:
         2.0
     """
     x, c, graph = _called("jvp", f, inputs)
-    u = Tensor(np.ones_like(c.data), requires_grad=True)
+    u = Tensor(np.ones(c.shape, c.dtype), requires_grad=True)
     uJ = grad(c, x, u, create_graph=True, allow_unused=True)
     uJx = _dot("jvp", uJ, tangents, inputs)
     c_dot = grad(uJx, u, create_graph=graph, allow_unused=True)
@@ -197,12 +203,15 @@ def _like(inputs: Inputs, found: list[Any]) -> Any:
 
 
 def _called(what: str, f: Function, inputs: Inputs) -> tuple[list[Tensor], Tensor, bool]:
-    """A tensor for each input, of its own, though one may be given twice; f of them; if any had
-    required gradients: then these have a graph back to it.
-    """
+    """A new tensor for each input, so that nothing else is it; f of them; if they have a graph."""
     tensors = _listed(inputs)
     if not autograd.is_grad_enabled():
         raise mistakes.not_recorded(f"sg.{what}")
+    if not callable(f):
+        raise TypeError(
+            f"sg.{what} takes a function and its inputs, but got {f!r:.80}. Write "
+            "sg.grad(loss, x), or sg.jacobian(lambda x: x**2, sg.Tensor([1.0, 2.0]))."
+        )
     x = [t.reshape(t.shape) if t.requires_grad else Tensor(t, True) for t in tensors]
     for x_i, t in zip(x, tensors, strict=True):
         x_i.name = t.name
@@ -217,17 +226,19 @@ def _jacobian(c: Tensor, x: list[Tensor], graph: bool) -> list[Tensor]:
     rows = [grad(c, x, e_i, create_graph=graph, allow_unused=True) for e_i in e]
     columns = zip(*rows, strict=True) if rows else [[t] for t in x]
     dx = [functional.stack(column)[: c.size] for column in columns]
-    return [dx_j.reshape(*c.shape, *t.shape) for dx_j, t in zip(dx, x, strict=True)]
+    return [dx_j.reshape((*c.shape, *t.shape)) for dx_j, t in zip(dx, x, strict=True)]
 
 
 def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
     """The sum of the products of all elements of the tensors and of the tangents."""
     b = [tangents] if isinstance(inputs, Tensor) else tangents
+    b = [*map(b.get, inputs)] if isinstance(b, dict) else b
     shapes, wanted = [given.array_of(v).shape for v in b], [t.shape for t in a]
     if shapes != wanted:
         raise ValueError(
             f"the tangents of sg.{what} have the form and the shapes of its inputs, here {wanted}, "
-            f"but got {shapes}. Write sg.{what}(f, x, np.ones(x.shape))."
+            f"but got {shapes}. Write sg.{what}(f, x, np.ones(x.shape)), or "
+            f"sg.{what}(f, [x, y], [np.ones(x.shape), np.ones(y.shape)])."
         )
     return functional.stack([(t * v).sum() for t, v in zip(a, b, strict=True)]).sum()
 
