@@ -8,7 +8,7 @@ results have a graph back to it: so they nest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
@@ -76,8 +76,8 @@ def grad(
         array = grad.data if isinstance(grad, Tensor) else grad
         d_loss: Any = autograd.first_gradient(loss, array, "sg.grad")
         if create_graph:
-            is_constant = not isinstance(grad, Tensor) or not grad.requires_grad
-            d_loss = AsArray(Tensor(d_loss) if is_constant else grad)
+            has_graph = isinstance(grad, Tensor) and grad.requires_grad
+            d_loss = AsArray(cast(Tensor, grad) if has_graph else Tensor(d_loss))
         tape = autograd.tape_of(loss)
         mistakes.check_data_unchanged(tape)
         nodes: Any = nodes_of(tape, x, create_graph)
@@ -217,6 +217,13 @@ def _called(what: str, f: Function, inputs: Inputs) -> tuple[list[Tensor], Tenso
         x_i.name = t.name
     c = f(*x)
     _check_is_tensor(c, f"sg.{what} takes a function that returns a Tensor")
+    used = {t.index for t in autograd.tape_of(c)}
+    for t, x_i in zip(tensors, x, strict=True):
+        if t.index in used and x_i.index not in used:
+            raise ValueError(
+                f"the function that sg.{what} was given uses {t!r} itself, and not its argument. "
+                "Write lambda w: (x @ w).sum(), with w in it, or sg.grad(loss, w)."
+            )
     return x, c, any(t.requires_grad for t in tensors)
 
 

@@ -184,6 +184,7 @@ WRONG = {
     "an array as input": (lambda x: sg.grad(x.sum(), np.ones(2)), TypeError, "but got"),
     "a flag as gradient": (lambda x: sg.grad(x.sum(), x, True), TypeError, "create_graph=True"),
     "no function": (lambda x: sg.jacobian(x**2, x), TypeError, "takes a function"),
+    "the tensor itself": (lambda x: sg.jacobian(lambda w: x**2, x), ValueError, "not its argument"),
     "no inputs": (lambda x: sg.grad(x.sum(), []), TypeError, r"but got \[\]"),
     "several elements": (lambda x: sg.grad(x, x), ValueError, r"grad=np.ones\(\(2,\)\)"),
     "another shape": (lambda x: sg.grad(x, x, grad=1.0), ValueError, "needs a gradient of"),
@@ -249,6 +250,20 @@ def test_a_rule_of_ones_own_needs_no_more_for_its_second_derivative():
     ours = cube(lambda a: a**3, lambda dc, c, a: 3 * dc * np.square(a))
     x = leaf([1.0, 2.0])
     assert sg.hessian(lambda x: ours(x).sum(), x).numpy().tolist() == [[6, 0], [0, 12]]
+
+
+class Partial:
+    def __call__(self, dc, c, a):
+        return 3 * dc * a**2
+
+
+def test_a_partial_may_be_an_object_that_is_called():
+    class Cube:
+        partials = (Partial(),)
+
+    x = leaf([1.0, 2.0])
+    dx = sg.grad(record(x.data**3, Cube, x).sum(), x, create_graph=True)
+    assert (dx.name, sg.grad(dx.sum(), x).numpy().tolist()) == ("Cube.Partial", [6, 12])
 
 
 def in_place(dc, c, a):
