@@ -62,13 +62,8 @@ def grad(
     """
     if wrong:
         raise habits.refused("sg.grad", wrong, loss, inputs)
-    if isinstance(grad, bool):
-        raise TypeError(
-            f"sg.grad takes a gradient third, but got {grad}. Write sg.grad(loss, inputs, "
-            f"create_graph={grad})."
-        )
     x = _listed(inputs)
-    _check_is_tensor(loss, "sg.grad differentiates a Tensor")
+    _check(isinstance(loss, Tensor), loss, "sg.grad differentiates a Tensor")
     if create_graph and not autograd.is_grad_enabled():
         raise mistakes.not_recorded("sg.grad(..., create_graph=True)")
     grads: dict[int, Any] = {}
@@ -189,7 +184,7 @@ def _listed(inputs: Inputs) -> list[Tensor]:
     x = [inputs] if isinstance(inputs, Tensor) else inputs
     x = [*(x.values() if isinstance(x, dict) else x)] if np.iterable(x) else [x]
     for t in x or [inputs]:
-        _check_is_tensor(t, "what one differentiates by is a Tensor, or several")
+        _check(isinstance(t, Tensor), t, "what one differentiates by is a Tensor, or several")
     return x
 
 
@@ -207,23 +202,14 @@ def _called(what: str, f: Function, inputs: Inputs) -> tuple[list[Tensor], Tenso
     tensors = _listed(inputs)
     if not autograd.is_grad_enabled():
         raise mistakes.not_recorded(f"sg.{what}")
-    if not callable(f):
-        raise TypeError(
-            f"sg.{what} takes a function and its inputs, but got {f!r:.80}. Write "
-            "sg.grad(loss, x), or sg.jacobian(lambda x: x**2, sg.Tensor([1.0, 2.0]))."
-        )
-    x = [t.reshape(t.shape) if t.requires_grad else Tensor(t, True) for t in tensors]
-    for x_i, t in zip(x, tensors, strict=True):
-        x_i.name = t.name
+    _check(callable(f), f, f"sg.{what} takes a function and its inputs")
+    x = [t.reshape(t.shape) if t.requires_grad else Tensor(t, True, name=t.name) for t in tensors]
     c = f(*x)
-    _check_is_tensor(c, f"sg.{what} takes a function that returns a Tensor")
+    _check(isinstance(c, Tensor), c, f"sg.{what} takes a function that returns a Tensor")
     used = {t.index for t in autograd.tape_of(c)}
     for t, x_i in zip(tensors, x, strict=True):
-        if t.index in used and x_i.index not in used:
-            raise ValueError(
-                f"the function that sg.{what} was given uses {t!r} itself, and not its argument. "
-                "Write lambda w: (x @ w).sum(), with w in it, or sg.grad(loss, w)."
-            )
+        is_right = t.index not in used or x_i.index in used
+        _check(is_right, t, f"sg.{what} takes a function that uses its argument, not that tensor")
     return x, c, any(t.requires_grad for t in tensors)
 
 
@@ -244,15 +230,14 @@ def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
     if shapes != wanted:
         raise ValueError(
             f"the tangents of sg.{what} have the form and the shapes of its inputs, here {wanted}, "
-            f"but got {shapes}. Write sg.{what}(f, x, np.ones(x.shape)), or "
-            f"sg.{what}(f, [x, y], [np.ones(x.shape), np.ones(y.shape)])."
+            f"but got {shapes}. Write sg.{what}(f, [x], [np.ones(x.shape)])."
         )
     return functional.stack([(t * v).sum() for t, v in zip(a, b, strict=True)]).sum()
 
 
-def _check_is_tensor(t: Any, what: str) -> None:
-    if not isinstance(t, Tensor):
+def _check(is_right: bool, got: Any, what: str) -> None:
+    if not is_right:
         raise TypeError(
-            f"{what}, but got {t!r:.80}. Write sg.grad(loss, [w, b]), or "
+            f"{what}, but got {got!r:.80}. Write sg.grad(loss, [w, b]), or "
             "sg.jacobian(lambda x: x**2, sg.Tensor([1.0, 2.0]))."
         )

@@ -197,13 +197,10 @@ def _named(partial: Any, rule: Any) -> Any:
 
 def _check_result(dt: AsArray, partial: Any, arrays: Any, params: dict[str, Any]) -> None:
     """Raises a TypeError if a partial, as one that writes into a view, gives arrays another."""
-    found, *copies = (np.array(_numbers(a)) for a in (dt, *arrays))
+    data = [a.tensor.data for a in (dt, *arrays)]
+    found, *copies = (np.array(getattr(x, "_array", x)) for x in data)  # if recorded, of that
     with np.errstate(all="ignore"):
         expected = np.asarray(partial(*copies, **params))
         allowed = 0.01 * np.max(np.abs(np.nan_to_num(expected)), initial=0)
     if found.shape != expected.shape or not np.allclose(found, expected, 0.01, allowed, True):
         raise TypeError("it gives other numbers than with arrays, as by a view that it writes into")
-
-
-def _numbers(a: AsArray) -> Any:
-    return getattr(a.tensor.data, "_array", a.tensor.data)  # of a recording, what it stands for

@@ -184,7 +184,7 @@ WRONG = {
     "an array as input": (lambda x: sg.grad(x.sum(), np.ones(2)), TypeError, "but got"),
     "a flag as gradient": (lambda x: sg.grad(x.sum(), x, True), TypeError, "create_graph=True"),
     "no function": (lambda x: sg.jacobian(x**2, x), TypeError, "takes a function"),
-    "the tensor itself": (lambda x: sg.jacobian(lambda w: x**2, x), ValueError, "not its argument"),
+    "the tensor itself": (lambda x: sg.jacobian(lambda w: x**2, x), TypeError, "not that tensor"),
     "no inputs": (lambda x: sg.grad(x.sum(), []), TypeError, r"but got \[\]"),
     "several elements": (lambda x: sg.grad(x, x), ValueError, r"grad=np.ones\(\(2,\)\)"),
     "another shape": (lambda x: sg.grad(x, x, grad=1.0), ValueError, "needs a gradient of"),
