@@ -225,7 +225,7 @@ def _jacobian(c: Tensor, x: list[Tensor], graph: bool) -> list[Tensor]:
 def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
     """The sum of the products of all elements of the tensors and of the tangents."""
     b = [tangents] if isinstance(inputs, Tensor) else tangents
-    b = [*map(b.get, inputs)] if isinstance(b, dict) else b
+    b = [*map(b.get, inputs)] if isinstance(b, dict) else [*b]
     shapes, wanted = [given.array_of(v).shape for v in b], [t.shape for t in a]
     if shapes != wanted:
         raise ValueError(

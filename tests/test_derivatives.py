@@ -470,10 +470,12 @@ def test_a_hessian_calls_its_function_once():
     assert same_bits(xy.data, yx.data.T)
 
 
-def test_inputs_and_tangents_may_be_dicts():
+def test_inputs_and_tangents_may_be_dicts_and_tangents_a_generator():
     inputs = {"x": leaf([1.0, 2.0]), "y": leaf(3.0)}
     _, H = sg.hvp(lambda x, y: (x * y**2).sum(), inputs, {"y": 1.0, "x": [0.0, 0.0]})
     assert {key: t.numpy().tolist() for key, t in H.items()} == {"x": [6, 6], "y": 6}
+    _, c_dot = sg.jvp(lambda x, y: x * y, (*inputs.values(),), (v for v in ([1.0, 0.0], 1.0)))
+    assert c_dot.numpy().tolist() == [4, 2]
 
 
 @pytest.mark.parametrize("graph", [False, True])
