@@ -8,7 +8,7 @@ results have a graph back to it: so they nest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def grad(
     if wrong:
         raise habits.refused("sg.grad", wrong, loss, inputs)
     x = _listed(inputs)
-    _check_is_tensor(loss, "sg.grad differentiates a Tensor")
+    _check(isinstance(loss, Tensor), loss, "sg.grad differentiates a Tensor")
     if create_graph and not autograd.is_grad_enabled():
         raise mistakes.not_recorded("sg.grad(..., create_graph=True)")
     grads: dict[int, Any] = {}
@@ -71,7 +71,8 @@ def grad(
         array = grad.data if isinstance(grad, Tensor) else grad
         d_loss: Any = autograd.first_gradient(loss, array, "sg.grad")
         if create_graph:
-            d_loss = AsArray(grad if isinstance(grad, Tensor) else Tensor(d_loss))
+            has_graph = isinstance(grad, Tensor) and grad.requires_grad
+            d_loss = AsArray(cast(Tensor, grad) if has_graph else Tensor(d_loss))
         tape = autograd.tape_of(loss)
         mistakes.check_data_unchanged(tape)
         nodes: Any = nodes_of(tape, x, create_graph)
@@ -119,7 +120,7 @@ def jvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Tensor]:
         2.0
     """
     x, c, graph = _called("jvp", f, inputs)
-    u = Tensor(np.zeros_like(c.data), requires_grad=True)
+    u = Tensor(np.ones(c.shape, c.dtype), requires_grad=True)
     uJ = grad(c, x, u, create_graph=True, allow_unused=True)
     uJx = _dot("jvp", uJ, tangents, inputs)
     c_dot = grad(uJx, u, create_graph=graph, allow_unused=True)
@@ -140,12 +141,7 @@ def jacobian(f: Function, inputs: Inputs) -> Inputs:
                [0., 4.]], dtype=float32)
     """
     x, c, graph = _called("jacobian", f, inputs)
-    e = np.eye(c.size, dtype=c.dtype).reshape(c.size, *c.shape)
-    rows = [grad(c, x, e_i, create_graph=graph, allow_unused=True) for e_i in e]
-    columns = zip(*rows, strict=True) if rows else [[t] for t in x]
-    dx = [functional.stack(column)[: c.size] for column in columns]
-    J = [dx_j.reshape(*c.shape, *t.shape) for dx_j, t in zip(dx, x, strict=True)]
-    return _like(inputs, J)
+    return _like(inputs, _jacobian(c, x, graph))
 
 
 def hessian(f: Function, inputs: Inputs) -> Inputs:
@@ -161,12 +157,9 @@ def hessian(f: Function, inputs: Inputs) -> Inputs:
         array([[ 6.,  0.],
                [ 0., 12.]], dtype=float32)
     """
-
-    def gradient(j: int) -> Function:
-        return lambda *x: grad(f(*x), x, create_graph=True, allow_unused=True)[j]
-
-    H = [jacobian(gradient(j), inputs) for j, _ in enumerate(_listed(inputs))]
-    return _like(inputs, H)
+    x, L, graph = _called("hessian", f, inputs)
+    dx = grad(L, x, create_graph=True, allow_unused=True)
+    return _like(inputs, [_like(inputs, _jacobian(d, x, graph)) for d in dx])
 
 
 def hvp(f: Function, inputs: Inputs, tangents: Any) -> tuple[Tensor, Inputs]:
@@ -194,7 +187,7 @@ def _listed(inputs: Inputs) -> list[Tensor]:
     x = [inputs] if isinstance(inputs, Tensor) else inputs
     x = [*(x.values() if isinstance(x, dict) else x)] if np.iterable(x) else [x]
     for t in x or [inputs]:
-        _check_is_tensor(t, "what one differentiates by is a Tensor, or several")
+        _check(isinstance(t, Tensor), t, "what one differentiates by is a Tensor, or several")
     return x
 
 
@@ -208,31 +201,46 @@ def _like(inputs: Inputs, found: list[Any]) -> Any:
 
 
 def _called(what: str, f: Function, inputs: Inputs) -> tuple[list[Tensor], Tensor, bool]:
-    """The inputs that require gradients, for others leaves that do; f of them; if any did."""
+    """A new tensor for each input, so that nothing else is it; f of them; if they have a graph."""
     tensors = _listed(inputs)
     if not autograd.is_grad_enabled():
         raise mistakes.not_recorded(f"sg.{what}")
-    x = [t if t.requires_grad else Tensor(t, True, name=t.name) for t in tensors]
+    _check(callable(f), f, f"sg.{what} takes a function and its inputs")
+    x = [t.reshape(t.shape) if t.requires_grad else Tensor(t, True, name=t.name) for t in tensors]
     c = f(*x)
-    _check_is_tensor(c, f"sg.{what} takes a function that returns a Tensor")
+    _check(isinstance(c, Tensor), c, f"sg.{what} takes a function that returns a Tensor")
+    used = {t.index for t in autograd.tape_of(c)}
+    for t, x_i in zip(tensors, x, strict=True):
+        is_right = t.index not in used or x_i.index in used
+        _check(is_right, t, f"sg.{what} takes a function that uses its argument, not that tensor")
     return x, c, any(t.requires_grad for t in tensors)
+
+
+def _jacobian(c: Tensor, x: list[Tensor], graph: bool) -> list[Tensor]:
+    """The derivatives of all elements of `c` by those of each of the inputs."""
+    e = np.eye(c.size, dtype=c.dtype).reshape(c.size, *c.shape)
+    rows = [grad(c, x, e_i, create_graph=graph, allow_unused=True) for e_i in e]
+    columns = zip(*rows, strict=True) if rows else [[t] for t in x]
+    dx = [functional.stack(column)[: c.size] for column in columns]
+    return [dx_j.reshape((*c.shape, *t.shape)) for dx_j, t in zip(dx, x, strict=True)]
 
 
 def _dot(what: str, a: list[Tensor], tangents: Any, inputs: Inputs) -> Tensor:
     """The sum of the products of all elements of the tensors and of the tangents."""
     b = [tangents] if isinstance(inputs, Tensor) else tangents
+    b = [*map(b.get, inputs)] if isinstance(b, dict) else [*b]
     shapes, wanted = [given.array_of(v).shape for v in b], [t.shape for t in a]
     if shapes != wanted:
         raise ValueError(
             f"the tangents of sg.{what} have the form and the shapes of its inputs, here {wanted}, "
-            f"but got {shapes}. Write sg.{what}(f, x, np.ones(x.shape))."
+            f"but got {shapes}. Write sg.{what}(f, [x], [np.ones(x.shape)])."
         )
     return functional.stack([(t * v).sum() for t, v in zip(a, b, strict=True)]).sum()
 
 
-def _check_is_tensor(t: Any, what: str) -> None:
-    if not isinstance(t, Tensor):
+def _check(is_right: bool, got: Any, what: str) -> None:
+    if not is_right:
         raise TypeError(
-            f"{what}, but got {t!r:.80}. Write sg.grad(loss, [w, b]), or "
+            f"{what}, but got {got!r:.80}. Write sg.grad(loss, [w, b]), or "
             "sg.jacobian(lambda x: x**2, sg.Tensor([1.0, 2.0]))."
         )

@@ -352,7 +352,8 @@ def wrong_partial(grad: Any) -> ValueError:
 
 def name_of_partial(partial: Any) -> str:
     """Its name: it may be one function for all inputs, which is told the number of one."""
-    return getattr(partial, "func", partial).__name__
+    function = getattr(partial, "func", partial)
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def unused(loss: Any, t: Any) -> RuntimeError:

@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import math
 import weakref
 
 import numpy as np
@@ -181,6 +182,9 @@ def test_an_unused_input_is_an_error_or_has_the_gradient_0():
 WRONG = {
     "no tensor as loss": (lambda x: sg.grad(3.0, x), TypeError, "but got 3.0"),
     "an array as input": (lambda x: sg.grad(x.sum(), np.ones(2)), TypeError, "but got"),
+    "a flag as gradient": (lambda x: sg.grad(x.sum(), x, True), TypeError, "create_graph=True"),
+    "no function": (lambda x: sg.jacobian(x**2, x), TypeError, "takes a function"),
+    "the tensor itself": (lambda x: sg.jacobian(lambda w: x**2, x), TypeError, "not that tensor"),
     "no inputs": (lambda x: sg.grad(x.sum(), []), TypeError, r"but got \[\]"),
     "several elements": (lambda x: sg.grad(x, x), ValueError, r"grad=np.ones\(\(2,\)\)"),
     "another shape": (lambda x: sg.grad(x, x, grad=1.0), ValueError, "needs a gradient of"),
@@ -248,6 +252,20 @@ def test_a_rule_of_ones_own_needs_no_more_for_its_second_derivative():
     assert sg.hessian(lambda x: ours(x).sum(), x).numpy().tolist() == [[6, 0], [0, 12]]
 
 
+class Partial:
+    def __call__(self, dc, c, a):
+        return 3 * dc * a**2
+
+
+def test_a_partial_may_be_an_object_that_is_called():
+    class Cube:
+        partials = (Partial(),)
+
+    x = leaf([1.0, 2.0])
+    dx = sg.grad(record(x.data**3, Cube, x).sum(), x, create_graph=True)
+    assert (dx.name, sg.grad(dx.sum(), x).numpy().tolist()) == ("Cube.Partial", [6, 12])
+
+
 def in_place(dc, c, a):
     da = 3 * dc
     da *= a**2
@@ -272,13 +290,46 @@ def added_at_places(dc, c, a):
     return da
 
 
+def a_part_returned(dc, c, a):
+    da = np.zeros_like(a)
+    part = da[...]
+    part += 3 * dc * a**2
+    return part
+
+
+def a_view_of_what_is_added_to(dc, c, a):
+    da = np.zeros_like(a)
+    row = da[:1]
+    da[0] += dc[0]
+    da[1:] += row * dc[1]
+    return da
+
+
+def another_part_set(dc, c, a):
+    da = np.zeros_like(a)
+    da[1] += dc[1]
+    da[0] = da[1]
+    return da
+
+
 UNKNOWN = {
     "a function": lambda dc, c, a: 3 * dc * np.cbrt(c) ** 2,
     "another form": lambda dc, c, a: 3 * dc * np.multiply.outer(a, a),
     "a number": lambda dc, c, a: 3 * dc * a[0].item() ** 2,
     "an array": lambda dc, c, a: 3 * dc * np.asarray(a) ** 2,
     "an argument": lambda dc, c, a: np.multiply(3 * dc, a**2, where=a > 0),
+    "a number for math": lambda dc, c, a: 3 * dc * math.exp(a[0]) * a**2,
+    "a number for Python": lambda dc, c, a: 3 * dc * float(a[0]) ** 2,
+    "a method": lambda dc, c, a: 3 * dc * a.copy() ** 2,
+    "only some elements": lambda dc, c, a: 3 * dc * np.sum(a**2, where=a > 1),
+    "another order": lambda dc, c, a: 3 * dc * np.reshape(a**2, (2,), "F"),
+    "a mask that NumPy takes for places": lambda dc, c, a: (
+        3 * dc * np.take(a, np.array([True, True]), 0)
+    ),
+    "another way for arrays": lambda dc, c, a: dc * a if isinstance(a, np.ndarray) else dc,
+    "names of an engine": lambda dc, c, a, partial=1: 3 * dc * np.cbrt(a),
     **{f.__name__: f for f in (in_place, added_twice, assigned, added_at_places)},
+    **{f.__name__: f for f in (a_part_returned, a_view_of_what_is_added_to, another_part_set)},
 }
 
 
@@ -288,6 +339,22 @@ def test_a_partial_that_cannot_run_on_tensors_is_refused_by_name(name):
     x = leaf([1.0, 2.0])
     with pytest.raises(TypeError, match=r"partial .* of the rule Cube"):
         sg.grad(ours(x).sum(), x, create_graph=True)
+    with pytest.raises(TypeError, match=r"partial .* of the rule Cube"):
+        sg.jvp(ours, x, np.ones(2))
+    with pytest.raises(TypeError):
+        fast.replay(lambda x: sg.grad(ours(x).sum(), x, create_graph=True).sum())(x)
+
+
+def test_a_partial_that_changes_what_it_is_given_leaves_the_tensors_alone():
+    def da(dc, c, a):
+        if isinstance(dc, np.ndarray):
+            dc *= 3
+            return dc * a**2
+        return 3 * dc * a**2
+
+    ours, x, u = cube(lambda a: a**3, da), leaf([1.0, 2.0]), leaf([1.0, 1.0])
+    assert sg.grad(ours(x), x, u, create_graph=True).numpy().tolist() == [3, 12]
+    assert u.numpy().tolist() == [1, 1]
 
 
 # Functions of functions
@@ -362,6 +429,63 @@ def test_a_result_that_does_not_depend_on_the_inputs_or_is_linear_has_zeros(n):
     assert not sg.jvp(lambda x: sg.ones(n), x, np.ones(2))[1].data.any()
 
 
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_one_differentiates_by_an_argument_and_not_by_what_else_is_that_tensor(requires_grad):
+    x = sg.Tensor(np.array([1.0, 2.0]), requires_grad=requires_grad)
+
+    def f(y, z):
+        return (y * z**2).sum()
+
+    for found in sg.jacobian(f, [x, x]), sg.vjp(f, [x, x])[1](1.0):
+        assert [d.numpy().tolist() for d in found] == [[1, 4], [2, 8]]
+    assert sg.jacobian(lambda y: x * y, x).numpy().tolist() == [[1, 0], [0, 2]]
+    inner = sg.jacobian(lambda x: sg.jacobian(lambda y: (x * y).sum(), x), x)
+    assert inner.numpy().tolist() == [[1, 0], [0, 1]]
+    (yy, yz), (zy, zz) = sg.hessian(f, [x, x])
+    assert not yy.data.any()
+    assert yz.numpy().tolist() == zy.numpy().tolist() == [[2, 0], [0, 4]]
+    assert zz.numpy().tolist() == [[2, 0], [0, 4]]
+
+
+def test_inputs_and_results_may_be_single_numbers():
+    x, y = sg.Tensor(3.0), leaf(2.0)
+    assert sg.jacobian(lambda x: x**2, x).item() == 6
+    assert sg.hessian(lambda x: x**3, x).item() == 18
+    assert [[d.item() for d in row] for row in sg.hessian(lambda x, y: x * y**2, [x, y])] == [
+        [0, 4],
+        [4, 6],
+    ]
+    assert sg.jacobian(lambda x: x * sg.jacobian(lambda y: x * y, x), x).item() == 6
+
+
+def test_a_hessian_calls_its_function_once():
+    layer, calls = nn.Dropout(0.5), []
+
+    def f(x, y):
+        calls.append(1)
+        return (layer(x * y) ** 2).sum()
+
+    (_, xy), (yx, _) = sg.hessian(f, [sg.ones(8), sg.ones(8)])
+    assert len(calls) == 1
+    assert same_bits(xy.data, yx.data.T)
+
+
+def test_inputs_and_tangents_may_be_dicts_and_tangents_a_generator():
+    inputs = {"x": leaf([1.0, 2.0]), "y": leaf(3.0)}
+    _, H = sg.hvp(lambda x, y: (x * y**2).sum(), inputs, {"y": 1.0, "x": [0.0, 0.0]})
+    assert {key: t.numpy().tolist() for key, t in H.items()} == {"x": [6, 6], "y": 6}
+    _, c_dot = sg.jvp(lambda x, y: x * y, (*inputs.values(),), (v for v in ([1.0, 0.0], 1.0)))
+    assert c_dot.numpy().tolist() == [4, 2]
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_gradient_that_is_given_takes_the_dtype_of_the_loss(graph):
+    x = sg.Tensor([1.0, 2.0], requires_grad=True)
+    for u in sg.Tensor(np.array([1, 2])), np.array([1.0, 2.0]), sg.Tensor(np.array([1.0, 2.0])):
+        dx = sg.grad(x**2, x, u, create_graph=graph)
+        assert (dx.dtype, dx.numpy().tolist()) == (np.float32, [2, 8])
+
+
 # With the rest of the library
 
 
@@ -376,6 +500,22 @@ def test_a_gradient_penalty_trains_as_its_formula_says():
     opt = optimizers.SGD(lr=0.1, param_groups=[{"params": {"w": w}}])
     opt.step()
     np.testing.assert_allclose(w.data, np.array([3.0, 4.0]) * (1 - 0.1 * 8 / 5))
+
+
+@pytest.mark.parametrize(
+    "f", [sg.norm, sg.Tensor.std, sg.elu, lambda x: sg.where(x > 0, x**3, x), sg.tanh]
+)
+def test_a_replay_takes_what_masks_gradients_and_jvp(f):
+    def penalty(x):
+        dx = sg.grad(f(x).sum(), x, create_graph=True)
+        return (dx**3).sum() + (sg.jvp(f, x, np.ones(3))[1] ** 2).sum()
+
+    replayed = fast.replay(penalty)
+    for seed in range(3):
+        x, y = (leaf(weights(seed, (3,))[0] - 1) for _ in range(2))
+        penalty(x).backward()
+        replayed(y).backward()
+        assert same_bits(x.grad, y.grad)
 
 
 @pytest.mark.parametrize("layer", [nn.Tanh, nn.ReLU, nn.GELU])

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from simplegrad import given
+from simplegrad.partials import AsArray
 from simplegrad.tensor import Tensor
 
 
@@ -523,6 +524,8 @@ class Recorded(NDArrayOperatorsMixin):
     # NumPy's two protocols
 
     def __array_ufunc__(self, ufunc: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
+        if AsArray in map(type, args):
+            return NotImplemented
         recording, outs = self._recording, kwargs.pop("out", None)
         call: Any = ufunc if method == "__call__" else getattr(ufunc, method)
         name = f"np.{ufunc.__name__}" + f".{method}" * (method != "__call__")
@@ -550,6 +553,8 @@ class Recorded(NDArrayOperatorsMixin):
         return (recording.call if ufunc.nout == 1 else recording.store)(call, name, args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if AsArray in types:
+            return NotImplemented
         recording, name = self._recording, function.__name__
         if current.get() is not recording:
             return function(*plain(args), **plain(kwargs))
