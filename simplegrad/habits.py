@@ -238,8 +238,9 @@ def no_gradient(grad: Any, wrong: Mapping[str, Any]) -> TypeError:
     if wrong:
         return refused("loss.backward", wrong)
     return TypeError(
-        f"a gradient is expected here, but got {grad}. Write sg.grad(loss, x, create_graph=True), "
-        "loss.backward(), or loss.backward(retain_grads=True) to keep the gradients of results."
+        f"a gradient is expected here, but got {grad}. Write loss.backward(), "
+        "loss.backward(retain_grads=True) to keep the gradients of results, or, for gradients with "
+        "a graph, sg.grad(loss, model.parameters(), create_graph=True)."
     )
 
 
