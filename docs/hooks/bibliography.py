@@ -12,6 +12,7 @@ from pybtex.database import BibliographyData, Entry, parse_file
 from pybtex.plugin import find_plugin
 
 PAGE = "bibliography/"
+STARTS = {"eprint": "https://arxiv.org/abs/", "doi": "https://doi.org/", "url": ""}
 SURNAME = r"[A-Z][\w-]+"
 CITATION = re.compile(
     rf"\b(?P<authors>{SURNAME}(?:,\s+{SURNAME})*(?:\s+and\s+{SURNAME}|\s+et\s+al\.)?)(?:'s)?"
@@ -32,9 +33,8 @@ def literature() -> BibliographyData:
 
 def surnames(entry: Entry) -> list[str]:
     """Those of its authors, each as one word: the last one of an office's name."""
-    return [
-        str(author).partition(",")[0].strip("{}").split()[-1] for author in entry.persons["author"]
-    ]
+    last_names = (str(author).partition(",")[0].strip("{}") for author in entry.persons["author"])
+    return [name.split()[-1] for name in last_names]
 
 
 def cited(citation: re.Match[str]) -> str | None:
@@ -50,15 +50,9 @@ def cited(citation: re.Match[str]) -> str | None:
 
 
 def address(entry: Entry) -> str | None:
-    """Where to read it: in the arXiv, which is open to all, or where its DOI or its URL leads."""
-    for field, start in (
-        ("eprint", "https://arxiv.org/abs/"),
-        ("doi", "https://doi.org/"),
-        ("url", ""),
-    ):
-        if field in entry.fields:
-            return start + entry.fields[field]
-    return None
+    """Where to read it: in the arXiv, which is open to all, or else where its DOI or its URL leads."""
+    known = (start + entry.fields[name] for name, start in STARTS.items() if name in entry.fields)
+    return next(known, None)
 
 
 def with_links(html: str, page: str) -> str:

@@ -126,15 +126,14 @@ def with_links(markdown: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Citations that lead to what they cite, tables that scroll by keyboard, figures, cells that run.
+    """Citations that are links, tables that scroll by keyboard, figures, cells that run.
 
     A picture without its text stops the build.
     """
     for image in re.findall(r"<img\b[^>]*>", content):
         if not re.search(r'\balt="[^"]+"', image):
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
-    page_of_all = get_relative_url(bibliography.PAGE, page.url)
-    content = bibliography.with_links(content, page_of_all)
+    content = bibliography.with_links(content, get_relative_url(bibliography.PAGE, page.url))
     content = TABLE.sub(lambda table: figures.scrolling(table[0], "table"), content)
     for file in re.findall(r'data-steps="([^"]+)"', content):
         url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)
