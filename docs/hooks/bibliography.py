@@ -16,7 +16,7 @@ STARTS = {"eprint": "https://arxiv.org/abs/", "doi": "https://doi.org/", "url": 
 SURNAME = r"[A-Z][\w-]+"
 CITATION = re.compile(
     rf"\b(?P<authors>{SURNAME}(?:,\s+{SURNAME})*(?:\s+and\s+{SURNAME}|\s+et\s+al\.)?)(?:'s)?"
-    r"(?:\s+\(|,\s+)(?P<year>\d{4})(?:\)|(?=[),;]))"
+    r"(?:\s+(?P<open>\()|,\s+)(?P<year>\d{4})(?(open)\)|(?=[),;]))"
 )
 # Where there is no place for a link comes first, and so is passed over
 HTML = re.compile(

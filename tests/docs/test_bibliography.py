@@ -80,6 +80,8 @@ def test_an_entry_has_a_doi_or_an_arxiv_number_or_says_that_there_is_none(key):
         ("Kingma and Ba (2015), say", "Kingma and Ba (2015)", "https://arxiv.org/abs/1412.6980"),
         ("(Kingma and\nBa, 2015, p. 1)", "Kingma and\nBa, 2015", "https://arxiv.org/abs/1412.6980"),
         ("In Xiong et al. (2020)", "Xiong et al. (2020)", "https://arxiv.org/abs/2002.04745"),
+        ("(Bauer, 1974)", "Bauer, 1974", "https://doi.org/10.1137/0711010"),
+        ("Townsend's (2017).", "Townsend's (2017)", ENTRIES["townsend2017"].fields["url"]),
         ("Bauer (1974)", "Bauer (1974)", "https://doi.org/10.1137/0711010"),
         ("Bishop (2006)", "Bishop (2006)", "../bibliography/#bishop2006"),
     ],
