@@ -32,9 +32,8 @@ def literature() -> BibliographyData:
 
 
 def surnames(entry: Entry) -> list[str]:
-    """Those of its authors, each as one word: the last one of an office's name."""
-    last_names = (str(author).partition(",")[0].strip("{}") for author in entry.persons["author"])
-    return [name.split()[-1] for name in last_names]
+    """Those of its authors, each as one word: the Census Bureau is Bureau."""
+    return [author.last_names[-1] for author in entry.persons["author"]]
 
 
 def cited(citation: re.Match[str]) -> str | None:
