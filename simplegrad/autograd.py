@@ -52,7 +52,7 @@ def backward(
 
     $$da \mathrel{+}= dc \, \frac{\partial c}{\partial a}$$
 
-    Griewank and Walther (2008), "Evaluating Derivatives", section 3.2, "incremental reverse mode".
+    Griewank and Walther (2008), "Evaluating Derivatives", section 3.2: incremental reverse mode.
 
     Args:
         root: The tensor to differentiate. $L$ is its one element, or $\sum_i grad_i \, root_i$.

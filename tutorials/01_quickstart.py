@@ -428,6 +428,6 @@ assert accuracy_of(robust, digits.x_test, digits.y_test) > 0.9
 #   networks for handwriting, whose structure helps with moved digits.
 # - Goodfellow, Bengio and Courville (2016), "Deep Learning", chapter 6: networks like this one.
 # - The digits: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI Machine
-#   Learning Repository, <https://doi.org/10.24432/C50P49>.
+#   Learning Repository.
 #
 # Next: [Gradients](02_gradients.ipynb), what `backward` computes.

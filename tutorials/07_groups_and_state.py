@@ -795,8 +795,8 @@ assert np.allclose(lengths, expected, rtol=1e-3)
 # - Loshchilov and Hutter (2017), "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR. The
 #   cosine.
 # - Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville and Bengio (2014), "Generative
-#   Adversarial Nets", NeurIPS. Two networks as two players.
-# - Mescheder, Nowozin and Geiger (2017), "The Numerics of GANs", NeurIPS. Why simultaneous steps go
+#   Adversarial Nets", NIPS. Two networks as two players.
+# - Mescheder, Nowozin and Geiger (2017), "The Numerics of GANs", NIPS. Why simultaneous steps go
 #   round in circles.
 #
 # Next: [Modules](08_modules.ipynb), what the "params" of a group come from.

@@ -808,11 +808,10 @@ assert restored == lowest <= last_loss
 # %% [markdown]
 # ## Read on
 #
-# - Xavier Glorot and Yoshua Bengio (2010), "Understanding the difficulty of training deep feedforward
-#   neural networks"; Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun (2015), "Delving Deep into
-#   Rectifiers": the first values.
-# - Nitish Srivastava, Geoffrey Hinton, Alex Krizhevsky, Ilya Sutskever and Ruslan Salakhutdinov (2014),
-#   "Dropout: A Simple Way to Prevent Neural Networks from Overfitting".
-# - Jimmy Lei Ba, Jamie Ryan Kiros and Geoffrey Hinton (2016), "Layer Normalization".
+# - Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks";
+#   He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers": the first values.
+# - Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), "Dropout: A Simple Way to Prevent
+#   Neural Networks from Overfitting".
+# - Ba, Kiros and Hinton (2016), "Layer Normalization".
 #
 # The next tutorial trains the same networks faster, to the same bits: [The fast path](09_fast.ipynb).

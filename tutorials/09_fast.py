@@ -936,11 +936,10 @@ assert 0 < above < 10
 # %% [markdown]
 # ## Read on
 #
-# - Nicholas J. Higham (2002), "Accuracy and Stability of Numerical Algorithms", second edition, chapters
-#   2 and 4; David Goldberg (1991), "What Every Computer Scientist Should Know About Floating-Point
-#   Arithmetic": rounding.
-# - Ulrich Drepper (2007), "What Every Programmer Should Know About Memory": caches.
-# - Gene M. Amdahl (1967), "Validity of the single processor approach to achieving large scale computing
+# - Higham (2002), "Accuracy and Stability of Numerical Algorithms", second edition, chapters 2 and 4;
+#   Goldberg (1991), "What Every Computer Scientist Should Know About Floating-Point Arithmetic": rounding.
+# - Drepper (2007), "What Every Programmer Should Know About Memory": caches.
+# - Amdahl (1967), "Validity of the single processor approach to achieving large scale computing
 #   capabilities".
 #
 # The next tutorial is about the errors that you will make, and how to find them:

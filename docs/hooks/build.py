@@ -4,6 +4,7 @@ import posixpath
 import re
 from pathlib import Path
 
+import bibliography
 import chapters
 import elsewhere
 import equation_page
@@ -25,6 +26,7 @@ DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
 CLONE = "<!-- clone -->"
 CHAPTERS = "<!-- chapters -->"
+BIBLIOGRAPHY = "<!-- bibliography -->"
 FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 EQUATIONS = re.compile(r"^<!-- equations: (\w+) -->$", re.MULTILINE)
@@ -104,6 +106,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if CHAPTERS in markdown:
         paths = {file.src_uri for file in files}
         markdown = markdown.replace(CHAPTERS, chapters.markdown(paths))
+    if BIBLIOGRAPHY in markdown:
+        markdown = markdown.replace(BIBLIOGRAPHY, bibliography.markdown())
     markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
     markdown = FIGURE.sub(r'<div id="figure-\1"></div>', markdown)  # what a link can lead to
     return markdown if page.url.startswith("api/") else with_links(markdown)
@@ -122,13 +126,14 @@ def with_links(markdown: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Tables that scroll by keyboard, figures, cells that run.
+    """Citations that are links, tables that scroll by keyboard, figures, cells that run.
 
     A picture without its text stops the build.
     """
     for image in re.findall(r"<img\b[^>]*>", content):
         if not re.search(r'\balt="[^"]+"', image):
             raise PluginError(f"{place_of(image, page)}: a picture needs a text alternative")
+    content = bibliography.with_links(content, get_relative_url(bibliography.PAGE, page.url))
     content = TABLE.sub(lambda table: figures.scrolling(table[0], "table"), content)
     for file in re.findall(r'data-steps="([^"]+)"', content):
         url = get_relative_url(posixpath.join(posixpath.dirname(page.file.src_uri), file), page.url)

@@ -143,7 +143,7 @@ class MatMul:
     $$da = dc \, b^\top$$
     $$db = a^\top dc$$
 
-    Giles (2008), "Collected matrix derivative results", section 2.2.2. A vector on the left is
+    Giles (2008), "Collected matrix derivative results", section 2.2. A vector on the left is
     one row, a vector on the right is one column, and its axis of size 1 is left out of the result.
     """
 

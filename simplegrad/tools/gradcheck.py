@@ -76,7 +76,7 @@ def gradcheck(
 
     $$\frac{\partial L}{\partial x_i} \approx \frac{L(x + h e_i) - L(x - h e_i)}{2 h}$$
 
-    Nocedal and Wright (2006), "Numerical Optimization", equation 8.7. It has about nine digits.
+    Nocedal and Wright (2006), "Numerical Optimization", section 8.1. It has about nine digits.
     Where all rules from the element to the result allow it, their forward equations are evaluated
     with a complex number, too. Nothing is subtracted then, so that has all digits, and finds a
     partial that is wrong by 1e-9:

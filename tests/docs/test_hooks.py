@@ -25,7 +25,7 @@ from simplegrad.tools.equations import equations_in
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "docs" / "hooks"))
 
-for package in "mkdocs", "jupytext", "nbclient":
+for package in "mkdocs", "jupytext", "nbclient", "pybtex":
     pytest.importorskip(package, reason=f'{package} is missing: pip install -e ".[docs]"')
 
 import build  # noqa: E402, these are beside what builds the site

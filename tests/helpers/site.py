@@ -28,7 +28,8 @@ DESKTOP = {"width": 1280, "height": 800}
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
     """The process that has built the site, and the folder with the site."""
-    for package in "mkdocs", "material", "mkdocstrings", "jupytext", "nbclient", "ipykernel":
+    packages = ["mkdocs", "material", "mkdocstrings", "jupytext", "nbclient", "ipykernel", "pybtex"]
+    for package in packages:
         needed(find_spec(package), f'{package} is missing: pip install -e ".[docs]"')
     katex = (ROOT / "node_modules" / "katex").is_dir() and shutil.which("node")
     needed(katex, "KaTeX is missing: install Node.js and run npm ci")
