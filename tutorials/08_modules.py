@@ -626,7 +626,7 @@ plt.show()
 # Dropout lowers the loss from every seed. The number of digits read correctly hardly changes: it is
 # higher in some pairs and equal in others. Five pairs and so few digits do not show more than that.
 #
-# What if you forget `eval()`? Then half of the hidden values are missing, other ones in each call, and
+# What if you forget `eval()`? Then half of the hidden values are missing, different ones in each call, and
 # the answers are a matter of luck. Here are 100 calls on the same validation digits.
 
 # %%
