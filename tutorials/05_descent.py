@@ -358,8 +358,8 @@ for other_mu in (0.4, 0.5):
 #
 # The rate is $2/3$ here, and gradient descent has $0.92$. But with momentum, the rate holds in the limit
 # only. Where two eigenvalues coincide, the powers of the matrix contain $t \, \rho^t$ as well as
-# $\rho^t$. How much of it, the first step says, which is that of gradient descent. After $t$ steps from
-# $\theta_0$, the flat and the steep coordinate are
+# $\rho^t$. The first step, which is one of gradient descent, decides how much of each. After $t$ steps
+# from $\theta_0$, the flat and the steep coordinate are
 #
 # $$\theta_{\text{flat}} = (1 + (1 - \rho) \, t) \, \rho^t \, \theta_0$$
 #

@@ -650,9 +650,9 @@ for axes, path, style, label in zip(
 ):
     lengths = -np.diff(path[:76, 0]) / 0.01
     axes.vlines(steps, 0, lengths, colors=style[:2], linewidth=1)
-    axes.plot(steps, lengths, style, markersize=3, label=label)
+    axes.plot(steps, lengths, style, markersize=3)
     axes.set(ylabel="step (lr)", ylim=(-0.08, 1.15))
-    axes.legend(loc="upper left")
+    axes.set_title(label, fontsize=10)
 panels[1].set_xlabel("step t")
 plt.show()
 

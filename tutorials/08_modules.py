@@ -604,13 +604,10 @@ for name in networks:
     right[name] = np.round(scores[:, 1] * len(x_validation)).astype(int)
     print(f"{name:7}: validation loss {final[name].round(3)}, right {right[name]}")
 
-more = right["Dropout"] - right["plain"]
-print(
-    f"with Dropout, the loss is lower in {(final['Dropout'] < final['plain']).sum()} of 5 pairs, ",
-    end="",
-)
+lower, more = final["Dropout"] < final["plain"], right["Dropout"] - right["plain"]
+print(f"with Dropout, the loss is lower in {lower.sum()} of 5 pairs, ", end="")
 print(f"and more digits are right in {(more > 0).sum()}")
-assert (final["Dropout"] < final["plain"]).all()
+assert lower.all()
 assert abs(more).max() <= 3
 
 # %% alt="Validation loss over 60 epochs of two networks, from five seeds each. All ten fall to about 0.1 in ten epochs. There the plain networks stay. With Dropout, the loss goes on falling slowly, and ends between 0.06 and 0.08, below all plain ones." jupyter={"source_hidden": true}
@@ -618,7 +615,7 @@ figure, axes = plt.subplots(figsize=(6.5, 3.6))
 for name, style, label in ("plain", "C1--", "plain"), ("Dropout", "C2-", "with Dropout"):
     curves = np.array(losses[name])[:, :, 1].T  # a column for each seed
     axes.plot(epochs, curves, style, linewidth=0.8, label=[label, *[None] * 4])
-axes.set(xlabel="epoch", ylabel="validation cross-entropy (nats)", ylim=(0, 0.4))
+axes.set(xlabel="epoch", ylabel="validation cross-entropy (nats)", ylim=(0, 0.2))
 axes.legend()
 plt.show()
 
