@@ -584,7 +584,7 @@ for set_mode in model.train, model.eval:
 #
 # Train it as you trained the plain one. Nothing differs but the Dropout. Whichever of two networks is
 # better may have been lucky in its first values and batches, so train four more pairs, each from another
-# seed. This takes some seconds, and in the page up to a minute.
+# seed. This takes some seconds, and in a browser up to a minute.
 
 # %%
 model.train()
