@@ -189,7 +189,7 @@ print(inspect.getsource(optim.Adam.update))
 # - `.grad` shares memory with no other tensor, and is added to in place once it exists.
 # - A graph is freed by counting references: the garbage collector has nothing to do.
 # - Data that a tensor is made of is copied. An integer tensor cannot require gradients.
-# - Who assigns `w.data` between forward and backward gets an error from `backward()`.
+# - If `w.data` is assigned between forward and backward, `backward()` raises an error.
 # - An operation that fails leaves everything as it was.
 #
 # ## What holds it together

@@ -144,9 +144,9 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # Algorithm 1) as a subclass of `optim.Optimizer`, with the library's own file closed. Then AdaMax, which
 # is Algorithm 2.
 #
-# **Check**: `bits_after(PaperAdam, lr=0.01) == bits_after(optim.Adam, lr=0.01)`. Who writes
+# **Check**: `bits_after(PaperAdam, lr=0.01) == bits_after(optim.Adam, lr=0.01)`. A student who writes
 # `(1 - beta_2) * g * g` gets other bits than with `g**2`, because the products are rounded in another
-# order. To find that is a part of the assignment. The first step of AdaMax moves each element by the learning rate,
+# order. Finding that out is part of the assignment. The first step of AdaMax moves each element by the learning rate,
 # against the sign of its gradient, however large the gradient is.
 #
 # ### 7. Groups and state

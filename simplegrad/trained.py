@@ -1,4 +1,4 @@
-"""Who is trained: whether an optimizer has the parameters that got the gradients.
+"""What is trained: whether an optimizer has the parameters that got the gradients.
 
 The ground floor, like `mistakes`: `backward` says which leaves got gradients, and `step` asks.
 """

@@ -1,6 +1,6 @@
 """What is watched for: a parameter made in a forward pass, wherever that runs and however it ends.
 
-What is said of a tensor is tested with tensors, and who is trained by which optimizer with those.
+What is said of a tensor is tested with tensors, and what is trained by which optimizer with those.
 """
 
 import threading

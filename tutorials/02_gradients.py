@@ -24,18 +24,18 @@ from simplegrad.tensor import record
 # %% [markdown]
 # ## One expression
 #
-# All of this tutorial is about $L = \tanh(x y + z)$. With an input $x$, a weight $y$ and a bias $z$, it
+# All of this tutorial is about $L = \tanh(x w + b)$. With an input $x$, a weight $w$ and a bias $b$, it
 # is one neuron of a network. A computer evaluates it in three operations. Give each result a name:
 #
-# $$p = x \, y$$
-# $$s = p + z$$
+# $$p = x \, w$$
+# $$s = p + b$$
 # $$L = \tanh s$$
 
 # %%
-x, y, z = 2.0, -0.5, 0.5
+x, w, b = 2.0, -0.5, 0.5
 
-p = x * y
-s = p + z
+p = x * w
+s = p + b
 L = np.tanh(s)
 
 print(f"p = {p}, s = {s}, L = {L:.4f}")
@@ -44,27 +44,27 @@ assert np.isclose(L, (1 - np.e) / (1 + np.e))  # tanh(-1/2)
 # %% [markdown]
 # ## A derivative is a slope
 #
-# Hold $y$ and $z$ still, and let only $x$ vary. Then $L$ is a curve over $x$. Between $x$ and $x + h$, it
-# rises by $L(x + h, y, z) - L(x, y, z)$. The straight line through these two points is a **secant**, and
+# Hold $w$ and $b$ still, and let only $x$ vary. Then $L$ is a curve over $x$. Between $x$ and $x + h$, it
+# rises by $L(x + h, w, b) - L(x, w, b)$. The straight line through these two points is a **secant**, and
 # this rise divided by $h$ is its slope. The smaller $h$ is, the closer the secant comes to the
 # **tangent**, the line that touches the curve at $x$. The slope of the tangent is the **partial
 # derivative** of $L$ by $x$, written $\partial L / \partial x$. It is partial because only one of the
 # variables moves.
 #
-# $$\frac{\partial L}{\partial x} \approx \frac{L(x + h, y, z) - L(x, y, z)}{h}$$
+# $$\frac{\partial L}{\partial x} \approx \frac{L(x + h, w, b) - L(x, w, b)}{h}$$
 
 
 # %%
-def L_of(x, y, z):
-    return np.tanh(x * y + z)
+def L_of(x, w, b):
+    return np.tanh(x * w + b)
 
 
 slopes = {}
 for h in (2.0, 1.0, 0.1, 0.01, 0.001):
-    slopes[h] = (L_of(x + h, y, z) - L_of(x, y, z)) / h
+    slopes[h] = (L_of(x + h, w, b) - L_of(x, w, b)) / h
     print(f"h = {h:<5}  slope of the secant {slopes[h]:.5f}")
 
-assert np.isclose(slopes[0.001], (1 - L**2) * y, rtol=1e-3)  # as you will derive below
+assert np.isclose(slopes[0.001], (1 - L**2) * w, rtol=1e-3)  # as you will derive below
 
 # %% alt="The curve of L over x falls in the shape of an S. Three lines go through its point at x = 2: a secant that meets it again at x = 4, a steeper one that meets it again at x = 3, and the tangent, the steepest." jupyter={"source_hidden": true}
 x_axis = np.linspace(-1, 5, 200)
@@ -72,11 +72,11 @@ ends = np.array([0.5, 4.5])
 slope = slopes[0.001]
 
 figure, axes = plt.subplots(figsize=(6.5, 3.8), layout="constrained")
-axes.plot(x_axis, L_of(x_axis, y, z), "C0-", label="L")
+axes.plot(x_axis, L_of(x_axis, w, b), "C0-", label="L")
 for h, line, marker in ((2.0, "C1--", "C1s"), (1.0, "C2-.", "C2^")):
     label = f"secant, h = {h:g}, slope {slopes[h]:.2f}"
     axes.plot(ends, L + slopes[h] * (ends - x), line, label=label)
-    axes.plot(x + h, L_of(x + h, y, z), marker)
+    axes.plot(x + h, L_of(x + h, w, b), marker)
 axes.plot(ends, L + slope * (ends - x), "C3:", linewidth=2, label=f"tangent, slope {slope:.2f}")
 axes.plot(x, L, "C3o")
 axes.set_xlabel("x")
@@ -89,12 +89,12 @@ plt.show()
 #
 # A better estimate takes one step to either side. It is called the **central difference**:
 #
-# $$\frac{\partial L}{\partial x} \approx \frac{L(x + h, y, z) - L(x - h, y, z)}{2 h}$$
+# $$\frac{\partial L}{\partial x} \approx \frac{L(x + h, w, b) - L(x - h, w, b)}{2 h}$$
 
 # %%
 h = 0.001
-central = (L_of(x + h, y, z) - L_of(x - h, y, z)) / (2 * h)
-exact = (1 - L**2) * y
+central = (L_of(x + h, w, b) - L_of(x - h, w, b)) / (2 * h)
+exact = (1 - L**2) * w
 
 print(f"error of the secant             {abs(slopes[h] - exact):.1e}")
 print(f"error of the central difference {abs(central - exact):.1e}")
@@ -106,10 +106,10 @@ assert abs(central - exact) < abs(slopes[h] - exact) / 1000
 
 # %%
 h = 1e-6
-numeric_dx = (L_of(x + h, y, z) - L_of(x - h, y, z)) / (2 * h)
-numeric_dy = (L_of(x, y + h, z) - L_of(x, y - h, z)) / (2 * h)
-numeric_dz = (L_of(x, y, z + h) - L_of(x, y, z - h)) / (2 * h)
-print(f"by x {numeric_dx:.6f}, by y {numeric_dy:.6f}, by z {numeric_dz:.6f}")
+numeric_dx = (L_of(x + h, w, b) - L_of(x - h, w, b)) / (2 * h)
+numeric_dw = (L_of(x, w + h, b) - L_of(x, w - h, b)) / (2 * h)
+numeric_db = (L_of(x, w, b + h) - L_of(x, w, b - h)) / (2 * h)
+print(f"by x {numeric_dx:.6f}, by w {numeric_dw:.6f}, by b {numeric_db:.6f}")
 
 # %% [markdown]
 # This works for any function, but it is slow: every input needs two evaluations. The model of the
@@ -127,7 +127,7 @@ print(f"by x {numeric_dx:.6f}, by y {numeric_dy:.6f}, by z {numeric_dz:.6f}")
 # %%
 dL_ds = 1 - L**2  # the derivative of tanh s is 1 - tanh(s)^2, and tanh s is L
 ds_dp = 1.0
-dp_dx = y
+dp_dx = w
 
 dL_dx = dL_ds * ds_dp * dp_dx
 
@@ -157,48 +157,48 @@ print(f"ds = {ds:.6f}, by differences {numeric_ds:.6f}")
 assert np.isclose(ds, numeric_ds)
 
 # %% [markdown]
-# The node before it is $s = p + z$. If $p$ grows by some amount, $s$ grows by the same amount, and so
-# it is with $z$. A sum hands its gradient on to both inputs, unchanged.
+# The node before it is $s = p + b$. If $p$ grows by some amount, $s$ grows by the same amount, and so
+# it is with $b$. A sum hands its gradient on to both inputs, unchanged.
 #
 # $$dp = ds$$
-# $$dz = ds$$
+# $$db = ds$$
 
 # %%
 dp = ds
-dz = ds
+db = ds
 
-print(f"dz = {dz:.6f}, by differences {numeric_dz:.6f}")
-assert np.isclose(dz, numeric_dz)
+print(f"db = {db:.6f}, by differences {numeric_db:.6f}")
+assert np.isclose(db, numeric_db)
 
 # %% [markdown]
-# The first node is $p = x \, y$. If $x$ grows by 1, $p$ grows by $y$: the slope by one factor is the
+# The first node is $p = x \, w$. If $x$ grows by 1, $p$ grows by $w$: the slope by one factor is the
 # other factor.
 #
-# $$dx = dp \, y$$
-# $$dy = dp \, x$$
+# $$dx = dp \, w$$
+# $$dw = dp \, x$$
 
 # %%
-dx = dp * y
-dy = dp * x
+dx = dp * w
+dw = dp * x
 
 print(f"dx = {dx:.6f}, by differences {numeric_dx:.6f}")
-print(f"dy = {dy:.6f}, by differences {numeric_dy:.6f}")
+print(f"dw = {dw:.6f}, by differences {numeric_dw:.6f}")
 assert np.isclose(dx, numeric_dx)
-assert np.isclose(dy, numeric_dy)
+assert np.isclose(dw, numeric_dw)
 
 # %% [markdown]
 # That is the whole gradient, in one walk, however many inputs there are. In the picture, the values were
 # computed along the arrows, and the gradients against them.
 
-# %% alt="The graph of the expression. Arrows lead from x and y to a product p, from p and z to a sum s, from s to the tanh L. At each node stands its value and below it its gradient: x is 2 and dx is -0.393, y is -0.5 and dy is 1.573, z is 0.5 and dz is 0.786, p is -1 and dp is 0.786, s is -0.5 and ds is 0.786, L is -0.462 and dL is 1." jupyter={"source_hidden": true}
-places = {"x": (0, 2), "y": (0, 1), "z": (0, 0), "p": (1.5, 1.5), "s": (3, 0.75), "L": (4.5, 0.75)}
+# %% alt="The graph of the expression. Arrows lead from x and w to a product p, from p and b to a sum s, from s to the tanh L. At each node stands its value and below it its gradient: x is 2 and dx is -0.393, w is -0.5 and dw is 1.573, b is 0.5 and db is 0.786, p is -1 and dp is 0.786, s is -0.5 and ds is 0.786, L is -0.462 and dL is 1." jupyter={"source_hidden": true}
+places = {"x": (0, 2), "w": (0, 1), "b": (0, 0), "p": (1.5, 1.5), "s": (3, 0.75), "L": (4.5, 0.75)}
 operations = {"p": "×", "s": "+", "L": "tanh"}
-values = {"x": x, "y": y, "z": z, "p": p, "s": s, "L": L}
-grads = {"x": dx, "y": dy, "z": dz, "p": dp, "s": ds, "L": dL}
+values = {"x": x, "w": w, "b": b, "p": p, "s": s, "L": L}
+grads = {"x": dx, "w": dw, "b": db, "p": dp, "s": ds, "L": dL}
 
 figure, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 arrow = {"arrowstyle": "->", "color": "C7", "shrinkA": 22, "shrinkB": 22}
-for start, end in ("xp", "yp", "ps", "zs", "sL"):
+for start, end in ("xp", "wp", "ps", "bs", "sL"):
     axes.annotate("", places[end], places[start], arrowprops=arrow)
 for name, (left, up) in places.items():
     axes.plot(left, up, "C0o", markersize=34, fillstyle="none")
@@ -222,18 +222,18 @@ print(inspect.getsource(rules.Mul))
 
 # %% [markdown]
 # `da` is the partial for the first input, and `db` that for the second. They are plain functions, and you
-# can call them on numbers. At the node $p = x \, y$, the $a$ of the rule is $x$, its $b$ is $y$ and its
-# $c$ is $p$. Here is the walk once more, made with rules:
+# can call them on numbers. At the node $p = x \, w$, the $a$ of the rule is $x$, its $b$ is $w$ and its
+# $c$ is $p$. (The $b$ of a rule is its second input, which is the bias only in $s = p + b$.) Here is the walk once more, made with rules:
 
 # %%
 rule_ds = rules.Tanh.da(dL, L, s)
-rule_dp = rules.Add.da(rule_ds, s, p, z)
-rule_dz = rules.Add.db(rule_ds, s, p, z)
-rule_dx = rules.Mul.da(rule_dp, p, x, y)
-rule_dy = rules.Mul.db(rule_dp, p, x, y)
+rule_dp = rules.Add.da(rule_ds, s, p, b)
+rule_db = rules.Add.db(rule_ds, s, p, b)
+rule_dx = rules.Mul.da(rule_dp, p, x, w)
+rule_dw = rules.Mul.db(rule_dp, p, x, w)
 
-print(f"dx = {rule_dx:.6f}, dy = {rule_dy:.6f}, dz = {rule_dz:.6f}")
-assert (rule_dx, rule_dy, rule_dz) == (dx, dy, dz)
+print(f"dx = {rule_dx:.6f}, dw = {rule_dw:.6f}, db = {rule_db:.6f}")
+assert (rule_dx, rule_dw, rule_db) == (dx, dw, db)
 
 # %% [markdown]
 # ## The same by simplegrad
@@ -244,20 +244,20 @@ assert (rule_dx, rule_dy, rule_dz) == (dx, dy, dz)
 
 # %%
 x = sg.Tensor(2.0, requires_grad=True, dtype=np.float64, name="x")
-y = sg.Tensor(-0.5, requires_grad=True, dtype=np.float64, name="y")
-z = sg.Tensor(0.5, requires_grad=True, dtype=np.float64, name="z")
+w = sg.Tensor(-0.5, requires_grad=True, dtype=np.float64, name="w")
+b = sg.Tensor(0.5, requires_grad=True, dtype=np.float64, name="b")
 
-p = x * y
-s = p + z
+p = x * w
+s = p + b
 L = sg.tanh(s)
 L.backward(retain_grads=True)  # keeps the gradients of p and s, too
 
-for t in (x, y, z, p, s, L):
+for t in (x, w, b, p, s, L):
     print(t)
 
 # %%
 assert np.isclose(L.item(), L_of(2.0, -0.5, 0.5))
-for t, by_hand in ((x, dx), (y, dy), (z, dz), (p, dp), (s, ds), (L, dL)):
+for t, by_hand in ((x, dx), (w, dw), (b, db), (p, dp), (s, ds), (L, dL)):
     assert np.isclose(t.grad, by_hand, rtol=1e-14, atol=0)
 
 # %% [markdown]
@@ -268,17 +268,17 @@ for t, by_hand in ((x, dx), (y, dy), (z, dz), (p, dp), (s, ds), (L, dL)):
 # ## The gradient is a direction
 #
 # The gradient also says what happens when several inputs move at once. If $x$ moves by a small
-# $\delta_x$ and $y$ by a small $\delta_y$, their effects add up:
+# $\delta_x$ and $w$ by a small $\delta_w$, their effects add up:
 #
-# $$\Delta L \approx dx \, \delta_x + dy \, \delta_y$$
+# $$\Delta L \approx dx \, \delta_x + dw \, \delta_w$$
 
 # %%
-x, y, z = 2.0, -0.5, 0.5  # plain numbers again
-L = L_of(x, y, z)
-delta_x, delta_y = 0.003, -0.002
+x, w, b = 2.0, -0.5, 0.5  # plain numbers again
+L = L_of(x, w, b)
+delta_x, delta_w = 0.003, -0.002
 
-Delta_L = L_of(x + delta_x, y + delta_y, z) - L
-estimate = dx * delta_x + dy * delta_y
+Delta_L = L_of(x + delta_x, w + delta_w, b) - L
+estimate = dx * delta_x + dw * delta_w
 
 print(f"L changes by {Delta_L:.6f}, by the gradient {estimate:.6f}")
 assert np.isclose(Delta_L, estimate, rtol=0.01)
@@ -289,9 +289,9 @@ assert np.isclose(Delta_L, estimate, rtol=0.01)
 # %%
 angles = np.arange(360)
 x_moved = x + 1e-3 * np.cos(np.radians(angles))
-y_moved = y + 1e-3 * np.sin(np.radians(angles))
-steepest = angles[L_of(x_moved, y_moved, z).argmax()]
-of_gradient = np.degrees(np.arctan2(dy, dx))
+w_moved = w + 1e-3 * np.sin(np.radians(angles))
+steepest = angles[L_of(x_moved, w_moved, b).argmax()]
+of_gradient = np.degrees(np.arctan2(dw, dx))
 
 print(f"the steepest direction is at {steepest}°, the gradient at {of_gradient:.1f}°")
 assert abs(steepest - of_gradient) < 1
@@ -301,19 +301,19 @@ assert abs(steepest - of_gradient) < 1
 # of equal height, here the dash-dotted one, and points uphill. Training goes the other way, downhill, as
 # [Descent](05_descent.ipynb) shows.
 
-# %% alt="A map of L over x and y with lines of equal height. The gradient is an arrow from the point x = 2, y = -0.5. It points up and a little to the left, towards greater heights, at a right angle to the line of equal height through this point." jupyter={"source_hidden": true}
-x_axis, y_axis = np.linspace(0.5, 3.5, 100), np.linspace(-1.5, 1.5, 100)
-heights = L_of(x_axis, y_axis[:, None], z)
+# %% alt="A map of L over x and w with lines of equal height. The gradient is an arrow from the point x = 2, w = -0.5. It points up and a little to the left, towards greater heights, at a right angle to the line of equal height through this point." jupyter={"source_hidden": true}
+x_axis, w_axis = np.linspace(0.5, 3.5, 100), np.linspace(-1.5, 1.5, 100)
+heights = L_of(x_axis, w_axis[:, None], b)
 
 figure, axes = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
-lines = axes.contour(x_axis, y_axis, heights, [-0.9, -0.7, 0, 0.5, 0.7, 0.9], colors="C0")
+lines = axes.contour(x_axis, w_axis, heights, [-0.9, -0.7, 0, 0.5, 0.7, 0.9], colors="C0")
 axes.clabel(lines, fmt="%.1f")
-axes.contour(x_axis, y_axis, heights, [L], colors="C2", linewidths=2, linestyles="-.")
-axes.annotate("", (x + dx, y + dy), (x, y), arrowprops={"color": "C1", "width": 2})
-axes.plot(x, y, "C1o")
+axes.contour(x_axis, w_axis, heights, [L], colors="C2", linewidths=2, linestyles="-.")
+axes.annotate("", (x + dx, w + dw), (x, w), arrowprops={"color": "C1", "width": 2})
+axes.plot(x, w, "C1o")
 axes.set_aspect("equal")
 axes.set_xlabel("x")
-axes.set_ylabel("y")
+axes.set_ylabel("w")
 plt.show()
 
 # %% [markdown]
@@ -325,11 +325,11 @@ plt.show()
 
 # %%
 hs = np.logspace(-1, -14, 27)
-forward = (L_of(x + hs, y, z) - L) / hs
-central = (L_of(x + hs, y, z) - L_of(x - hs, y, z)) / (2 * hs)
+forward = (L_of(x + hs, w, b) - L) / hs
+central = (L_of(x + hs, w, b) - L_of(x - hs, w, b)) / (2 * hs)
 
-x_32, y_32, z_32, hs_32 = np.float32(x), np.float32(y), np.float32(z), hs.astype(np.float32)
-central_32 = (L_of(x_32 + hs_32, y_32, z_32) - L_of(x_32 - hs_32, y_32, z_32)) / (2 * hs_32)
+x_32, w_32, b_32, hs_32 = np.float32(x), np.float32(w), np.float32(b), hs.astype(np.float32)
+central_32 = (L_of(x_32 + hs_32, w_32, b_32) - L_of(x_32 - hs_32, w_32, b_32)) / (2 * hs_32)
 
 errors = {
     "forward": abs(forward - dx),
@@ -350,7 +350,7 @@ for name, error in errors.items():
 
 # %%
 epsilon = np.finfo(np.float64).eps
-d3L_dx3 = -2 * (1 - L**2) * (1 - 3 * L**2) * y**3
+d3L_dx3 = -2 * (1 - L**2) * (1 - 3 * L**2) * w**3
 
 E = hs**2 / 6 * abs(d3L_dx3) + epsilon * abs(L) / hs
 
@@ -390,7 +390,7 @@ assert errors["central, float32"][10] > 1e-4
 
 # %%
 h = 1e-100
-L_plus = L_of(x + 1j * h, y, z)
+L_plus = L_of(x + 1j * h, w, b)
 complex_dx = L_plus.imag / h
 
 print(f"error {abs(complex_dx - dx):.0e}")
@@ -411,11 +411,11 @@ assert np.isclose(complex_dx, dx, rtol=1e-15)
 
 
 # %%
-def neuron(x, y, z):
-    return sg.tanh(x * y + z)
+def neuron(x, w, b):
+    return sg.tanh(x * w + b)
 
 
-inputs = [sg.Tensor(t, requires_grad=True, dtype=np.float64) for t in (x, y, z)]
+inputs = [sg.Tensor(t, requires_grad=True, dtype=np.float64) for t in (x, w, b)]
 agrees = sg.gradcheck(neuron, inputs)
 print(agrees)
 assert agrees
@@ -436,8 +436,8 @@ class WrongTanh:
     partials = (da,)
 
 
-def wrong_neuron(x, y, z):
-    s = x * y + z
+def wrong_neuron(x, w, b):
+    s = x * w + b
     return record(WrongTanh.forward(s.data), WrongTanh, s)
 
 
@@ -459,41 +459,41 @@ assert "look at WrongTanh.da" in message
 # The longer exercises `mul`, `tanh` and `gradcheck` in `tutorials/exercises/` come with a check
 # that says which equation is wrong: `python -m simplegrad.exercises check mul`.
 #
-# **1.** Replace the tanh by a square: $L = (x y + z)^2$, at the same point. Find $ds$, $dp$, $dx$, $dy$
-# and $dz$ on paper. All of them are simple numbers. Then check them with simplegrad.
+# **1.** Replace the tanh by a square: $L = (x w + b)^2$, at the same point. Find $ds$, $dp$, $dx$, $dw$
+# and $db$ on paper. All of them are simple numbers. Then check them with simplegrad.
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 1
-p = x * y  # -1
-s = p + z  # -0.5
+p = x * w  # -1
+s = p + b  # -0.5
 ds = 1 * 2 * s  # -1: the derivative of s^2 is 2 s
-dp, dz = ds, ds
-dx, dy = dp * y, dp * x
-print(f"ds = {ds}, dp = {dp}, dx = {dx}, dy = {dy}, dz = {dz}")
+dp, db = ds, ds
+dx, dw = dp * w, dp * x
+print(f"ds = {ds}, dp = {dp}, dx = {dx}, dw = {dw}, db = {db}")
 
-x_t, y_t, z_t = (sg.Tensor(t, requires_grad=True) for t in (x, y, z))
-((x_t * y_t + z_t) ** 2).backward()
-assert (x_t.grad, y_t.grad, z_t.grad) == (dx, dy, dz) == (0.5, -2.0, -1.0)
+x_t, w_t, b_t = (sg.Tensor(t, requires_grad=True) for t in (x, w, b))
+((x_t * w_t + b_t) ** 2).backward()
+assert (x_t.grad, w_t.grad, b_t.grad) == (dx, dw, db) == (0.5, -2.0, -1.0)
 
 # %% [markdown]
-# **2.** In $L = x \, (x + y)$, the input $x$ goes into two nodes, and each of them gives it a gradient.
+# **2.** In $L = x \, (x + w)$, the input $x$ goes into two nodes, and each of them gives it a gradient.
 # Compute both with the rules `Mul` and `Add`. How do they make one $dx$? Let central differences decide.
 
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 2
-def product_of(x, y):
-    return x * (x + y)
+def product_of(x, w):
+    return x * (x + w)
 
 
-s = x + y
+s = x + w
 L = x * s
 dx_of_product = rules.Mul.da(1.0, L, x, s)
 ds = rules.Mul.db(1.0, L, x, s)
-dx_of_sum = rules.Add.da(ds, s, x, y)
+dx_of_sum = rules.Add.da(ds, s, x, w)
 
 h = 1e-6
-numeric_dx = (product_of(x + h, y) - product_of(x - h, y)) / (2 * h)
+numeric_dx = (product_of(x + h, w) - product_of(x - h, w)) / (2 * h)
 print(f"{dx_of_product} and {dx_of_sum}, by differences {numeric_dx:.6f}")
 
 # They add up: a move of x changes L in both ways at once.

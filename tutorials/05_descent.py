@@ -301,7 +301,7 @@ assert np.allclose(abs(velocities), [b_along, b_across])
 # %% [markdown]
 # With $\mu = 0.9$, the **effective learning rate** is ten times as large where gradients agree,
 # $lr / (1 - \mu)$, and about half as large where they alternate, $lr / (1 + \mu)$. That is the
-# cure: longer steps along the valley, and damped swings across it. Here is the zigzag of above once
+# cure: longer steps along the valley, and damped swings across it. Here is the earlier zigzag once
 # more, with the same learning rate and the same first step.
 
 # %% alt="The map of the valley with two paths of 30 steps. Without momentum, the path zigzags all the way and stops short of the minimum. With momentum, the zigzag is gone after a few steps, and the path runs along the floor of the valley to the minimum." jupyter={"source_hidden": true}
@@ -317,7 +317,7 @@ plt.show()
 # %% [markdown]
 # ### How much faster
 #
-# For a quadratic, Polyak (1964) gives the best learning rate and momentum, and the rate they reach.
+# For a quadratic, Polyak (1964) gives the best learning rate and momentum, and the rate they tend to.
 # All three have the form of gradient descent's, with square roots of the curvatures.
 #
 # $$lr = \left( \frac{2}{\sqrt{\lambda_{\max}} + \sqrt{\lambda_{\min}}} \right)^2$$
@@ -332,15 +332,59 @@ mu = ((np.sqrt(kappa) - 1) / (np.sqrt(kappa) + 1)) ** 2
 rho = (np.sqrt(kappa) - 1) / (np.sqrt(kappa) + 1)
 print(f"lr = {lr:.4f}, mu = {mu:.4f}, rho = {rho:.4f}")
 
-for lambda_i in lambdas:
+
+def eigenvalues_of_a_step(lambda_i, lr, mu):
     step_matrix = np.array([[1 - lr * lambda_i, -lr * mu], [lambda_i, mu]])  # of (theta_i, b)
-    assert np.allclose(abs(np.linalg.eigvals(step_matrix)), rho, rtol=1e-6)
+    return np.linalg.eigvals(step_matrix)
+
+
+assert np.allclose(eigenvalues_of_a_step(lambda_min, lr, mu), rho, rtol=1e-6)
+assert np.allclose(eigenvalues_of_a_step(lambda_max, lr, mu), -rho, rtol=1e-6)
+
+for other_mu in (0.4, 0.5):
+    eigenvalues = eigenvalues_of_a_step(lambda_min, lr, other_mu)
+    print(f"mu = {other_mu}, flat: eigenvalues {eigenvalues.round(3)}")
+    assert np.iscomplexobj(eigenvalues) == (other_mu > mu)
+    assert abs(eigenvalues).max() > rho
 
 # %% [markdown]
 # A step is linear in a coordinate and its velocity, so it is a matrix, and the largest absolute
-# value of its eigenvalues is the rate. The determinant is $\mu$. With these constants, both
-# eigenvalues have the absolute value $\sqrt{\mu}$, in the flat direction and in the steep one
-# alike. That is $2/3$ a step here, and gradient descent has $0.92$.
+# value of its eigenvalues is the rate in the long run. The determinant is $\mu$. So two complex
+# eigenvalues both have the absolute value $\sqrt{\mu}$, and of two different real ones, one is larger
+# than that. Polyak's constants stand between the two cases: both eigenvalues are $\rho$ in the flat
+# direction, and both are $-\rho$ in the steep one. With less momentum, the flat coordinate creeps; with
+# more, it swings past the minimum. Both are slower. Mechanics calls the case in between **critical
+# damping**.
+#
+# The rate is $2/3$ here, and gradient descent has $0.92$. But with momentum, the rate holds in the limit
+# only. Where two eigenvalues coincide, the powers of the matrix contain $t \, \rho^t$ as well as
+# $\rho^t$. The first step, which is one of gradient descent, decides how much of each. After $t$ steps
+# from $\theta_0$, the flat and the steep coordinate are
+#
+# $$\theta_{\text{flat}} = (1 + (1 - \rho) \, t) \, \rho^t \, \theta_0$$
+#
+# $$\theta_{\text{steep}} = (1 + (1 + \rho) \, t) \, (-\rho)^t \, \theta_0$$
+
+# %%
+theta_0 = 1.0
+t = np.arange(201)
+theta_flat = (1 + (1 - rho) * t) * rho**t * theta_0
+theta_steep = (1 + (1 + rho) * t) * (-rho) ** t * theta_0
+
+critical = path_of(optim.SGD, H, np.array([theta_0, theta_0]), steps=200, lr=lr, momentum=mu)
+assert np.allclose(critical, np.stack([theta_flat, theta_steep], axis=1), rtol=1e-6, atol=0)
+
+relative = np.linalg.norm(critical, axis=1) / rho**t
+for t in (10, 20, 80, 160):
+    print(f"t = {t:3}: distance / rho^t = {relative[t]:3.0f}")
+factor = np.linalg.norm(critical[200]) / np.linalg.norm(critical[199])
+print(f"step 200 multiplies the distance by {factor:.3f}")
+assert rho < factor < 1.01 * rho
+assert [round(relative[t]) for t in (10, 20, 80, 160)] == [18, 35, 137, 273]
+
+# %% [markdown]
+# The quotient grows with $t$: the distance falls as $t \, \rho^t$. The factor $t$ costs steps at the
+# start, but in the limit a step multiplies the distance by $\rho$.
 #
 # The larger $\kappa$ is, the more the square root is worth. Count the steps until the distance is a
 # millionth of what it was at first.
@@ -505,7 +549,7 @@ for kappa in (25.0, 100.0, 400.0):
 # ## Side by side
 #
 # All of them in a valley with $\kappa = 400$: SGD with its best learning rate, momentum with
-# Polyak's constants, and RMSProp with the learning rate from above.
+# Polyak's constants, and RMSProp with the same learning rate as before.
 
 # %%
 H_400 = np.diag([1.0, 400.0])
@@ -525,7 +569,7 @@ for label, path in paths.items():
 assert losses["SGD with momentum"][-1] < 1e-6 * losses["SGD"][-1]
 assert losses["RMSProp"][-1] < 1e-3 * losses["RMSProp, at 45 degrees"][-1]
 
-# %% alt="The loss over 150 steps on a logarithmic axis. SGD falls in an almost flat line. RMSProp at 45 degrees drops at first and is almost flat then, below SGD. SGD with momentum rises fiftyfold, turns after 10 steps and falls steeply to 1e-6. RMSProp along the axes falls all the time, to nearly the same loss." jupyter={"source_hidden": true}
+# %% alt="The loss over 150 steps on a logarithmic axis. SGD falls in an almost flat line. RMSProp at 45 degrees drops at first and is almost flat then, below SGD. SGD with momentum rises fiftyfold, turns after 9 steps and falls steeply to 1e-6. RMSProp along the axes falls all the time, to nearly the same loss." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.8), layout="constrained")
 for (label, curve), style in zip(losses.items(), ("C1--", "C0-", "C2-.", "C3:"), strict=True):
     axes.semilogy(curve, style, linewidth=1.8, label=label)
@@ -534,9 +578,32 @@ axes.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
-# A constant rate $\rho$ is a straight line on a logarithmic axis: the loss falls as $\rho^{2 t}$.
-# With momentum, it rises first. Polyak's learning rate is larger than $lr_{\max}$, and the velocity
-# needs some steps before it works against the swings. His rate is the one of the long run.
+# A constant rate $\rho$ is a straight line on a logarithmic axis: the loss falls as $\rho^{2 t}$, and
+# gradient descent's does. With momentum, the loss has a hump first. That is the factor $t$ of
+# critical damping, in the steep direction, where nearly all of the loss is at first:
+# $(1 + (1 + \rho) \, t) \, \rho^t$ rises as long as its first factor grows faster than its second
+# falls. The derivative is zero at
+#
+# $$t_{\text{top}} = -1 / \ln \rho - 1 / (1 + \rho)$$
+
+# %%
+rho = (np.sqrt(400) - 1) / (np.sqrt(400) + 1)
+t_top = -1 / np.log(rho) - 1 / (1 + rho)
+
+hump = losses["SGD with momentum"]
+steep = 400.0 * paths["SGD with momentum"][:, 1] ** 2 / 2  # the loss of the steep direction
+height = ((1 + (1 + rho) * t_top) * rho**t_top) ** 2
+print(f"the top is at {t_top:.1f}, and the highest loss in step {hump.argmax()}")
+print(f"the loss of the steep direction rises {steep.max() / steep[0]:.1f} times, ", end="")
+print(f"by the equation {height:.1f} times")
+assert abs(hump.argmax() - t_top) < 1
+assert np.isclose(steep.max() / steep[0], height, rtol=0.01)
+assert steep[0] > 0.9 * hump[0]
+assert np.isclose(-1 / np.log(rho), np.sqrt(400) / 2, rtol=0.01)
+
+# %% [markdown]
+# For a large $\kappa$, $-1 / \ln \rho$ is about $\sqrt{\kappa} / 2$, here 10: the longer the valley,
+# the later the top.
 #
 # Do not read this as a race. SGD and momentum were given the best constants for this valley, which
 # takes knowing $\lambda_{\min}$ and $\lambda_{\max}$. RMSProp knew neither. That is what makes it
@@ -607,7 +674,7 @@ assert np.allclose(abs(adam[1] - adam[0]), 0.05)
 # simplegrad as above. In a notebook, change the numbers in the cells instead. Look for three things:
 #
 # - the learning rate at which SGD begins to swing, and the one at which it diverges, for each $\kappa$,
-# - the momentum that is too much of a good thing,
+# - the momentum beyond which more of it does harm,
 # - the optimizers whose losses stay the same while the valley turns.
 #
 # <!-- figure: valley -->

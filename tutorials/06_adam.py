@@ -640,13 +640,20 @@ def positions(make, steps=2000, **hyperparameters):
 adam = positions(optim.Adam, lr=0.01)
 sgd = positions(optim.SGD, lr=0.01)
 
-# %% alt="The steps of the rare row over 75 steps, in units of the learning rate. SGD steps by 1 in steps 20, 40 and 60 and rests in between. Adam steps by a half in step 20, and then goes on with steps that shrink by a tenth each, until the next gradient comes at step 40." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+# %% alt="The steps of the rare row over 75 steps, in units of the learning rate, SGD above and Adam below. SGD steps by 1 in steps 20, 40 and 60 and rests in between. Adam rests until step 20, in which it steps by a half, and then goes on with steps that shrink by a tenth each, until the next gradient comes at step 40." jupyter={"source_hidden": true}
+figure, panels = plt.subplots(
+    2, 1, figsize=(6.5, 3.8), sharex=True, sharey=True, layout="constrained"
+)
 steps = np.arange(1, 76)
-axes.plot(steps, -np.diff(sgd[:76, 0]) / 0.01, "C1s", markersize=4, label="SGD")
-axes.plot(steps, -np.diff(adam[:76, 0]) / 0.01, "C0o-", markersize=3, linewidth=1.2, label="Adam")
-axes.set(xlabel="step t", ylabel="step of the rare row (lr)", ylim=(-0.05, 1.3))
-axes.legend(loc="upper right", ncols=2)
+for axes, path, style, label in zip(
+    panels, (sgd, adam), ("C1s", "C0o"), ("SGD", "Adam"), strict=True
+):
+    lengths = -np.diff(path[:76, 0]) / 0.01
+    axes.vlines(steps, 0, lengths, colors=style[:2], linewidth=1)
+    axes.plot(steps, lengths, style, markersize=3)
+    axes.set(ylabel="step (lr)", ylim=(-0.08, 1.15))
+    axes.set_title(label, fontsize=10)
+panels[1].set_xlabel("step t")
 plt.show()
 
 # %% [markdown]
@@ -679,8 +686,8 @@ assert np.isclose(ratio, expected_ratio, rtol=0.02)
 
 # %% [markdown]
 # The frequencies of words differ by orders of magnitude, and Adam makes up for a part of that. Its
-# price is the silence of above. A word that first comes late makes a step of 3.16 $lr$. With the
-# steps that follow by the momentum alone, one gradient moves it by
+# price is a long step after a silence: the row of a word that first comes late makes one of 3.16 $lr$.
+# With the steps that follow by the momentum alone, one gradient moves it by
 #
 # $$\sum \Delta = lr \, \frac{1 - \beta_1}{\sqrt{1 - \beta_2}} \cdot \frac{1}{1 - \beta_1 / \sqrt{\beta_2}}$$
 
@@ -836,8 +843,8 @@ assert np.allclose(w.grad, g)
 # With SGD, each weight then shrinks by $lr \, \lambda \, \theta$ in a step. With Adam, it does not:
 # the decay is divided by $\sqrt{\hat v}$ with the rest of the gradient, so a weight with large
 # gradients decays less than one with small gradients. Loshchilov and Hutter (2019) take the decay out
-# of the gradient. That is AdamW: the decay is **decoupled**. It comes first, and then the five
-# equations of Adam, with $g = \nabla_\theta L$.
+# of the gradient. That is AdamW: the decay is **decoupled**. In `optim.AdamW` it comes first, and then
+# the five equations of Adam, with $g = \nabla_\theta L$.
 #
 # $$\theta \mathrel{-}= lr \, \lambda \, \theta$$
 
@@ -911,8 +918,60 @@ for t in (1, 500, 1000, 2000):
     assert np.allclose(decoupled[t - 1], theta_t, atol=1.1 * lr)
 
 # %% [markdown]
-# As in PyTorch, $lr$ scales the decay: a schedule that lowers the learning rate lowers the decay as
-# well.
+# ### The paper's decay
+#
+# What $\lambda$ is worth depends on whose it is. The paper splits the learning rate into a base rate
+# $\alpha$ and a factor $\eta_t$ that a schedule sets. In line 12 of its Algorithm 2, only $\eta_t$
+# scales the decay, and $\alpha$ does not. With $\lambda'$ for the paper's decay:
+#
+# $$\theta \mathrel{-}= \eta_t \, (\alpha \, \hat m / (\sqrt{\hat v} + \epsilon) + \lambda' \, \theta)$$
+#
+# `optim.AdamW` has a single $lr = \eta_t \, \alpha$, as PyTorch's has, and it scales both terms. So the
+# two are the same step, up to rounding, for
+#
+# $$\lambda = \lambda' / \alpha$$
+
+
+# %%
+def paper_run(gradients, alpha, decay):
+    """The paper's AdamW from ones; its schedule eta_t falls to 0 in a straight line."""
+    theta, m, v = np.ones(3), np.zeros(3), np.zeros(3)
+    for t, g in enumerate(gradients, start=1):
+        eta_t = 1 - (t - 1) / len(gradients)
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
+        theta -= eta_t * (alpha * m_hat / (np.sqrt(v_hat) + 1e-8) + decay * theta)
+    return theta
+
+
+def library_run(gradients, alpha, weight_decay):
+    """The same with optim.AdamW, whose lr is eta_t times alpha."""
+    w = sg.Tensor(np.ones(3), requires_grad=True)
+    opt = optim.AdamW(lr=alpha, weight_decay=weight_decay, param_groups=[{"params": {"w": w}}])
+    for t, g in enumerate(gradients, start=1):
+        opt.lr = (1 - (t - 1) / len(gradients)) * alpha
+        w.grad = g
+        opt.step()
+    return w.numpy()
+
+
+decay = 0.001  # the paper's
+silent = np.zeros((1000, 3))  # without gradients, only the decay is left
+for alpha in (0.01, 0.005):
+    paper, library = paper_run(silent, alpha, decay), library_run(silent, alpha, weight_decay=0.1)
+    print(f"alpha = {alpha}: the paper's decay leaves {paper[0]:.3f}, ", end="")
+    print(f"that of optim.AdamW {library[0]:.3f}")
+    assert np.allclose(paper, 0.6062, rtol=1e-3)  # with either alpha
+    assert np.allclose(library, paper ** (alpha / 0.01), rtol=1e-3)
+    for some in (silent, gradients[:1000]):
+        same = library_run(some, alpha, weight_decay=decay / alpha)
+        assert np.allclose(paper_run(some, alpha, decay), same, rtol=1e-9, atol=1e-12)
+
+# %% [markdown]
+# A schedule lowers both decays alike. Halve the base rate, and the paper's decay stays, while that of
+# PyTorch and simplegrad is halved as well. So when you change $lr$, tune $\lambda$ again or keep the
+# product $lr \, \lambda$. And divide a decay that was chosen for Algorithm 2 by its base rate.
 #
 # ## Exercises
 #
@@ -943,8 +1002,8 @@ assert opt.step_count == 1
 # %% [markdown]
 # **2.** Another mistake is harder to find: $\beta$ and $1 - \beta$ swapped. Predict how long the first
 # step is, in units of $lr$, if they are swapped in the first equation only, in the second only, and
-# in both. Check it, and train the network of above with each of the three. What would tell you of the
-# mistake, if not the loss? And where the loss does tell you, why?
+# in both. Check it, and train the network of "By hand, beside the library" with each of the three. What would tell you of
+# the mistake, if not the loss? And where the loss does tell you, why?
 
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}

@@ -39,7 +39,7 @@ digits = sg.datasets.load_digits()
 #
 # A training step has four parts. `time.perf_counter` is a clock, read here before and after each of
 # them. One reading says little, since a computer does other things, too. A few slow readings do not
-# move the *median* of many.
+# move the **median** of many.
 
 
 # %%
@@ -133,14 +133,14 @@ plt.show()
 # %% [markdown]
 # A Tensor costs a fixed time for each operation, whatever its size: Python makes an object and writes
 # down the rule. In a small network that is most of the time. In a large one the arithmetic and the
-# memory count. So there are two things to do: make no objects, which is *replay*, and use no fresh
-# memory, which is the *in-place optimizer*. First, what must not change.
+# memory count. So there are two things to do: make no objects, which is **replay**, and use no fresh
+# memory, which is the **in-place optimizer**. First, what must not change.
 #
 # ## The same bits
 #
 # A float32 has 24 binary digits. Sums, products, quotients and square roots are rounded to the nearest
 # such number. For the rounded sum $\operatorname{fl}(a + b)$, the relative error $\delta$ is at most the
-# *unit roundoff* $u = 2^{-24}$ (Higham, 2002, section 2.2):
+# **unit roundoff** $u = 2^{-24}$ (Higham, 2002, section 2.2):
 #
 # $$\operatorname{fl}(a + b) = (a + b) \, (1 + \delta), \quad |\delta| \le u$$
 
@@ -254,7 +254,7 @@ after, t, g = opt.state()["param_groups"][0], opt.step_count, w.grad
 
 # %% [markdown]
 # In NumPy, `beta_1 * m` makes a new array. `np.multiply(beta_1, m, out=m)` computes the same numbers and
-# writes them over `m`. What cannot be overwritten yet goes into a *scratch* array that is made once and
+# writes them over `m`. What cannot be overwritten yet goes into a **scratch** array that is made once and
 # used in every step. Two of them, `a` and `b`, are enough for all of Adam. The first equation takes
 # three such passes:
 #
@@ -357,7 +357,7 @@ print(f"The readable step takes {ratio:.1f} times as long.")
 # %% [markdown]
 # ## Why blocks
 #
-# Memory is slow, and a processor keeps what it has used last in a small, fast memory, its *cache*. Each
+# Memory is slow, and a processor keeps what it has used last in a small, fast memory, its **cache**. Each
 # of the fourteen passes goes through arrays of millions of numbers. When the next pass comes back to
 # the first number, that has long been pushed out of the cache. So do all fourteen passes on a block of
 # the arrays, and then on the next block. No operation changes, and no bit.
@@ -572,7 +572,7 @@ assert script.index("np.matmul(") < script.index("np.add(") < script.index("np.m
 # its numbers, three may be others in the next step, $1 - \beta_1^t$, $1 - \beta_2^t$ and the learning rate,
 # so each step computes them anew.
 #
-# Cut off here are the arrays, with the numbers of now: the script goes on where the training stands. As a
+# Cut off here are the arrays, with their current numbers: the script goes on where the training stands. As a
 # file of its own, it makes a step and prints the loss. Its steps and yours have the same bits.
 
 

@@ -236,7 +236,7 @@ assert all(np.isfinite(each.grad).all() for each in (q, k, v))
 # Where do queries, keys and values come from? From the vectors $h$, by three learned matrices. That is
 # one **head**. A head has one set of weights for each place, so there are several heads, each with its
 # own matrices and with fewer numbers. Their results are put side by side and mixed by a last matrix
-# (section 3.2.2 of the paper). Each head has the mask of above.
+# (section 3.2.2 of the paper). Each head has the same mask as before.
 #
 # $$\operatorname{head}_i = \operatorname{Attention}(h W^Q_i, h W^K_i, h W^V_i)$$
 # $$\operatorname{MultiHead}(h) = [\operatorname{head}_1, \ldots, \operatorname{head}_H] \, W^O$$

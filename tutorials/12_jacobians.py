@@ -278,7 +278,7 @@ assert ((a * a + b) ** 2).tangent == 2 * (3**2 + 2) * (2 * 3 * 1 - 1)
 assert np.isclose(a.tanh().tangent, 1 - np.tanh(3.0) ** 2)
 
 # %% [markdown]
-# Give it the network from above. Dual numbers, the complex step and `sg.jvp` agree. They have to: a
+# Give it the same network. Dual numbers, the complex step and `sg.jvp` agree. They have to: a
 # complex step is a dual number whose $\varepsilon$ is $i \, h$, with an $h$ so small that its
 # square is lost in rounding.
 

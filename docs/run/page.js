@@ -185,7 +185,7 @@
     const { watched } = await ask({ type: "start", manifest: files, base: base.href, cache, life })
     cache = "default"
     one.ready = true
-    // The worker holds this lock as long as it lives: who gets it knows that the browser has ended it
+    // The worker holds this lock as long as it lives: whoever gets it knows that the browser has ended it
     if (watched) navigator.locks.request(life, () => fail(one, "The browser has ended Python."))
   }
 

@@ -240,7 +240,7 @@ def numbers(text, dtype, shape):
 def script_of(
     functions: dict[str, list[Line]], names: Names, result: Any, of: str, measured: bool
 ) -> str:
-    """The lines as a Python script, with the numbers of now, which needs NumPy alone.
+    """The lines as a Python script, with its current numbers, which needs NumPy alone.
 
     Args:
         functions: The lines by the name of the function that they are to be.

@@ -505,7 +505,7 @@ class Recorded(NDArrayOperatorsMixin):
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
-    # For who looks on, as a debugger does, and for no function of the user's
+    # For an onlooker such as a debugger, and for no function of the user's
 
     def __repr__(self) -> str:
         return repr(self._shown("repr()"))

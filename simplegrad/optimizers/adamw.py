@@ -13,13 +13,16 @@ from simplegrad.tensor import Tensor
 
 
 class AdamW(Adam):
-    r"""Adam with decoupled weight decay. Loshchilov and Hutter (2019), Algorithm 2, line 12.
+    r"""Adam with decoupled weight decay. Loshchilov and Hutter (2019).
 
     $$\theta \mathrel{-}= lr \, \lambda \, \theta$$
 
     and then the five equations of `Adam`. The decay does not pass through the moments, so every
-    weight shrinks by the same factor, however large its gradients are. As in PyTorch, $lr$ scales
-    it.
+    weight shrinks by the same factor, however large its gradients are.
+
+    As in PyTorch, $lr$ scales the decay. In line 12 of the paper's Algorithm 2, the factor $\eta_t$
+    of the schedule scales it, and the base rate $\alpha$ does not. With $lr = \eta_t \, \alpha$,
+    the step is the same if $\lambda$ is the paper's decay divided by $\alpha$.
 
     | symbol | argument |
     |---|---|

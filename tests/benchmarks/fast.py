@@ -668,7 +668,7 @@ def times_of(workload, repeats):
     check(contestants)
     steps = [step_of(contestant) for contestant in contestants.values()]
     gc.collect()
-    gc.freeze()  # or who collects garbage goes through the objects of all
+    gc.freeze()  # or a collection goes through the objects of all
     medians = timing.interleaved(steps, repeats, calls, LIMIT)
     gc.unfreeze()
     return dict(zip(contestants, medians, strict=True)), missing

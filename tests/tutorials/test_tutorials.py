@@ -74,6 +74,15 @@ def test_the_notebook_has_no_outputs_and_its_own_cell_ids(script):
     assert len(set(ids)) == len(ids)
 
 
+@every_tutorial
+def test_terms_are_bold_and_not_in_italics(script):
+    chapter = [cell.source for cell in cells_of(script) if cell.cell_type == "markdown"]
+    prose, _, _ = "\n\n".join(chapter).partition("## Read on")  # which has titles of books
+    prose = re.sub(r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\*\*", "", prose, flags=re.DOTALL)
+    italics = re.findall(r"\*\w[^*]*\*|\b_\w[^_]*_\b", prose)
+    assert not italics, f"write {', '.join(f'**{term[1:-1]}**' for term in italics)}"
+
+
 def test_a_pair_is_written_in_both_directions(tmp_path):
     script, notebook = tmp_path / "01_sums.py", tmp_path / "01_sums.ipynb"
     script.write_text('# %% [markdown]\n# # Sums\n\n# %% alt="none"\nprint(1 + 1)\n')
