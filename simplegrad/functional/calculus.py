@@ -100,8 +100,8 @@ def prod(
     a, params = as_tensor(a), unusual() if more or wrong else {"axis": axis, "keepdims": keepdims}
     if a.dtype.kind != "f":
         return Tensor(np.prod(a.data, **params))
-    given = range(a.ndim) if params["axis"] is None else np.atleast_1d(params["axis"])
-    axes = [_along(a, i)[1] for i in given]
+    along = range(a.ndim) if params["axis"] is None else np.atleast_1d(params["axis"])
+    axes = [_along(a, i)[1] for i in along]
     rest = [i for i in range(a.ndim) if i not in axes]
     n, sizes = math.prod(a.shape[i] for i in axes), [a.shape[i] for i in rest]
     c = a.transpose(*axes, *rest).reshape(n, *sizes) if n else Tensor(np.ones((1, *sizes), a.dtype))

@@ -15,8 +15,6 @@ __all__ = ["avg_pool2d", "conv2d", "max_pool2d", "pad", "windows"]
 
 Pair: TypeAlias = int | tuple[int, int]
 
-PADDING = COUNT._replace(allowed='"same", "valid" or an int of at least 0')
-
 
 def pad(
     a: TensorLike,
@@ -130,8 +128,7 @@ def conv2d(
     x, W = floats(x), floats(weight)
     G = given.checked_number(SIZE, groups, "groups is", "Write groups=1.", ValueError)
     _check_channels(x, W, G)
-    widths = zeros_around(padding, W.shape[-2:], stride, dilation)
-    x = pad(x, (*[(0, 0)] * (x.ndim - 2), *widths)) if any(map(any, widths)) else x
+    x = _around(x, zeros_around(padding, W.shape[-2:], stride, dilation))
     X = windows(x, W.shape[-2:], stride, dilation)
     *N, C, K, height, width = X.shape
     filters = len(W)
