@@ -146,8 +146,9 @@ def test_the_arguments_come_in_the_order_of_the_contract():
 
 def test_the_first_step_is_no_longer_than_lr(for_all):
     betas = st.floats(0, 0.9999)
+    rates = st.just(0.0) | st.floats(1e-290, 1e3)  # below, lr * m_hat has hardly a digit
 
-    @for_all(st.floats(-1e100, 1e100), st.floats(0, 1e3), betas, betas)
+    @for_all(st.floats(-1e100, 1e100), rates, betas, betas)
     def check(g, lr, beta_1, beta_2):
         theta = leaf(0.0)
         theta.grad = np.array(g)
