@@ -557,6 +557,8 @@ def test_the_gradients_of_a_random_graph_are_those_of_torch(for_all):
 def test_the_gradients_of_gradients_of_a_random_graph_are_those_of_torch(for_all):
     torch = pytest.importorskip("torch", reason="torch is not installed: an oracle is missing")
     theirs, met = torch_library(torch), Counter()
+    # the gradient of its sign is an array of zeros without memory, by which torch 2.13 crashes
+    theirs["Abs"] = lambda a: torch.maximum(a, -a)
 
     @for_all(programs(), seeds)
     def agree(program, seed):
