@@ -40,15 +40,8 @@ ANALYTIC = {
     *(rules.Exp, rules.Log, rules.Log1p, rules.Sqrt, rules.Sin, rules.Cos, rules.Tanh, rules.GELU),
     *(rules.Sum, rules.CumSum, rules.Mean, rules.Norm, rules.LogSumExp),
     *(rules.Reshape, rules.Transpose, rules.Squeeze, rules.Unsqueeze, rules.BroadcastTo),
-    *(
-        rules.Index,
-        rules.Scatter,
-        rules.Concatenate,
-        rules.Stack,
-        rules.Where,
-        rules.Pad,
-        rules.Windows,
-    ),
+    *(rules.Index, rules.Scatter, rules.Concatenate, rules.Stack),
+    *(rules.Where, rules.Pad, rules.Windows),
     # NumPy orders complex numbers by their real part first, so these choose as they do of reals:
     *(rules.ReLU, rules.Clip, rules.Maximum, rules.Minimum, rules.Max, rules.Min),
     _WeightedSum,
