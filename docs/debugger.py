@@ -4,7 +4,7 @@
 # A debugger stops a program at a line, shows every variable there, and goes on line by line. In
 # simplegrad each equation is a line, and its variables have the names of the equation: you see the
 # equation happen. This page says where to stop and what to look at. The tutorial
-# [Debugging](tutorials/10_debugging.md) has whole sessions, and exercises.
+# [Debugging](tutorials/debugging.md) has whole sessions, and exercises.
 #
 # The examples are about this program, `script.py`:
 

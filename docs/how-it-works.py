@@ -179,7 +179,7 @@ print(inspect.getsource(optim.Adam.update))
 # its gradients make, or a whole step, and repeats them into the same arrays. While it records, what
 # stands for an array is an object that has only the operations that can be written down; any other way
 # to its numbers is an error. As the operations and their order are the same, so are the bits, and the
-# tests compare them. [The fast path](tutorials/09_fast.md) shows how.
+# tests compare them. [The fast path](tutorials/fast.md) shows how.
 #
 # ## What the engine keeps true
 #

@@ -8,7 +8,7 @@
 # Automatic differentiation and Adam in NumPy, to read, to step through and to teach.
 # { .tagline }
 #
-# [Start: the digits in twenty lines](tutorials/01_quickstart.md){ .md-button .md-button--primary }
+# [Start: the digits in twenty lines](tutorials/quickstart.md){ .md-button .md-button--primary }
 # [See every equation](equations.md){ .md-button }
 #
 # ## The equation is the line
@@ -28,7 +28,7 @@
 #
 # <!-- figure: valley -->
 #
-# [Descent](tutorials/05_descent.md) explains what you see, from the largest stable learning rate to
+# [Descent](tutorials/descent.md) explains what you see, from the largest stable learning rate to
 # what a turned valley does to RMSProp.
 #
 # ## It trains real networks
@@ -72,12 +72,12 @@ plt.show()
 #
 # - **You want to understand** what `backward()` and `step()` do. The [tutorials](tutorials/index.md) go
 #   from the derivative to a small GPT, and each equation is followed by the code that computes it.
-# - **You teach a course.** The [syllabus](teaching.md) has eleven sessions with exercises. Everything is
+# - **You teach a course.** The [syllabus](teaching.md) has sessions with exercises. Everything is
 #   NumPy, runs on a laptop without a network, and may be changed and hosted as your own.
 # - **You want to look up** how something is done. The [equations](equations.md), the
 #   [API](api/index.md) and the [map of the code](how-it-works.md) are short.
 #
 # It is one package with one dependency, NumPy. For the hot loop there is
-# [`simplegrad.fast`](tutorials/09_fast.md): the same equations in place, equal to the last bit.
+# [`simplegrad.fast`](tutorials/fast.md): the same equations in place, equal to the last bit.
 # [How fast that is](benchmarks.md) was measured beside PyTorch and JAX. For large networks, for other
 # devices and for everything that simplegrad leaves out on purpose, use those.

@@ -426,7 +426,7 @@ difference = prediction - t
 print("shape:", difference.shape, " loss:", (difference**2).mean().item())
 
 # %% [markdown]
-# Every prediction is right, and still the loss is not 0. [Broadcasting](tutorials/04_broadcasting.md)
+# Every prediction is right, and still the loss is not 0. [Broadcasting](tutorials/broadcasting.md)
 # has compared each of the four predictions with each of the four targets. `sg.mse_loss` does not
 # broadcast:
 
@@ -730,7 +730,7 @@ for lr in (1.1, 0.1):
 # %% [markdown]
 # A step of $lr \cdot 2 w$ with $lr > 1$ ends further from the minimum, on the other side of it, than it
 # has begun. The next one is longer still. If the loss grows, divide the learning rate by 10.
-# [Descent](tutorials/05_descent.md) works out the largest one that is stable.
+# [Descent](tutorials/descent.md) works out the largest one that is stable.
 
 # %%
 assert losses_with(1.1)[-1] > 1e6

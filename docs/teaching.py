@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Teaching with simplegrad
 #
-# This page is for whoever gives the course. It holds a syllabus of eleven sessions with assignments that a
+# This page is for whoever gives the course. It holds a syllabus with assignments that a
 # program can grade, and says how to make the tutorials and this site your own. Take what you need: every
 # session stands on those that its tutorial names under "Read before", and on no others.
 #
@@ -26,21 +26,12 @@ assert (a @ a.T).shape == (2, 2)
 assert a.sum(axis=0).tolist() == [3, 5, 7]
 
 # %% [markdown]
-# ## Eleven sessions
+# ## The sessions
 #
-# | | session | to be read before it | in the end, students can |
-# |---|---|---|---|
-# | 1 | [A network in twenty lines](#1-a-network-in-twenty-lines) | [Quickstart](tutorials/01_quickstart.md) | write a training loop, and say what each line does |
-# | 2 | [Gradients](#2-gradients) | [Gradients](tutorials/02_gradients.md), [Debugging](tutorials/10_debugging.md) up to "What a Tensor shows" | differentiate an expression node by node, and check it |
-# | 3 | [The backward pass](#3-the-backward-pass) | [The backward pass](tutorials/03_backward.md), [Debugging](tutorials/10_debugging.md), "Inside `backward()`" | write reverse-mode differentiation |
-# | 4 | [Broadcasting](#4-broadcasting) | [Broadcasting](tutorials/04_broadcasting.md) | derive the gradient of what was copied or summed |
-# | 5 | [Descent](#5-descent) | [Descent](tutorials/05_descent.md) | explain learning rate, momentum and RMSProp on a quadratic |
-# | 6 | [Adam](#6-adam) | [Adam](tutorials/06_adam.md), [Debugging](tutorials/10_debugging.md), "Inside Adam" | turn a paper into code that agrees to the last bit |
-# | 7 | [Groups and state](#7-groups-and-state) | [Groups and state](tutorials/07_groups_and_state.md) | train parts differently, and resume a run exactly |
-# | 8 | [Modules](#8-modules) | [Modules](tutorials/08_modules.md), [Mistakes students make](mistakes.md) | build, train and judge a network |
-# | 9 | [The fast path](#9-the-fast-path) | [The fast path](tutorials/09_fast.md), the rest of [Debugging](tutorials/10_debugging.md) | measure first, then make code faster without changing a bit |
-# | 10 | [A tiny GPT](#10-a-tiny-gpt) | [A tiny GPT](tutorials/11_tiny_gpt.md) | write a transformer, and say what each part is for |
-# | 11 | [Jacobians](#11-jacobians) | [Jacobians and gradients of gradients](tutorials/12_jacobians.md) | choose between forward and reverse mode, and use second derivatives without storing them |
+# A session for each chapter. Leave out what you need not:
+# [a line of one file](#leave-out-a-chapter-or-add-one) is all that it takes.
+#
+# <!-- sessions -->
 #
 # A session of 90 minutes may go like this:
 #
@@ -54,15 +45,15 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # For the live part, open the folder of the repository in VS Code and start a tutorial with the
 # configuration "Current file", which steps into the library, too. The same works with pdb.
-# [Debugging](tutorials/10_debugging.md) has the keys and commands of both. The functions `check_rule` and
+# [Debugging](tutorials/debugging.md) has the keys and commands of both. The functions `check_rule` and
 # `bits_after`, which grade most assignments, stand [below](#how-to-check-an-assignment).
 #
-# ### 1. A network in twenty lines
+# <!-- session: quickstart -->
 #
 # The goal is the whole before its parts: data, model, loss, gradient, step. Nobody needs to know yet how
 # a gradient is computed.
 #
-# **Live**: in `tutorials/01_quickstart.py`, break at the first `loss.backward()`, and watch
+# **Live**: in `tutorials/quickstart.py`, break at the first `loss.backward()`, and watch
 # `model.layers[2].bias.grad` and `model.layers[2].bias.data`. Step over `backward()`, and the gradient is
 # there. Step over `opt.step()`, and the data have changed. Step over `opt.zero_grad()`, and the gradient
 # is zero.
@@ -73,12 +64,12 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: `logits_of(model.parameters(), x).tobytes() == model(x).data.tobytes()`, for models of one,
 # two and five layers and the test digits as `x`.
 #
-# ### 2. Gradients
+# <!-- session: gradients -->
 #
 # The goal is that a gradient holds no mystery: it is a slope, each node hands it on by a rule of one
 # line, and differences say whether it is right.
 #
-# **Live**: in `tutorials/02_gradients.py`, break at the `p = x * y` whose factors are Tensors, and step
+# **Live**: in `tutorials/gradients.py`, break at the `p = x * y` whose factors are Tensors, and step
 # into it until you are at `return a * b`. Set a second breakpoint in the line below `def da` of the same
 # class, go on to it, and let the class compute the return value from `dc` and `b`.
 #
@@ -87,12 +78,12 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: `check_rule(LogAddExp, (3, 4), (4,))`. And `forward(1000.0, 1000.0)` is finite.
 #
-# ### 3. The backward pass
+# <!-- session: backward -->
 #
 # The goal is to see that the order of creation is all that reverse mode needs, and why gradients add.
 #
 # **Live**: in `simplegrad/autograd.py`, break in `chain_rule` at the line that starts with `dc =`, and
-# run `tutorials/03_backward.py`. Watch `tape`, `c`, `dc` and `grads`. Before each stop the class says
+# run `tutorials/backward.py`. Watch `tape`, `c`, `dc` and `grads`. Before each stop the class says
 # which tensor comes next, and which entries `grads` has then.
 #
 # **Assignment**: an engine of your own. A class `Number` holds one Python float and has `+`, `-`, `*` and
@@ -101,13 +92,13 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: for a hundred random expressions, its gradients agree with those of simplegrad in float64 to
 # twelve digits. A sum of 100,000 numbers, added one by one, is differentiated without a `RecursionError`.
 #
-# ### 4. Broadcasting
+# <!-- session: broadcasting -->
 #
 # The goal is one sentence with two halves: the gradient of a copy is a sum, and the gradient of a sum is
 # a copy.
 #
 # **Live**: in `simplegrad/autograd.py`, break at the first line of `unbroadcast` on the condition
-# `grad.shape != shape`, and run `tutorials/04_broadcasting.py`. At each stop the class says along which
+# `grad.shape != shape`, and run `tutorials/broadcasting.py`. At each stop the class says along which
 # axes the sum will go. One frame up, `c` and `t` show which operation and which input it was.
 #
 # **Assignment**: standardization as one rule. `Standardize` brings each column to mean 0 and variance 1.
@@ -117,11 +108,11 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: `check_rule(Standardize, (5, 3))`. And the gradients agree with those of the expression
 # composed of `mean`, `var` and `sqrt`.
 #
-# ### 5. Descent
+# <!-- session: descent -->
 #
 # The goal is a picture: a narrow valley, what the learning rate does in it, and what each optimizer adds.
 #
-# **Live**: in `tutorials/05_descent.py`, break at the line that starts with `quick =`. When it is reached,
+# **Live**: in `tutorials/descent.py`, break at the line that starts with `quick =`. When it is reached,
 # break in `simplegrad/optimizers/sgd.py` at the line that starts with `theta.data -=`. Watch `g` and
 # `theta.data`, and go on a few times: across the valley the gradient changes its sign in each step, along
 # the valley it does not.
@@ -132,12 +123,12 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: `bits_after(HeavyBall, lr=0.01) == bits_after(optim.SGD, lr=0.01, momentum=0.9)`.
 #
-# ### 6. Adam
+# <!-- session: adam -->
 #
 # The goal is to read five equations of a paper and to find each of them as a line.
 #
 # **Live**: in `simplegrad/optimizers/adam.py`, break at the line that starts with `m_t =`, and run
-# `tutorials/06_adam.py`. In the first step, let the class work out `m_hat` and `v_hat` before you reach
+# `tutorials/adam.py`. In the first step, let the class work out `m_hat` and `v_hat` before you reach
 # them: they are $g$ and $g^2$. Then step through the five lines, and look at the length of the step.
 #
 # **Assignment**: Adam from the paper (Kingma and Ba, 2015, "Adam: A Method for Stochastic Optimization",
@@ -149,12 +140,12 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # order. Finding that out is part of the assignment. The first step of AdaMax moves each element by the learning rate,
 # against the sign of its gradient, however large the gradient is.
 #
-# ### 7. Groups and state
+# <!-- session: groups_and_state -->
 #
 # The goal is that training is a state and a rule to the next one: whoever has the whole state can go on.
 #
 # **Live**: in `simplegrad/optimizers/optimizer.py`, break at the first line of `load_state`, and run
-# `tutorials/07_groups_and_state.py`. Look into `state`, and compare `self.step_count` before and after.
+# `tutorials/groups_and_state.py`. Look into `state`, and compare `self.step_count` before and after.
 #
 # **Assignment**: a run that survives. A script trains a network with `nn.Dropout` for 20 epochs, calls
 # `sg.save` after each, and goes on from the file if there is one.
@@ -162,13 +153,13 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: kill it at any moment and start it again, several times. When it has come to its end, the
 # arrays in its file have the same bytes as those of a run that nobody has killed.
 #
-# ### 8. Modules
+# <!-- session: modules -->
 #
 # The goal is the craft: first values, a training loop, data that were never trained on, and what to do
 # when it does not work.
 #
 # **Live**: in `simplegrad/nn/module.py`, break at the line `result = self.forward(*args, **kwargs)`, and
-# run `tutorials/08_modules.py`. Watch `type(self).__name__` and `args[0].shape`: the modules come from
+# run `tutorials/modules.py`. Watch `type(self).__name__` and `args[0].shape`: the modules come from
 # the outside in, and the class says the next shape. Then give a layer a wrong size, run the script again,
 # and look for it from the error upwards.
 #
@@ -179,7 +170,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: four nested loops in NumPy give the same result. `sg.gradcheck` accepts a function of the
 # images, the weight and the bias that puts the last two into the module and calls it.
 #
-# ### 9. The fast path
+# <!-- session: fast -->
 #
 # The goal is the order of work: measure, change one thing, compare the bits, measure again.
 #
@@ -195,11 +186,11 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
 #
-# ### 10. A tiny GPT
+# <!-- session: tiny_gpt -->
 #
 # The goal is to see that a language model consists of the parts that the course has built.
 #
-# **Live**: in `tutorials/11_tiny_gpt.py`, break at the last line of `weights_of`. Look at the shapes of
+# **Live**: in `tutorials/tiny_gpt.py`, break at the last line of `weights_of`. Look at the shapes of
 # `Q`, `K` and `S`, and at a row of `S`: who may look at whom?
 #
 # **Assignment**: one change. Choose one: another number of heads, one block more, dropout, another list of
@@ -210,12 +201,12 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # depends on a later character, and the loss is near $\log 27$ (for another alphabet, the logarithm of the
 # number of its tokens).
 #
-# ### 11. Jacobians
+# <!-- session: jacobians -->
 #
 # The goal is to see that each partial was a product with a Jacobian all along, and that a gradient is a
 # result like any other.
 #
-# **Live**: run `tutorials/12_jacobians.py` up to the cell that prints a graph, break in `chain_rule` at the
+# **Live**: run `tutorials/jacobians.py` up to the cell that prints a graph, break in `chain_rule` at the
 # line that starts with `dt =`, and go on. `dc` is no array now, but a Tensor in the place of one. Step into
 # the partial: it is the line of session 2. Then let the class draw the graph that it leaves, before
 # `sg.print_graph` shows it.
@@ -228,6 +219,19 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # linear, it agrees with `sg.hvp` of the whole. With `sg.mse_loss` as $L$, $v^\top$ times
 # the result is never negative. With the result of `sg.hvp` in its place it often is, for random weights of
 # a network of two layers.
+#
+# <!-- session: debugging -->
+#
+# The goal is to find what is wrong, and not to guess it.
+#
+# **Live**: in `tutorials/debugging.py`, go through "The first NaN" with the class: before each stop it says
+# whether the numbers are still finite.
+#
+# **Assignment**: one of the [mistakes](mistakes.md), built into a script of your own that trains.
+#
+# **Check**: another student finds it with the debugger, and says which line shows it first.
+#
+# <!-- end -->
 #
 # ## How to check an assignment
 #
@@ -297,7 +301,7 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 #   `check_rule`. Ask where it is not differentiable, and what the code returns there.
 # - **A paper.** The student gets the page of a paper that holds an algorithm, and writes it so that it
 #   agrees to the last bit with a reference that you keep: the grader is one `==`.
-# - **A transcript.** The function `debug` in [Debugging](tutorials/10_debugging.md) gives a session of
+# - **A transcript.** The function `debug` in [Debugging](tutorials/debugging.md) gives a session of
 #   pdb as pairs of a command and its answer. Change the numbers in the script, run it, and take out some
 #   answers. The student fills them in and says for each line which equation it is. No computer is needed.
 # - **A mistake.** Build one of the [mistakes](mistakes.md) into a script that trains. The student finds
@@ -324,7 +328,7 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 # The first start runs all chapters and takes minutes. Later a chapter runs again when it has changed, or
 # the library has.
 #
-# A chapter is a script, `tutorials/06_adam.py`, and a notebook with the same cells. Edit the script, then
+# A chapter is a script, `tutorials/adam.py`, and a notebook with the same cells. Edit the script, then
 # write the notebook from it:
 #
 # ```sh
@@ -334,7 +338,7 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 # Or edit the notebook in Jupyter, and write the script from it:
 #
 # ```sh
-# python docs/hooks/pair.py tutorials/06_adam.ipynb
+# python docs/hooks/pair.py tutorials/adam.ipynb
 # ```
 #
 # `CONTRIBUTING.md` says how a chapter is written, and the tests hold you to it: every equation is followed
@@ -347,16 +351,11 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 #
 # ### Leave out a chapter, or add one
 #
-# What the site shows, and in which order, is the list `nav` in `mkdocs.yml`. To leave out a chapter, take
-# its line out of `nav` and name it under `not_in_nav`. It leaves the menu, and links to it go on to work:
-#
-# ```yaml
-# not_in_nav: |
-#   tutorials/09_fast.md
-# ```
-#
-# Delete its row in `docs/tutorials/index.md`, too. A chapter of your own is a file `tutorials/12_name.py`
-# with a line in `nav`. A test in `tests/tutorials/` counts the chapters, so tell it the new number.
+# The order of the chapters, and the exercises of each, stand in `tutorials/course.txt`. Take out a line,
+# and its chapter leaves the site with its exercises and its session here. The other chapters get new
+# numbers, and links to what has left become plain text. The files may stay. A chapter of your own is a
+# script and a notebook, `tutorials/name.py` and `tutorials/name.ipynb`, with a line `name:` in that file
+# and a session on this page, in `docs/teaching.py`.
 #
 # ### Host it
 #

@@ -26,6 +26,8 @@ DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
 CLONE = "<!-- clone -->"
 CHAPTERS = "<!-- chapters -->"
+EXERCISES = "<!-- exercises -->"
+SESSIONS = "<!-- sessions -->"
 BIBLIOGRAPHY = "<!-- bibliography -->"
 FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
@@ -48,7 +50,8 @@ NAMES = {
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The mathematics, and a link to the repository where the build knows one."""
+    """The course in the menu, the mathematics, and a link to the repository if it is known."""
+    chapters.nav(config.nav)
     config.markdown_extensions.append(typeset.Mathematics())
     if address := elsewhere.repository():
         link = {"icon": "fontawesome/brands/github", "link": address}
@@ -59,14 +62,16 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages made by running a script, KaTeX's style with its fonts, and what runs in a page."""
-    exercises = pair.exercises()
-    for script in (*pair.scripts(), *exercises, *sorted(DOCS.glob("*.py"))):
+    course, exercises = pair.scripts(), pair.exercises()
+    for script in (*course, *exercises, *sorted(DOCS.glob("*.py"))):
         folder = "" if script.parent == DOCS else f"{script.parent.name}/"
         written = notebook_pages.exercise_page if script in exercises else notebook_pages.page_of
         try:
             page = written(script)
         except notebook_pages.PageError as error:
             raise PluginError(str(error)) from error
+        if script in course:
+            page.markdown = chapters.page(page.markdown, script)
         path = folder + script.stem
         made: dict[str, str | bytes] = {f"{folder}{k}": v for k, v in page.pictures.items()}
         made[f"{path}.md"] = with_downloads(page.markdown, path) if folder else page.markdown
@@ -103,13 +108,18 @@ def katex_style() -> dict[str, str | bytes]:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """What a page asks for, such as equations and figures, and links from names to the API."""
     markdown = markdown.replace(CLONE, elsewhere.clone())
+    paths = {file.src_uri for file in files}
     if CHAPTERS in markdown:
-        paths = {file.src_uri for file in files}
-        markdown = markdown.replace(CHAPTERS, chapters.markdown(paths))
+        markdown = markdown.replace(CHAPTERS, chapters.index(paths))
+    if EXERCISES in markdown:
+        markdown = markdown.replace(EXERCISES, chapters.table_of_exercises())
+    if SESSIONS in markdown:
+        markdown = chapters.sessions(markdown)
     if BIBLIOGRAPHY in markdown:
         markdown = markdown.replace(BIBLIOGRAPHY, bibliography.markdown())
     markdown = EQUATIONS.sub(lambda found: equation_page.markdown(found[1]), markdown)
     markdown = FIGURE.sub(r'<div id="figure-\1"></div>', markdown)  # what a link can lead to
+    markdown = chapters.without_links(markdown, page.file.src_uri, paths)
     return markdown if page.url.startswith("api/") else with_links(markdown)
 
 

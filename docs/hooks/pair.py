@@ -1,8 +1,8 @@
-"""The pair of a tutorial: NN_name.py, the source, and NN_name.ipynb, the same cells for Jupyter.
+"""The pair of a tutorial: name.py, the source, and name.ipynb, the same cells for Jupyter.
 
 `python docs/hooks/pair.py` writes every notebook anew from its script, and the script with what
 stands on its %% lines in one order. Whoever edited a notebook in Jupyter goes the other way with
-`python docs/hooks/pair.py tutorials/NN_name.ipynb`.
+`python docs/hooks/pair.py tutorials/name.ipynb`.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import jupytext
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[2]
+TUTORIALS = ROOT / "tutorials"
 PERCENT = {
     "extension": ".py",
     "format_name": "percent",
@@ -27,14 +28,22 @@ HINT = re.compile(  # of an exercise: its title and its text
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
+def course() -> dict[str, list[str]]:
+    """{chapter: its exercises} in the order of the course, as tutorials/course.txt says."""
+    lines = (TUTORIALS / "course.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(":") for line in lines if line and not line.startswith("#")]
+    return {chapter: re.findall(r"\w+", exercises) for chapter, exercises in rows}
+
+
 def scripts() -> list[Path]:
-    """The sources of all tutorials, in their order."""
-    return sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+    """The sources of the chapters, in their order."""
+    return [TUTORIALS / f"{chapter}.py" for chapter in course()]
 
 
 def exercises() -> list[Path]:
-    """The sources of the exercises."""
-    return sorted((ROOT / "tutorials" / "exercises").glob("*.py"))
+    """The sources of the exercises, in the order of their chapters."""
+    names = [name for exercises in course().values() for name in exercises]
+    return [TUTORIALS / "exercises" / f"{name}.py" for name in names]
 
 
 def notebook_of(script: str) -> NotebookNode:

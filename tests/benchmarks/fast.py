@@ -58,7 +58,7 @@ TRAINING = {
 
 # The places of a name, the names of a batch, and the calls of a turn
 GPT = {"tiny GPT b64": (12, 64, 2)}
-TUTORIAL = Path(__file__).parents[2] / "tutorials" / "11_tiny_gpt.py"
+TUTORIAL = Path(__file__).parents[2] / "tutorials" / "tiny_gpt.py"
 
 # The work, the contestant, and how many times as fast as that simplegrad.fast is to be
 TARGETS = (
@@ -869,7 +869,7 @@ def report(times, memory, missing):
     if gpt:
         parts += ["## A step of the tiny GPT", time_table(gpt, GPT_CONTESTANTS)]
         parts.append(
-            "The model of [the tutorial](tutorials/11_tiny_gpt.ipynb) with AdamW. `simplegrad` "
+            "The model of [the tutorial](tutorials/tiny_gpt.ipynb) with AdamW. `simplegrad` "
             "is the step with fast.AdamW and without replay. `torch` has one call for each Linear, "
             "layer norm, GELU and softmax, and all heads in one product, as `simplegrad`."
         )

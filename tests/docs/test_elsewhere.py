@@ -69,12 +69,12 @@ def test_links_to_other_notebooks_lead_to_their_pages(path):
     assert {link.partition("/)")[0] for link in links} <= {
         name.partition("/")[2] for name in SOURCES if name.startswith(folder)
     }
-    assert links or path not in {"tutorials/06_adam", "exercises/adamw"}
+    assert links or path not in {"tutorials/adam", "exercises/adamw"}
 
 
 def test_without_an_address_of_the_site_they_lead_to_the_notebooks_beside_it():
-    text = "".join(line for cell in cells_of("tutorials/06_adam", "") for line in cell["source"])
-    assert "](05_descent.ipynb)" in text
+    text = "".join(line for cell in cells_of("tutorials/adam", "") for line in cell["source"])
+    assert "](descent.ipynb)" in text
 
 
 # The first cell
@@ -225,7 +225,7 @@ def test_where_the_build_knows_no_repository_nothing_is_said_of_cloning_it(monke
 
 # The branch
 
-ON_BRANCH = {"tutorials/06_adam.ipynb": "{}", "exercises/a b.ipynb": "[]"}
+ON_BRANCH = {"tutorials/adam.ipynb": "{}", "exercises/a b.ipynb": "[]"}
 
 
 @pytest.mark.skipif(os.name == "nt" or not shutil.which("git"), reason="needs bash and git")
@@ -244,7 +244,7 @@ def test_the_branch_has_the_notebooks_of_the_site_in_one_commit(tmp_path):
     git("remote", "add", "origin", origin)
     git("add", ".")
     git("commit", "-m", "Source")
-    for name in ON_BRANCH | {"index.html": "", "tutorials/06_adam.py": "", "old.ipynb": ""}:
+    for name in ON_BRANCH | {"index.html": "", "tutorials/adam.py": "", "old.ipynb": ""}:
         (clone / "site" / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / "site" / name).write_text(ON_BRANCH.get(name, ""))
     for _ in range(2):  # the second time without what was there before

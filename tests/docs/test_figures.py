@@ -19,13 +19,13 @@ pytestmark = pytest.mark.slow
 
 FIGURES = {  # on each page
     "": ["valley"],
-    "tutorials/03_backward/": ["backward"],
-    "tutorials/04_broadcasting/": ["broadcasting"],
-    "tutorials/05_descent/": ["valley"],
-    "tutorials/06_adam/": ["adam"],
+    "tutorials/backward/": ["backward"],
+    "tutorials/broadcasting/": ["broadcasting"],
+    "tutorials/descent/": ["valley"],
+    "tutorials/adam/": ["adam"],
 }
 EACH = [(url, name) for url, names in FIGURES.items() for name in names]
-AGAIN = [("tutorials/05_descent/", "valley")]  # it is tried on Home
+AGAIN = [("tutorials/descent/", "valley")]  # it is tried on Home
 each_figure = pytest.mark.parametrize(
     ("url", "name"),
     [pytest.param(*one, marks=pytest.mark.long if one in AGAIN else []) for one in EACH],
@@ -155,7 +155,7 @@ def check_valley(shown, lr, mu, kappa, angle):
 @functools.cache
 def gradients_of_the_chapter():
     """{weight: its gradients}, from the cells of the chapter as they stand there."""
-    cells = (ROOT / "tutorials" / "06_adam.py").read_text("utf-8").split("\n# %%")
+    cells = (ROOT / "tutorials" / "adam.py").read_text("utf-8").split("\n# %%")
     code = [cell.partition("\n")[2] for cell in cells if not cell.startswith(" [markdown]")]
     (collects,) = [cell for cell in code if cell.startswith("digits = ")]
     names = {"np": np, "sg": sg}
@@ -300,7 +300,7 @@ def test_firefox_draws_the_same_at_these_20_positions(visit, trouble, firefox, u
 
 # However it is read
 
-PAGES = ["", "benchmarks/", "drawing/", "tutorials/03_backward/", "tutorials/06_adam/"]
+PAGES = ["", "benchmarks/", "drawing/", "tutorials/backward/", "tutorials/adam/"]
 
 
 @pytest.mark.parametrize("url", PAGES, ids=lambda url: url.strip("/") or "home")
@@ -509,7 +509,7 @@ def test_a_figure_moves_on_a_page_that_was_opened_from_a_folder(browser, site, u
 
 
 def test_back_next_and_play_move_a_slider(visit):
-    page = visit("tutorials/03_backward/", reduced_motion="no-preference")
+    page = visit("tutorials/backward/", reduced_motion="no-preference")
     shown = figure(page, "backward")
     (slider,) = controls(shown)
 

@@ -79,7 +79,7 @@ def test_an_unknown_macro_is_refused_with_its_file_and_line():
     source = Path(inspect.getsourcefile(optimizers.Adam)).relative_to(ROOT)
     assert typeset.place_of(tex) in {
         f"{path.relative_to(ROOT)}:{number}"
-        for path in (ROOT / "tutorials" / "06_adam.py", ROOT / source)
+        for path in (ROOT / "tutorials" / "adam.py", ROOT / source)
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if tex in line
     }
@@ -196,18 +196,18 @@ def test_the_first_name_of_the_api_in_a_text_becomes_a_link():
 
 # Downloads
 
-PAGE = "# 6. Adam\n\nAfter [descent](05_descent.ipynb)."
+PAGE = "# 6. Adam\n\nAfter [descent](descent.ipynb)."
 
 
 def test_a_tutorial_has_links_to_its_files_under_its_title():
-    title, _, *links = build.with_downloads(PAGE, "tutorials/06_adam").split("\n")[:4]
+    title, _, *links = build.with_downloads(PAGE, "tutorials/adam").split("\n")[:4]
     assert title == "# 6. Adam"
-    assert "\n".join(links) == elsewhere.links("tutorials/06_adam")
+    assert "\n".join(links) == elsewhere.links("tutorials/adam")
 
 
 def test_a_link_to_another_notebook_leads_to_its_page():
-    page = build.with_downloads(PAGE, "tutorials/06_adam")
-    assert page.endswith("\nAfter [descent](05_descent.md).")
+    page = build.with_downloads(PAGE, "tutorials/adam")
+    assert page.endswith("\nAfter [descent](descent.md).")
 
 
 # What runs in the page
@@ -566,7 +566,14 @@ def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
         assert data["strings"][at] == f"{b.values[j]}{a.values[i]}&"
 
 
-# The index of the tutorials
+# The course
+
+
+def test_the_page_of_exercises_lists_each_with_its_chapter():
+    rows = chapters.table_of_exercises().splitlines()[2:]
+    wanted = [(name, chapter) for chapter, names in pair.course().items() for name in names]
+    found = [re.match(r"\| \[`(\w+)`\]\(\1\.md\) .*/tutorials/(\w+)\.md\)", row) for row in rows]
+    assert [match.groups() for match in found] == wanted
 
 
 def test_each_chapter_has_a_picture_for_the_index():
@@ -576,12 +583,14 @@ def test_each_chapter_has_a_picture_for_the_index():
 
 
 def test_the_index_says_of_each_chapter_what_the_chapter_says():
-    written = chapters.markdown({"tutorials/02_gradients_6_light.svg"})
+    written = chapters.index({"tutorials/gradients_6_light.svg"})
     entries = written.split("</div>")[:-1]
     for script, entry in zip(pair.scripts(), entries, strict=True):
         first = script.read_text("utf-8").partition("\n\n")[0]
         assert f"]({script.stem}.md)" in entry
-        assert re.findall(r"\d+ minutes", entry) == re.findall(r"\d+ minutes", first)
+        assert f"**Time:** {chapters.minutes(script)} minutes" in entry
         before = re.findall(r"\((\w+)\.ipynb\)", first)
         assert re.findall(r"\((\w+)\.md\)", entry) == [script.stem, *before]
-    assert ["![" in entry for entry in entries] == [n == 1 for n in range(len(entries))]
+    assert ["![" in entry for entry in entries] == [
+        script.stem == "gradients" for script in pair.scripts()
+    ]

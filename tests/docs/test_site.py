@@ -21,7 +21,7 @@ from tests.helpers.site import REPOSITORY, ROOT, check_with_axe
 
 pytestmark = pytest.mark.slow
 
-ADAM = "tutorials/06_adam/"
+ADAM = "tutorials/adam/"
 KINDS = ["", ADAM, "api/tensor/", "equations/"]  # a page of each kind
 NAV = re.findall(r"([\w/-]+)\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
 PAGES = [f"{name}/".removesuffix("index/") for name in NAV]
@@ -156,7 +156,7 @@ def test_signatures_are_whole_on_a_phone(visit, url):
 # Mathematics
 
 
-@pages(["exercises/", "api/optimizers/", "tutorials/10_debugging/"])
+@pages(["exercises/", "api/optimizers/", "tutorials/debugging/"])
 def test_no_name_at_the_start_of_a_row_is_broken_on_a_phone(visit, url):
     names = visit(url, viewport=PHONE).locator("td:first-child code").all()
     assert names
@@ -487,5 +487,5 @@ def test_the_page_on_installing_says_how_to_get_a_clone(site):
 def test_the_page_of_a_known_repository_leads_to_it_and_to_colab(site):
     html = (site / ADAM / "index.html").read_text("utf-8")
     colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/notebooks/tutorials/"
-    for address in f"https://github.com/{REPOSITORY}", f"{colab}06_adam.ipynb":
+    for address in f"https://github.com/{REPOSITORY}", f"{colab}adam.ipynb":
         assert f'href="{address}"' in html

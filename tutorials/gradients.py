@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 2. Gradients
+# # Gradients
 #
 # A gradient says how a result changes when its inputs change. Here you compute the gradient of one small
 # expression in three ways: from small differences, by hand with the chain rule, and with simplegrad. The
@@ -7,9 +7,8 @@
 #
 # - **You will be able to** differentiate an expression one node at a time, read a rule of simplegrad as
 #   the equations that it is, and check any gradient against finite differences.
-# - **Read before:** [Quickstart](01_quickstart.ipynb) shows what gradients are for. Of calculus, you need
+# - **Read before:** [Quickstart](quickstart.ipynb) shows what gradients are for. Of calculus, you need
 #   the derivative of a function of one variable.
-# - **Time:** 30 minutes.
 
 # %%
 import inspect
@@ -261,7 +260,7 @@ for t, by_hand in ((x, dx), (w, dw), (b, db), (p, dp), (s, ds), (L, dL)):
     assert np.isclose(t.grad, by_hand, rtol=1e-14, atol=0)
 
 # %% [markdown]
-# The three ways agree. [The backward pass](03_backward.ipynb) shows how `backward` finds the nodes and
+# The three ways agree. [The backward pass](backward.ipynb) shows how `backward` finds the nodes and
 # their order, and what it does with a value that is used twice.
 
 # %% [markdown]
@@ -299,7 +298,7 @@ assert abs(steepest - of_gradient) < 1
 # %% [markdown]
 # It is the direction of the gradient. On a map of $L$, the gradient stands at a right angle to the line
 # of equal height, here the dash-dotted one, and points uphill. Training goes the other way, downhill, as
-# [Descent](05_descent.ipynb) shows.
+# [Descent](descent.ipynb) shows.
 
 # %% alt="A map of L over x and w with lines of equal height. The gradient is an arrow from the point x = 2, w = -0.5. It points up and a little to the left, towards greater heights, at a right angle to the line of equal height through this point." jupyter={"source_hidden": true}
 x_axis, w_axis = np.linspace(0.5, 3.5, 100), np.linspace(-1.5, 1.5, 100)
@@ -560,4 +559,4 @@ assert sg.gradcheck(sg.relu, sg.Tensor(5e-7, requires_grad=True, dtype=np.float6
 # - Nocedal and Wright (2006), "Numerical Optimization", section 8.1: finite differences and their errors.
 # - Squire and Trapp (1998), "Using complex variables to estimate derivatives of real functions".
 #
-# Next: [The backward pass](03_backward.ipynb), the same walk as a program.
+# Next: [The backward pass](backward.ipynb), the same walk as a program.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 8. Modules
+# # Modules
 #
 # A neural network is made of small functions that hold numbers of their own, and training changes
 # these numbers. Such a function with its numbers is a module. You build one by hand, put modules
@@ -9,9 +9,8 @@
 # - **You will be able to** write a module and name its parameters, say why the first values matter,
 #   train with mini-batches and watch a validation curve, tell `train()` from `eval()`, and judge a
 #   classifier by its mistakes.
-# - **Read before:** [Broadcasting](04_broadcasting.ipynb) and
-#   [Adam, equation by equation](06_adam.ipynb).
-# - **Time:** 45 minutes.
+# - **Read before:** [Broadcasting](broadcasting.ipynb) and
+#   [Adam, equation by equation](adam.ipynb).
 
 # %%
 import matplotlib.pyplot as plt
@@ -833,4 +832,4 @@ assert restored == lowest <= last_loss
 #   Neural Networks from Overfitting".
 # - Ba, Kiros and Hinton (2016), "Layer Normalization".
 #
-# The next tutorial trains the same networks faster, to the same bits: [The fast path](09_fast.ipynb).
+# The next tutorial trains the same networks faster, to the same bits: [The fast path](fast.ipynb).

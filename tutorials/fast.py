@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 9. The fast path
+# # The fast path
 #
 # simplegrad is written to be read, and that has a price. Here you measure the price, see where it comes
 # from, and write the same equations so that they run faster. `simplegrad.fast` does this for you, and
@@ -9,8 +9,7 @@
 # - **You will be able to** measure where the time of a training step goes, say why the order of
 #   operations changes bits, write Adam in place and in blocks, use `fast.Adam` and `fast.replay`, and
 #   say what a recording may use.
-# - **Read before:** [Adam, equation by equation](06_adam.ipynb) and [Modules](08_modules.ipynb).
-# - **Time:** 35 minutes.
+# - **Read before:** [Adam, equation by equation](adam.ipynb) and [Modules](modules.ipynb).
 
 # %%
 import functools
@@ -943,4 +942,4 @@ assert 0 < above < 10
 #   capabilities".
 #
 # The next tutorial is about the errors that you will make, and how to find them:
-# [Debugging](10_debugging.ipynb).
+# [Debugging](debugging.ipynb).

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 10. Debugging
+# # Debugging
 #
 # A debugger stops a program at a line, shows every variable there, and goes on one line at a time.
 # simplegrad is written for it: each equation is a line of Python, and its variables have the names
@@ -8,9 +8,8 @@
 #
 # - **You will be able to** step into any operation, see what `backward()` passes from rule to rule,
 #   stop where a number goes wrong, and inspect a program that an error has ended.
-# - **Read before:** [The backward pass](03_backward.ipynb) and
-#   [Adam, equation by equation](06_adam.ipynb).
-# - **Time:** 30 minutes.
+# - **Read before:** [The backward pass](backward.ipynb) and
+#   [Adam, equation by equation](adam.ipynb).
 
 # %% [markdown]
 # ## Two debuggers
@@ -206,7 +205,7 @@ show(session[10:13])
 # %% [markdown]
 # Here `c` is the Tensor whose rule is at work, and `t` is the input that gets the gradient. One line
 # further, `unbroadcast` sums a partial back to the shape of `t`, as
-# [Broadcasting](04_broadcasting.ipynb) explains.
+# [Broadcasting](broadcasting.ipynb) explains.
 
 # %% [markdown]
 # ## Inside Adam
@@ -553,7 +552,7 @@ for place, (_, answer) in zip(places, session[2:], strict=False):
     print(f"{place:30} {answer.split(' at ')[1].strip()}")
 
 # %% [markdown]
-# A function under [`fast.replay`](09_fast.ipynb) repeats the NumPy calls of its first run, and no
+# A function under [`fast.replay`](fast.ipynb) repeats the NumPy calls of its first run, and no
 # Python of yours is left to step through. Write `@fast.replay(eager=True)` while you debug.
 # `sg.explain` and `sg.step_through` do not need it: the function runs as it is while they look on.
 
@@ -740,4 +739,4 @@ assert np.isfinite(p.grad).all()
 # - Goodfellow, Bengio and Courville (2016), "Deep Learning", section 11.5: debugging strategies for
 #   models that run and do not learn.
 #
-# Next: [A tiny GPT](11_tiny_gpt.ipynb), a language model that you can step through.
+# Next: [A tiny GPT](tiny_gpt.ipynb), a language model that you can step through.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 3. The backward pass
+# # The backward pass
 #
 # `loss.backward()` needs the partials of each rule and an order in which to use them. This tutorial
 # is about the order: what a tensor remembers of its making, why gradients add, what goes wrong when
@@ -7,8 +7,7 @@
 #
 # - **You will be able to** draw the graph of a computation, run the chain rule along it by hand,
 #   write `backward` yourself, and say what it leaves behind.
-# - **Read before:** [Gradients](02_gradients.ipynb).
-# - **Time:** 40 minutes.
+# - **Read before:** [Gradients](gradients.ipynb).
 
 # %%
 from textwrap import fill
@@ -260,7 +259,7 @@ assert gradients_of(L)[w.index] == w.grad == 16
 # - `**c.params` hands over what else the rule was given, such as the axis of a sum.
 # - `grads.pop` forgets the gradient of a tensor that has passed it on. Only those of leaves remain.
 # - `unbroadcast` brings a gradient back to the shape of `a` where NumPy had repeated `a`. The next
-#   tutorial, [Broadcasting](04_broadcasting.ipynb), is about this one line.
+#   tutorial, [Broadcasting](broadcasting.ipynb), is about this one line.
 #
 # Does it differentiate a real network? Compare it with simplegrad on handwritten digits: a network
 # with a normalization, a nonlinearity and a classification loss, and every bit of its gradients.
@@ -560,4 +559,4 @@ assert len(order_of(L)) == len(tape_of(L))
 # - Bauer (1974), "Computational Graphs and Rounding Error", SIAM Journal on Numerical Analysis 11:
 #   the sum over the paths.
 #
-# Next: [Broadcasting](04_broadcasting.ipynb), the one line of `backward` that is still unexplained.
+# Next: [Broadcasting](broadcasting.ipynb), the one line of `backward` that is still unexplained.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 4. Broadcasting
+# # Broadcasting
 #
 # NumPy adds a bias of shape (10,) to a batch of shape (32, 10) without a word: it repeats the
 # smaller array. What is repeated is used several times, so its gradients add. This tutorial derives
@@ -8,8 +8,7 @@
 #
 # - **You will be able to** predict the shape of any broadcast, write its gradient, explain
 #   `unbroadcast`, and find a loss that compares the wrong things.
-# - **Read before:** [The backward pass](03_backward.ipynb).
-# - **Time:** 30 minutes.
+# - **Read before:** [The backward pass](backward.ipynb).
 
 # %%
 from itertools import product
@@ -498,4 +497,4 @@ assert sg.gradcheck(standardize, x)
 #   differentiation", in *Advances in Automatic Differentiation*: the gradient of the matrix product
 #   and of much else.
 #
-# Next: [Descent](05_descent.ipynb), in which gradients are put to use.
+# Next: [Descent](descent.ipynb), in which gradients are put to use.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 5. Descent
+# # Descent
 #
 # The gradient says which way is up at the place where you stand. It does not say how far to go, and
 # it seldom points away from the minimum. This tutorial walks down one narrow valley with three
@@ -9,8 +9,7 @@
 # - **You will be able to** write SGD with momentum and RMSProp by hand, compute the largest stable
 #   learning rate and the rate of convergence of a quadratic loss, and say what each optimizer cures
 #   and what it leaves.
-# - **Read before:** [Gradients](02_gradients.ipynb). A little linear algebra: eigenvalues.
-# - **Time:** 40 minutes.
+# - **Read before:** [Gradients](gradients.ipynb). A little linear algebra: eigenvalues.
 
 # %%
 import matplotlib.pyplot as plt
@@ -797,4 +796,4 @@ assert falling < constant / 50
 #   deep learning", ICML. Momentum for networks, and Nesterov's form of it.
 # - Goh (2017), "Why Momentum Really Works", Distill. The quadratic again, with pictures to play with.
 #
-# Next: [Adam, equation by equation](06_adam.ipynb).
+# Next: [Adam, equation by equation](adam.ipynb).

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 11. A tiny GPT
+# # A tiny GPT
 #
 # A language model gives a probability to each character that may come next. A GPT (Radford et al., 2018)
 # is a language model built from attention. You build a small one here, equation by equation. It reads
@@ -7,8 +7,7 @@
 #
 # - **You will be able to** write causal self-attention and the rest of a transformer as modules of a
 #   few lines, train it, judge it against a baseline, and draw samples from it.
-# - **Read before:** [Modules](08_modules.ipynb) and [The fast path](09_fast.ipynb).
-# - **Time:** 60 minutes.
+# - **Read before:** [Modules](modules.ipynb).
 
 # %%
 import time
@@ -467,7 +466,7 @@ assert abs(start_loss - np.log(27)) < 0.5
 #
 # The optimizer is AdamW (Loshchilov and Hutter, 2019), with a learning rate that falls linearly to 0. A
 # batch is 64 names, drawn at random. `fast.AdamW` and `fast.replay` are those of
-# [The fast path](09_fast.ipynb). A whole step is replayed, with a new learning rate each time. Replay makes
+# [The fast path](fast.ipynb). A whole step is replayed, with a new learning rate each time. Replay makes
 # one recording for each shape of its arguments, and here all batches have one, because all names fill $T$
 # places. To step through the model in a debugger, write `@fast.replay(eager=True)`.
 
@@ -779,5 +778,5 @@ assert {ALPHABET[token] for token in np.flatnonzero(gradient)} == set(".ema")
 # - Bengio et al. (2003), "A Neural Probabilistic Language Model": embeddings, and a neural network that
 #   beats counting.
 #
-# Next: [Jacobians and gradients of gradients](12_jacobians.ipynb), for whoever wants to know what a
+# Next: [Jacobians and gradients of gradients](jacobians.ipynb), for whoever wants to know what a
 # gradient is a part of.

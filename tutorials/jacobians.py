@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 12. Jacobians and gradients of gradients
+# # Jacobians and gradients of gradients
 #
 # Every partial of simplegrad multiplies a vector by a matrix that it never writes down: a Jacobian.
 # This tutorial writes it down, by rows and by columns, and counts what each way costs. Then it
@@ -10,9 +10,8 @@
 # - **You will be able to** say what `backward()` multiplies and why it runs from the end, write
 #   forward mode in a page of code, choose between rows and columns, and use the second derivatives
 #   of a loss without storing them.
-# - **Read before:** [The backward pass](03_backward.ipynb) and [Descent](05_descent.ipynb). Of
+# - **Read before:** [The backward pass](backward.ipynb) and [Descent](descent.ipynb). Of
 #   linear algebra: the product of matrices, and eigenvalues.
-# - **Time:** 60 minutes.
 
 # %%
 import matplotlib.pyplot as plt
@@ -236,7 +235,7 @@ print("backward() gave dc J:", leaf.grad.round(4))
 # $$\tanh(a + \dot a \, \varepsilon) = c + (1 - c^2) \, \dot a \, \varepsilon$$
 #
 # A class whose operators know this is a forward mode. In exercise 3 of [The backward
-# pass](03_backward.ipynb) you went along the tape from the front. Here is no tape: when the result
+# pass](backward.ipynb) you went along the tape from the front. Here is no tape: when the result
 # is there, so is its tangent.
 
 
@@ -443,7 +442,7 @@ assert orders == [4 * 3**3, 12 * 3**2, 24 * 3, 24]
 #
 # $$H_{ij} = \frac{\partial^2 L}{\partial x_i \, \partial x_j}$$
 #
-# The loss of [Descent](05_descent.ipynb) was a valley that was written down by its Hessian. Now go
+# The loss of [Descent](descent.ipynb) was a valley that was written down by its Hessian. Now go
 # the other way: from the loss to the Hessian, its eigenvalues and the condition number $\kappa$.
 
 # %%
@@ -602,7 +601,7 @@ print(f"H has {H.size:,} elements and takes {len(H)} backward passes of the grad
 # ### The largest eigenvalue
 #
 # **Power iteration** finds $\lambda_{\max}$ from products alone, as in exercise 3 of
-# [Descent](05_descent.ipynb), but without an error from differences. Start with any $v$ and repeat
+# [Descent](descent.ipynb), but without an error from differences. Start with any $v$ and repeat
 #
 # $$v \leftarrow H v / |H v|$$
 #
@@ -655,7 +654,7 @@ assert curvatures[0] > 3 * curvatures[5]
 #
 # ### The largest learning rate
 #
-# Near the minimum, the loss is almost a quadratic, and what [Descent](05_descent.ipynb) says of
+# Near the minimum, the loss is almost a quadratic, and what [Descent](descent.ipynb) says of
 # quadratics holds: a step of gradient descent multiplies the distance along an eigenvector by
 # $1 - lr \, \lambda$, and it stays below 1 for all of them if
 #
@@ -771,7 +770,7 @@ plt.show()
 # **1.** Write the Jacobian of the softmax by hand, for a vector $a$ of five elements: $p_i$ depends
 # on every $a_j$. Compare with `sg.jacobian`. What do its rows add up to, and its columns, and why?
 # Then multiply it from the left by the gradient of $-\log p_y$. You know what must come out from
-# [Quickstart](01_quickstart.ipynb).
+# [Quickstart](quickstart.ipynb).
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 1
@@ -873,4 +872,4 @@ assert abs(estimate - exact) < 4 * standard_error
 #   trained.
 #
 # This is the last tutorial. If something here surprised you, step through it:
-# [Debugging](10_debugging.ipynb) shows how.
+# [Debugging](debugging.ipynb) shows how.

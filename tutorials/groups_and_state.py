@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 7. Groups and state
+# # Groups and state
 #
 # An optimizer holds more than an equation. It holds which tensors it updates, with which
 # hyperparameters, and what it has gathered in the steps so far. In this tutorial you give parts of
@@ -8,8 +8,7 @@
 #
 # - **You will be able to** use parameter groups and change them on the way, freeze a layer knowing
 #   what each way of doing it costs, maximize, and save and resume a run bit for bit.
-# - **Read before:** [Adam, equation by equation](06_adam.ipynb).
-# - **Time:** 35 minutes.
+# - **Read before:** [Adam, equation by equation](adam.ipynb).
 
 # %%
 import copy
@@ -799,4 +798,4 @@ assert np.allclose(lengths, expected, rtol=1e-3)
 # - Mescheder, Nowozin and Geiger (2017), "The Numerics of GANs", NIPS. Why simultaneous steps go
 #   round in circles.
 #
-# Next: [Modules](08_modules.ipynb), what the "params" of a group come from.
+# Next: [Modules](modules.ipynb), what the "params" of a group come from.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 6. Adam, equation by equation
+# # Adam, equation by equation
 #
 # Adam joins the two cures of the last tutorial: the direction of a step comes from momentum, and its
 # scale, for each element, from RMSProp. It is five equations. In this tutorial you compute each of
@@ -8,8 +8,7 @@
 #
 # - **You will be able to** write Adam and AdamW from memory, say what each term does and what
 #   would happen without it, and tell how long a step can be.
-# - **Read before:** [Descent](05_descent.ipynb).
-# - **Time:** 50 minutes.
+# - **Read before:** [Descent](descent.ipynb).
 
 # %%
 import matplotlib.pyplot as plt
@@ -72,7 +71,7 @@ for t in range(1, 7):
 # This is what simplegrad makes of them: three parameters that start at zero are given these
 # gradients, one after the other. Everything that you compute below is compared with it. A breakpoint
 # at the line `m_t = …` in `simplegrad/optimizers/adam.py` stops in each step, as in
-# [Debugging](10_debugging.ipynb).
+# [Debugging](debugging.ipynb).
 
 
 # %%
@@ -811,7 +810,7 @@ assert equations[-1].result == by_library[2].bias.data[3]
 #
 # With `maximize=True`, the `-=` of the last equation becomes `+=`. The moments stay as they are. So
 # with the same gradients every place is mirrored, to the bit. [Groups and
-# state](07_groups_and_state.ipynb) climbs a hill with it.
+# state](groups_and_state.ipynb) climbs a hill with it.
 
 # %%
 up, m_up, v_up = adam_run(gradients, lr=0.01, maximize=True)
@@ -1107,4 +1106,4 @@ assert amsgrad[0] < -0.9
 # - Reddi, Kale and Kumar (2018), "On the Convergence of Adam and Beyond", ICLR. Exercise 4, and what
 #   it means for the proof of the first paper.
 #
-# Next: [Groups and state](07_groups_and_state.ipynb), what an optimizer is beside its equations.
+# Next: [Groups and state](groups_and_state.ipynb), what an optimizer is beside its equations.

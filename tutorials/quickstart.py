@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 1. Quickstart
+# # Quickstart
 #
 # Twenty lines of Python load handwritten digits, build a small neural network, train it and count how
 # many new digits it reads correctly. You run them first. Then you go through them once more and look at
@@ -8,7 +8,6 @@
 # - **You will be able to** write a training loop, say what each of its lines does, and look into a
 #   model, its gradients and its predictions.
 # - **Read before:** nothing. Python and a little NumPy are enough.
-# - **Time:** 15 minutes.
 
 # %% [markdown]
 # ## Twenty lines
@@ -318,19 +317,19 @@ assert p_max[right].mean() > p_max[~right].mean()
 #
 # | line | what you will see | tutorial |
 # |---|---|---|
-# | `loss.backward()` | what a gradient is, one node at a time | [Gradients](02_gradients.ipynb) |
-# | | how the chain rule runs through a whole program | [The backward pass](03_backward.ipynb) |
-# | `model(digits.x_train[batch])` | how one bias serves 32 images | [Broadcasting](04_broadcasting.ipynb) |
-# | `opt.step()` | descent, and what the learning rate does | [Descent](05_descent.ipynb) |
-# | `optim.Adam(model=model, lr=3e-3)` | Adam's five equations | [Adam, equation by equation](06_adam.ipynb) |
-# | | other learning rates for some parameters, saving and resuming | [Groups and state](07_groups_and_state.ipynb) |
-# | `nn.Sequential(…)` | layers, and how to write your own | [Modules](08_modules.ipynb) |
-# | `for epoch in range(1, 11):` | the same training in less time | [The fast path](09_fast.ipynb) |
-# | any of them | what to do when it does not work | [Debugging](10_debugging.ipynb) |
-# | all of them | a language model | [A tiny GPT](11_tiny_gpt.ipynb) |
-# | `loss.backward()` again | the gradient of a gradient | [Jacobians](12_jacobians.ipynb) |
+# | `loss.backward()` | what a gradient is, one node at a time | [Gradients](gradients.ipynb) |
+# | | how the chain rule runs through a whole program | [The backward pass](backward.ipynb) |
+# | `model(digits.x_train[batch])` | how one bias serves 32 images | [Broadcasting](broadcasting.ipynb) |
+# | `opt.step()` | descent, and what the learning rate does | [Descent](descent.ipynb) |
+# | `optim.Adam(model=model, lr=3e-3)` | Adam's five equations | [Adam, equation by equation](adam.ipynb) |
+# | | other learning rates for some parameters, saving and resuming | [Groups and state](groups_and_state.ipynb) |
+# | `nn.Sequential(…)` | layers, and how to write your own | [Modules](modules.ipynb) |
+# | `for epoch in range(1, 11):` | the same training in less time | [The fast path](fast.ipynb) |
+# | any of them | what to do when it does not work | [Debugging](debugging.ipynb) |
+# | all of them | a language model | [A tiny GPT](tiny_gpt.ipynb) |
+# | `loss.backward()` again | the gradient of a gradient | [Jacobians](jacobians.ipynb) |
 #
-# You can also watch a line at work. This tutorial is a plain script, `tutorials/01_quickstart.py`. Set a
+# You can also watch a line at work. This tutorial is a plain script, `tutorials/quickstart.py`. Set a
 # breakpoint on `loss.backward()`, start the script in a debugger, and step in.
 
 # %% [markdown]
@@ -430,4 +429,4 @@ assert accuracy_of(robust, digits.x_test, digits.y_test) > 0.9
 # - The digits: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI Machine
 #   Learning Repository.
 #
-# Next: [Gradients](02_gradients.ipynb), what `backward` computes.
+# Next: [Gradients](gradients.ipynb), what `backward` computes.
