@@ -9,8 +9,8 @@
 #
 # - **Python**: functions, loops, lists and dicts, and a class with two methods.
 # - **NumPy**: arrays, their shapes, elementwise operations and the matrix product.
-# - **Calculus**: the derivative of a function of one variable, and its chain rule. Sessions 5 and
-#   11 also use the eigenvalues of a symmetric matrix.
+# - **Calculus**: the derivative of a function of one variable, and its chain rule. The chapters
+#   about descent and about Jacobians also use the eigenvalues of a symmetric matrix.
 # - **A laptop** with Python, an editor and a debugger. [Install](install.md) is one command. After it, no
 #   session needs a network or a graphics card. Whoever has not got so far does the
 #   [exercises](exercises/index.md) in their pages, which need a browser only.
@@ -42,6 +42,9 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # | 20 | live: the debugger on the projector. The class says what the next line will show, then you press the key |
 # | 30 | exercises 1 and 2 of the tutorial, in pairs. The solutions are folded below them; the other exercises are for home |
 # | 5 | the assignment |
+#
+# Two sessions a week fill a term of nine weeks or ten, with the [midterm](#a-midterm) in its middle, and
+# the last two weeks go to the [project](#a-project).
 #
 # For the live part, open the folder of the repository in VS Code and start a tutorial with the
 # configuration "Current file", which steps into the library, too. The same works with pdb.
@@ -181,7 +184,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # whole step under `fast.replay`, print its `listing()`, and let the group name the equation of each call.
 #
 # **Assignment**: `InPlaceHeavyBall`, made of `InPlace` in `simplegrad.fast.in_place` and of the
-# `HeavyBall` of session 5, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
+# `HeavyBall` of the session about descent, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
 # and for a million parameters, each the median of a hundred steps.
 #
 # **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
@@ -208,7 +211,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Live**: run `tutorials/jacobians.py` up to the cell that prints a graph, break in `chain_rule` at the
 # line that starts with `dt =`, and go on. `dc` is no array now, but a Tensor in the place of one. Step into
-# the partial: it is the line of session 2. Then let the class draw the graph that it leaves, before
+# the partial: it is a line of the session about gradients. Then let the class draw the graph that it leaves, before
 # `sg.print_graph` shows it.
 #
 # **Assignment**: the Gauss–Newton matrix times a vector. For a loss $L(c)$ of outputs $c = f(x)$ with the
@@ -308,6 +311,53 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 #   it, shows with a number that it is one, and mends it.
 # - **An oral examination.** From `loss.backward()` to the changed `theta.data`: the student steps through
 #   a script that you bring, and explains each stop.
+#
+# ### A midterm
+#
+# Ninety minutes on paper, after the session about Adam. Each of the five questions has a check, so that two
+# people grade alike:
+#
+# 1. A graph of five nodes, one of which is used twice. Write the tape, and `dc` and `grads` at each stop of
+#    the chain rule. **Check**: `sg.print_graph` and the [stepper](step-through.md) show both.
+# 2. A rule: the partial of $c = a \, \sigma(a)$ as a line of NumPy, and what it is at $a = 0$. **Check**:
+#    `check_rule`.
+# 3. Shapes: (4, 1, 3) times (5, 1). What is the shape of the product, and along which axes does
+#    `unbroadcast` sum for each factor? **Check**: (4, 5, 3); the axis 1 for the first; for the second the
+#    axes 0 and 2.
+# 4. A quadratic with the eigenvalues 1 and 50. What is the largest stable learning rate of gradient descent,
+#    and which rate of convergence is the best that it can have? **Check**: $2 / 50$, and $49 / 51$.
+# 5. Two steps of Adam by hand, from $\theta = 1$ with the gradients 2 and $-2$, lr 0.1, $\beta_1 = 0.5$, $\beta_2
+#    = 0.75$ and $\epsilon = 0$. **Check**: these lines.
+
+# %%
+theta = sg.Tensor(1.0, requires_grad=True)
+group = {"params": {"theta": theta}}
+opt = optim.Adam(param_groups=[group], lr=0.1, beta_1=0.5, beta_2=0.75, eps=0)
+for g in 2.0, -2.0:
+    theta.grad = np.array(g, dtype=theta.dtype)
+    opt.step()
+    print(f"{theta.data:.4f}")
+
+# %% [markdown]
+# ### A project
+#
+# Two or three students work on a question for two weeks, and hand in a repository that one command runs from
+# beginning to end. Some questions:
+#
+# - A layer that simplegrad has not, such as a depthwise convolution: its equation, its rule, its gradient
+#   checked, and what it gains on the digits.
+# - Which optimizer for which network? Three optimizers on two of the networks of the course, each at its own
+#   best learning rate, over five seeds.
+# - A tiny GPT for other texts, with a baseline to beat and a test set that is looked at once.
+# - A step of training made faster by a factor that the group predicts from a profile, with the same bits.
+#
+# | points | for |
+# |---|---|
+# | 4 | equations, code and text say the same in the same symbols |
+# | 4 | each gradient of their own passes `sg.gradcheck`, and each claim has a number beside it |
+# | 4 | honest validation: several seeds, the spread beside the mean, the test set once |
+# | 4 | somebody else runs it with the one command, and gets the same numbers |
+# | 4 | ten minutes of presentation, five of them in the debugger |
 #
 # ## Make it your own
 #

@@ -27,6 +27,7 @@ KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
 CLONE = "<!-- clone -->"
 CHAPTERS = "<!-- chapters -->"
 EXERCISES = "<!-- exercises -->"
+TERMS = "<!-- terms -->"
 SESSIONS = "<!-- sessions -->"
 BIBLIOGRAPHY = "<!-- bibliography -->"
 FIGURE = re.compile(r"^<!-- figure: (\w+) -->$", re.MULTILINE)
@@ -111,6 +112,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     paths = {file.src_uri for file in files}
     if CHAPTERS in markdown:
         markdown = markdown.replace(CHAPTERS, chapters.index(paths))
+    if TERMS in markdown:
+        markdown = markdown.replace(TERMS, chapters.terms())
     if EXERCISES in markdown:
         markdown = markdown.replace(EXERCISES, chapters.table_of_exercises())
     if SESSIONS in markdown:

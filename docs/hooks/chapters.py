@@ -110,6 +110,18 @@ def table_of_exercises() -> str:
     return "\n".join(rows)
 
 
+def terms() -> str:
+    """The terms of the course from A to Z, each with the chapter that defines it."""
+    of_chapter, course = pair.listed("terms.txt"), pair.scripts()
+    rows = [
+        f"{term.strip('*')}: [{title_of(script)}]({script.stem}.md)"
+        for script in course
+        for term in of_chapter.get(script.stem, [])
+    ]
+    items = "\n".join(f"- {row}" for row in sorted(rows, key=str.lower))
+    return f'<div class="terms" markdown>\n\n{items}\n\n</div>'
+
+
 def sessions(markdown: str) -> str:
     """The text with a heading for each session, in the order of the course, and their table.
 

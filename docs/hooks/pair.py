@@ -28,11 +28,16 @@ HINT = re.compile(  # of an exercise: its title and its text
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def course() -> dict[str, list[str]]:
-    """{chapter: its exercises} in the order of the course, as tutorials/course.txt says."""
-    lines = (TUTORIALS / "course.txt").read_text(encoding="utf-8").splitlines()
+def listed(file: str) -> dict[str, list[str]]:
+    """{chapter: what a file of tutorials/ lists for it}, from lines `chapter: one, another`."""
+    lines = (TUTORIALS / file).read_text(encoding="utf-8").splitlines()
     rows = [line.split(":") for line in lines if line and not line.startswith("#")]
-    return {chapter: re.findall(r"\w+", exercises) for chapter, exercises in rows}
+    return {chapter: re.findall(r"[^\s,][^,]*", things) for chapter, things in rows}
+
+
+def course() -> dict[str, list[str]]:
+    """{chapter: its exercises} in the order of the course."""
+    return listed("course.txt")
 
 
 def scripts() -> list[Path]:

@@ -869,7 +869,7 @@ def report(times, memory, missing):
     if gpt:
         parts += ["## A step of the tiny GPT", time_table(gpt, GPT_CONTESTANTS)]
         parts.append(
-            "The model of [the tutorial](tutorials/tiny_gpt.ipynb) with AdamW. `simplegrad` "
+            "The model of the tutorial A tiny GPT, with AdamW. `simplegrad` "
             "is the step with fast.AdamW and without replay. `torch` has one call for each Linear, "
             "layer norm, GELU and softmax, and all heads in one product, as `simplegrad`."
         )
