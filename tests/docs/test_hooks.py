@@ -245,6 +245,7 @@ def test_what_is_fetched_before_the_first_output_is_at_most_ten_megabytes(files_
     assert sum(sizes) < 10e6
 
 
+@pytest.mark.slow
 @needs_pyodide
 def test_the_files_are_the_same_when_they_are_made_again(files_to_run):
     assert run_here.files() == files_to_run
