@@ -201,7 +201,7 @@ assert rnn_loss < bigram_loss - 0.1
 # What has it learned that the bigram model cannot know? Look at the loss by place. After the dot, both
 # know the same. From then on the network knows the place, and the letters before.
 
-# %% alt="Mean loss against the place in the name, for the bigram model and the recurrent network. At place 1 the two are equal, and from place 3 on the network is clearly below." jupyter={"source_hidden": true}
+# %% alt="Mean loss against the place in the name, for the bigram model and the recurrent network. At place 1 the two are equal, and after it the network is below the bigram model. The gap is widest at the end of long names." jupyter={"source_hidden": true}
 row, place = np.indices(y_test.shape)
 by_place = {}
 for label, log_p in (
@@ -217,7 +217,7 @@ axes.set(xlabel="place t", ylabel="loss (nats per token)", ylim=(0, None))
 axes.legend()
 plt.show()
 assert abs(by_place["bigram"][0] - by_place["recurrent network"][0]) < 0.15
-assert (by_place["recurrent network"][2:8] < by_place["bigram"][2:8] - 0.05).all()
+assert (by_place["recurrent network"][1:] < by_place["bigram"][1:]).all()
 
 # %% [markdown]
 # ## The gradient goes back through time
@@ -527,7 +527,7 @@ lengths["RNN, attention"] = flat = np.array([np.linalg.norm(dh_t.numpy()) for dh
 print(f"shortest gradient {flat.min():.1e}, longest {flat.max():.1e}")
 assert flat.max() < 1.5 * flat.min()
 
-# %% alt="Length of the gradient by a state against the distance of the state from the end, on a logarithmic scale. For the RNN it falls on a straight line over eight powers of ten in 30 steps. For the GRU it falls less, the larger its bias b, and with b = 3 it hardly falls. With attention it is flat." jupyter={"source_hidden": true}
+# %% alt="Length of the gradient by a state against the distance of the state from the end, on a logarithmic scale. For the RNN it falls almost on a straight line over more than seven powers of ten in 30 steps. For the GRU it falls less, the larger its bias b, and with b = 3 it hardly falls. With attention it is flat." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.3), layout="constrained")
 styles = ("C0o-", "C1s--", "C2^-.", "C3v:", "C4D-")
 for (label, values), style in zip(lengths.items(), styles, strict=True):
