@@ -280,7 +280,8 @@ assert norms[1] < 1e-6 * norms[-1]
 # %% [markdown]
 # By the state of the first letter, the gradient is more than a million times shorter than by the last
 # state. That is the **vanishing gradient** (Bengio, Simard and Frasconi, 1994). On its way it was
-# multiplied by 29 matrices. For one sequence, each of them is the **Jacobian** of a step:
+# multiplied by 29 matrices. For one sequence, each of them is the **Jacobian** of a step, the matrix of the
+# derivatives of every element of $h_t$ by every element of $h_{t-1}$:
 #
 # $$J_t = \operatorname{diag}(1 - h_t^2) \, W_h^\top$$
 #
@@ -580,8 +581,9 @@ for seed in (0, 1, 2):
 
 # %% [markdown]
 # Attention has its price: all states are kept, and each look takes a product with every one of them.
-# The step that follows is to let every place look back, and to leave out the recurrence. Then nothing
-# has to be computed step by step. That is the transformer of the next chapter.
+# But once you can look back, why keep the recurrence? Let every place look back, and leave it out. Then
+# nothing has to be computed step by step. That is the transformer, which you build in
+# [A tiny GPT](tiny_gpt.ipynb).
 
 # %% [markdown]
 # ## Exercises
