@@ -189,6 +189,21 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
 #
+# <!-- session: sequences -->
+#
+# The goal is to see in numbers why a recurrent network forgets, and what a gate and a look back do about it.
+#
+# **Live**: in `simplegrad/nn/recurrence.py`, break in `GRUCell.forward` at the line that starts with `r_t =`,
+# and run `tutorials/sequences.py`. The class says the shapes of `x_r` and `h_r`. Step through the four
+# equations, then set `z_t.data[:] = 1` before the last, and let the class say what `h_t` is.
+#
+# **Assignment**: the task of the tutorial with another question. The network is to name the letter that came
+# just before the only dot, which stands at a random place among 30 letters. Write down whether the RNN, the
+# GRU and the RNN with attention will learn it, then train each with three seeds.
+#
+# **Check**: the losses of all nine runs are reported beside $\log 8$, and for each network the gradient by
+# the state at the dot, before training, for an early dot and for a late one.
+#
 # <!-- session: tiny_gpt -->
 #
 # The goal is to see that a language model consists of the parts that the course has built.

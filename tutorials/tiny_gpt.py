@@ -1,13 +1,13 @@
 # %% [markdown]
 # # A tiny GPT
 #
-# A language model gives a probability to each character that may come next. A GPT (Radford et al., 2018)
-# is a language model built from attention. You build a small one here, equation by equation. It reads
-# first names letter by letter, and it learns to make up new ones.
+# A language model gives a probability to each token that may come next. A GPT (Radford et al., 2018) is a
+# language model built from attention, without a recurrent network. You build a small one here, equation by
+# equation. It reads first names letter by letter, and it learns to make up new ones.
 #
 # - **You will be able to** write causal self-attention and the rest of a transformer as modules of a
 #   few lines, train it, judge it against a baseline, and draw samples from it.
-# - **Read before:** [Modules](modules.ipynb).
+# - **Read before:** [Modules](modules.ipynb) and [Sequences](sequences.ipynb).
 
 # %%
 import time
@@ -21,9 +21,9 @@ from simplegrad import fast, nn
 # %% [markdown]
 # ## The data
 #
-# The names come with simplegrad: 5,163 first names that were frequent in the census of the United
-# States in 1990, in the public domain. `simplegrad/datasets/NAMES.md` states the source. 500 of them are
-# held out: the model never learns from these, and they tell how good it is.
+# The names are those of [Sequences](sequences.ipynb): 5,163 first names that were frequent in the census of
+# the United States in 1990, in the public domain. `simplegrad/datasets/NAMES.md` states the source. The same
+# 500 are held out: the model never learns from these, and they tell how good it is.
 
 # %%
 names = sg.datasets.load_names()
@@ -36,13 +36,12 @@ print(len(test_names), "held out:      ", *test_names[:8])
 assert len(names) == 5163
 
 # %% [markdown]
-# A **token** is what a language model reads and writes. Here it is one of 27: a letter, or a dot that
-# ends a name. A token is a number, its place in the alphabet, and the dot is 0.
+# A token is again a letter or the dot, one of 27, and a number: its place in the alphabet, where the dot is 0.
 #
 # From a name of four letters the model learns five times: after nothing comes `e`, after `e` comes `m`,
 # and so on, and after `emma` comes the dot. So the input `x` is the name with a dot before it, and the
 # target `y` is the name with a dot after it. All rows have $T = 12$ places, since the longest names have
-# 11 letters. A mask `m` is 1 where a place counts and 0 beyond the end of a name.
+# 11 letters, and the mask `m` is 1 where a place counts.
 
 # %%
 ALPHABET = ".abcdefghijklmnopqrstuvwxyz"
@@ -76,8 +75,8 @@ assert [decode(row) for row in y_test] == test_names
 # %% [markdown]
 # ## A baseline to beat
 #
-# The simplest model that looks at anything looks at one character. It counts how often token $b$ follows
-# token $a$ in the training names. One is added to each count, so that no probability is 0.
+# The baseline is the bigram model, which looks at one token: how often token $b$ follows token $a$ in the
+# training names, with one added to each count.
 #
 # $$P_{ab} = \frac{N_{ab} + 1}{\sum_c (N_{ac} + 1)}$$
 
@@ -125,7 +124,8 @@ assert np.isclose(bigram_loss, cross_entropy.item())
 # %% [markdown]
 # ## Embeddings
 #
-# Each token becomes a vector of $C$ numbers, its **embedding**, a row of a table $W$ that is learned.
+# Each token becomes a vector of $C$ numbers, its **embedding**, a row of a table $W$ that is learned. That is
+# the product of its one-hot vector with $W$, without the many products with 0.
 # Attention, as you will see, does not know the order of what it looks at. So each place gets a vector as
 # well, a row of a second table $R$, and both are added. For the token $i_t$ at place $t$:
 #
@@ -156,11 +156,12 @@ for t in range(T):
 # %% [markdown]
 # ## Attention
 #
-# Attention lets a place collect what it needs from other places. Every place has three vectors: a
-# **query** $q$ that says what it looks for, a **key** $k$ that says what it has, and a **value** $v$ that
-# it hands over. The larger the product $q_t \cdot k_s$, the more place $t$ takes of $v_s$. The softmax
-# makes weights of these products, positive and with the sum 1 for each $t$. With the vectors as rows of
-# $Q$, $K$ and $V$, of $d_k$ numbers each, this is equation 1 of Vaswani et al. (2017):
+# In [Sequences](sequences.ipynb), the last step looked back at all states, once. Now every place looks, and
+# what it looks at has two parts. Every place has three vectors: a **query** $q$ that says what it looks for,
+# as before, a **key** $k$ that says what it has, and a **value** $v$ that it hands over; before, the state
+# was both of these. The larger the score $q_t \cdot k_s$, the more place $t$ takes of $v_s$. The softmax makes
+# weights of the scores for each $t$, and they are divided by $\sqrt{d_k}$ first (exercise 2 asks why). With
+# the vectors as rows of $Q$, $K$ and $V$, of $d_k$ numbers each, this is equation 1 of Vaswani et al. (2017):
 #
 # $$\operatorname{Attention}(Q, K, V) = \operatorname{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V$$
 
@@ -465,10 +466,10 @@ assert abs(start_loss - np.log(27)) < 0.5
 # ## Training
 #
 # The optimizer is AdamW (Loshchilov and Hutter, 2019), with a learning rate that falls linearly to 0. A
-# batch is 64 names, drawn at random. `fast.AdamW` and `fast.replay` are those of
-# [The fast path](fast.ipynb). A whole step is replayed, with a new learning rate each time. Replay makes
-# one recording for each shape of its arguments, and here all batches have one, because all names fill $T$
-# places. To step through the model in a debugger, write `@fast.replay(eager=True)`.
+# batch is 64 names, drawn at random. `fast.AdamW` and `fast.replay` give the same bits as `optim.AdamW` and
+# the plain function, faster; a later chapter, [The fast path](fast.ipynb), shows how. A whole step is
+# recorded once and replayed, with a new learning rate each time. All batches have one shape, because all
+# names fill $T$ places. To step through the model in a debugger, write `@fast.replay(eager=True)`.
 
 # %% tags=["not-in-the-page"]
 steps, lr = 1000, 5e-3

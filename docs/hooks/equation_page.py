@@ -102,6 +102,7 @@ TUTORIALS = {
     "descent": [optimizers.RMSProp, optimizers.SGD],
     "adam": [optimizers.Adam, optimizers.AdamW],
     "modules": [functional.softmax, functional.cross_entropy, nn.Linear, nn.Dropout],
+    "sequences": [nn.RNNCell, nn.GRUCell],
     "tiny_gpt": [nn.LayerNorm, nn.Embedding, nn.MultiHeadAttention],
     "jacobians": [
         *(derivatives.grad, derivatives.vjp, derivatives.jvp),

@@ -74,6 +74,16 @@ CHAOTIC = {
     "tutorials/gradients": ["hs = ", "good = "],
     "tutorials/adam": ["# A solution of exercise 2"],
     "tutorials/modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
+    "tutorials/sequences": [
+        *(
+            "class LanguageModel",
+            "class Reader",
+            "def gru(",
+            "sg.manual_seed(0)\nmodel = LanguageModel",
+        ),
+        'losses["RNN, attention"]',
+        "# A solution of exercise 2",
+    ],
     "tutorials/fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
     "tutorials/jacobians": ["def fitted("],
 }

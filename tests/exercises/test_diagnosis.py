@@ -1066,6 +1066,103 @@ def d_logits(a, t):  # noqa: F811
     return (np.eye(a.shape[1])[t] - e / e.sum(axis=1, keepdims=True)) / len(t)
 
 
+# gru
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+@is_wrong("gru", "h_t", "z_t and 1 - z_t are swapped")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = z_t * n_t + (1 - z_t) * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "n_t", "the reset gate scales h before the product, as in the paper")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + (r_t * h) @ W_hn + b_hn)
+    h_t = (1 - z_t) * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "n_t", "the sigmoid stands where tanh belongs")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = sigmoid(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = (1 - z_t) * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "n_t", "b_hn stands outside of the parentheses")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn) + b_hn)
+    h_t = (1 - z_t) * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "r_t", "tanh stands where the sigmoid belongs")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = np.tanh(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = (1 - z_t) * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "z_t", "b_hz is missing")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = (1 - z_t) * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "z_t", "the weights are those of r_t")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = (1 - z_t) * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "r_t", "W_hr is transposed")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr.T + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = (1 - z_t) * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "h_t", "the parentheses around 1 - z_t are missing")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = 1 - z_t * n_t + z_t * h
+    return r_t, z_t, n_t, h_t
+
+
+@is_wrong("gru", "h_t", "this is the candidate, and not the state")
+def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz, W_hn, b_hn):  # noqa: F811
+    r_t = sigmoid(x_t @ W_ir + b_ir + h @ W_hr + b_hr)
+    z_t = sigmoid(x_t @ W_iz + b_iz + h @ W_hz + b_hz)
+    n_t = np.tanh(x_t @ W_in + b_in + r_t * (h @ W_hn + b_hn))
+    h_t = n_t
+    return r_t, z_t, n_t, h_t
+
+
 def not_done(*arguments):
     raise NotImplementedError
 

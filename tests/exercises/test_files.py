@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplegrad import autograd, derivatives, exercises, functional, gradcheck, optimizers, rules
+from simplegrad import (
+    autograd,
+    derivatives,
+    exercises,
+    functional,
+    gradcheck,
+    nn,
+    optimizers,
+    rules,
+)
 from simplegrad.exercises import references
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
@@ -43,6 +52,7 @@ SOURCES = {
     "adamw": [optimizers.AdamW, optimizers.Adam],
     "amsgrad": [optimizers.Adam],
     "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
+    "gru": [nn.GRUCell],
 }
 OF_THEIR_OWN = {
     # of a row and a matrix, where MatMul has the general product

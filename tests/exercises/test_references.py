@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
+from simplegrad import nn, rules
 from simplegrad import optimizers as optim
-from simplegrad import rules
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.gradcheck import d_cubes, d_neighbours
@@ -104,6 +104,17 @@ def test_vjp_jvp_and_jacobian_are_those_of_the_library():
         _, c_dot = sg.jvp(*of_tanh(given["W"], x), given["x_dot"])
         right = right_results("vjp", "jvp", given)["c_dot"]
         np.testing.assert_allclose(right, c_dot.data, rtol=1e-13)
+
+
+def test_a_step_of_a_gru_is_that_of_the_library():
+    for given in calls_of("gru", "gru_step"):
+        cell = nn.GRUCell(2, 3, dtype=np.float64)
+        for name, kind in (("weight", "W"), ("bias", "b")):
+            for of in "ih":
+                parts = [given[f"{kind}_{of}{gate}"] for gate in "rzn"]
+                getattr(cell, f"{name}_{of}h").data = np.concatenate(parts, axis=-1)
+        right = right_results("gru", "gru_step", given)["h_t"]
+        np.testing.assert_allclose(right, cell(given["x_t"], given["h"]).data, rtol=1e-13)
 
 
 def test_the_hessian_times_a_vector_is_that_of_the_library():

@@ -10,6 +10,7 @@ EXERCISES = (
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
     "cross_entropy",
+    "gru",
     *("vjp", "hvp"),
 )
 """Their names, in the order of the chapters: a row each."""

@@ -283,6 +283,30 @@ def d_logits_with_one_hot(a, t):
     return (e / e.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[t]) / len(a)
 
 
+def gru_with_gates_side_by_side(x, state, *weights):
+    W, b = weights[::2], weights[1::2]
+    of_x = np.split(x @ np.hstack(W[:3]) + np.hstack(b[:3]), 3, axis=-1)
+    of_h = np.split(state @ np.hstack(W[3:]) + np.hstack(b[3:]), 3, axis=-1)
+    r, z = (1 / (1 + np.exp(-(i + h))) for i, h in zip(of_x[:2], of_h[:2], strict=True))
+    n = np.tanh(of_x[2] + r * of_h[2])
+    return r, z, n, n + z * (state - n)
+
+
+def gru_by_einsum_in_place(x, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, *of_state):
+    W_hr, b_hr, W_hz, b_hz, W_hn, b_hn = of_state
+
+    def product(a, W):
+        return np.einsum("...i,ij->...j", a, W)
+
+    # the sigmoid is a tanh of half the argument
+    r = (1 + np.tanh((product(x, W_ir) + b_ir + product(h, W_hr) + b_hr) / 2)) / 2
+    z = (1 + np.tanh((product(x, W_iz) + b_iz + product(h, W_hz) + b_hz) / 2)) / 2
+    n = np.tanh(product(x, W_in) + b_in + r * (product(h, W_hn) + b_hn))
+    h *= z
+    h += (1 - z) * n
+    return r, z, n, h
+
+
 STYLES = {
     "mul by NumPy and with loops": ("mul", mul_da_by_numpy, mul_db_with_loops),
     "mul in place of a copy": ("mul", mul_da_in_place_of_a_copy, mul_db_with_loops),
@@ -306,6 +330,8 @@ STYLES = {
     "Adam as interpolation": ("adam", adam_as_interpolation),
     "AdamW in place": ("adamw", adamw_in_place),
     "AMSGrad in place": ("amsgrad", amsgrad_in_place),
+    "GRU with gates side by side": ("gru", gru_with_gates_side_by_side),
+    "GRU by einsum, in place": ("gru", gru_by_einsum_in_place),
     "cross-entropy with loops": (
         "cross_entropy",
         cross_entropy_with_loops,
