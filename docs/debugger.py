@@ -3,8 +3,9 @@
 #
 # A debugger stops a program at a line, shows every variable there, and goes on line by line. In
 # simplegrad each equation is a line, and its variables have the names of the equation: you see the
-# equation happen. This page says where to stop and what to look at. The tutorial
-# [Debugging](tutorials/debugging.md) has whole sessions, and exercises.
+# equation happen. This page says where to stop and what to look at. The tutorials
+# [Seeing it happen](tutorials/seeing.md) and [Debugging further](tutorials/debugging.md) have whole
+# sessions, and exercises.
 #
 # The examples are about this program, `script.py`:
 

@@ -7,10 +7,12 @@ EXERCISES = (
     *("mul", "tanh", "gradcheck"),
     "topological_order",
     *("matmul", "unbroadcast"),
+    "stops",
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
     "cross_entropy",
     *("vjp", "hvp"),
+    "first_nan",
 )
 """Their names, in the order of the chapters: a row each."""
 
