@@ -9,8 +9,8 @@
 #
 # - **Python**: functions, loops, lists and dicts, and a class with two methods.
 # - **NumPy**: arrays, their shapes, elementwise operations and the matrix product.
-# - **Calculus**: the derivative of a function of one variable, and its chain rule. Sessions 5 and
-#   11 also use the eigenvalues of a symmetric matrix.
+# - **Calculus**: the derivative of a function of one variable, and its chain rule. The sessions
+#   on descent and on Jacobians also use the eigenvalues of a symmetric matrix.
 # - **A laptop** with Python, an editor and a debugger. [Install](install.md) is one command. After it, no
 #   session needs a network or a graphics card. Whoever has not got so far does the
 #   [exercises](exercises/index.md) in their pages, which need a browser only.
@@ -45,7 +45,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # For the live part, open the folder of the repository in VS Code and start a tutorial with the
 # configuration "Current file", which steps into the library, too. The same works with pdb.
-# [Debugging](tutorials/debugging.md) has the keys and commands of both. The functions `check_rule` and
+# [Seeing it happen](tutorials/seeing.md) has the keys and commands of both. The functions `check_rule` and
 # `bits_after`, which grade most assignments, stand [below](#how-to-check-an-assignment).
 #
 # <!-- session: quickstart -->
@@ -107,6 +107,20 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: `check_rule(Standardize, (5, 3))`. And the gradients agree with those of the expression
 # composed of `mean`, `var` and `sqrt`.
+#
+# <!-- session: seeing -->
+#
+# The goal is that nobody has to believe what a program does: each equation can be watched.
+#
+# **Live**: in `tutorials/broadcasting.py`, break at a `backward()`, step in, and break in `chain_rule` at
+# the line that starts with `dt =`. Before each stop the class says which rule comes next and which shape
+# `dc` has; then press the key. Show the same once more with `sg.step_through`, backwards.
+#
+# **Assignment**: the exercise `stops`, without a debugger. Then the same for a graph that the student
+# draws, with a node that is used twice.
+#
+# **Check**: the exercise checks itself. For the graph of their own, students hand in a session of pdb
+# that prints `dc` at each stop.
 #
 # <!-- session: descent -->
 #
@@ -181,7 +195,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # whole step under `fast.replay`, print its `listing()`, and let the group name the equation of each call.
 #
 # **Assignment**: `InPlaceHeavyBall`, made of `InPlace` in `simplegrad.fast.in_place` and of the
-# `HeavyBall` of session 5, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
+# `HeavyBall` of the session on descent, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
 # and for a million parameters, each the median of a hundred steps.
 #
 # **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
@@ -208,7 +222,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Live**: run `tutorials/jacobians.py` up to the cell that prints a graph, break in `chain_rule` at the
 # line that starts with `dt =`, and go on. `dc` is no array now, but a Tensor in the place of one. Step into
-# the partial: it is the line of session 2. Then let the class draw the graph that it leaves, before
+# the partial: it is the line of the second session. Then let the class draw the graph that it leaves, before
 # `sg.print_graph` shows it.
 #
 # **Assignment**: the Gauss–Newton matrix times a vector. For a loss $L(c)$ of outputs $c = f(x)$ with the
@@ -225,7 +239,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # The goal is to find what is wrong, and not to guess it.
 #
 # **Live**: in `tutorials/debugging.py`, go through "The first NaN" with the class: before each stop it says
-# whether the numbers are still finite.
+# whether the numbers are still finite. Then stop in Adam for two groups, and let it say the sign of `lr`.
 #
 # **Assignment**: one of the [mistakes](mistakes.md), built into a script of your own that trains.
 #
@@ -301,7 +315,7 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 #   `check_rule`. Ask where it is not differentiable, and what the code returns there.
 # - **A paper.** The student gets the page of a paper that holds an algorithm, and writes it so that it
 #   agrees to the last bit with a reference that you keep: the grader is one `==`.
-# - **A transcript.** The function `debug` in [Debugging](tutorials/debugging.md) gives a session of
+# - **A transcript.** The function `debug` in [Seeing it happen](tutorials/seeing.md) gives a session of
 #   pdb as pairs of a command and its answer. Change the numbers in the script, run it, and take out some
 #   answers. The student fills them in and says for each line which equation it is. No computer is needed.
 # - **A mistake.** Build one of the [mistakes](mistakes.md) into a script that trains. The student finds

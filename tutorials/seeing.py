@@ -151,6 +151,17 @@ assert "grad=[2, 1, 0.5, 2, ...]" in repr(w)
 # %% [markdown]
 # ## Into `backward()`
 #
+# This is the graph that the script leaves, and the way back goes through it from right to left.
+
+# %% alt="The graph of the product: the leaves a and b lead to Mul, with the values 3 and 8; Mul leads to Pow, with 9 and 64, and Pow to Sum, the loss 73."
+a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
+b = sg.Tensor([3.0, 4.0], requires_grad=True, name="b")
+p = (a * b) ** 2
+loss = p.sum()
+assert loss.item() == 73
+sg.draw(loss)
+
+# %% [markdown]
 # `backward` in `simplegrad/autograd.py` has three lines that matter, and you know all of them: it makes
 # the tape, runs the chain rule along it, and adds what comes out to the `.grad` of the leaves. Step into
 # it, and run to its second one. (The cell looks up the numbers of the lines. You see them in your
@@ -267,7 +278,7 @@ show(session[7:10])
 #
 # No debugger at hand? `sg.step_through` makes a call and writes down each line that ran, with the
 # variables of that moment. Then you go through them with buttons: Into, Over and Out are the keys of a
-# debugger, and Back goes to the step before, which no debugger can. Under *Jump to*, choose an equation.
+# debugger, and Back goes to the step before, which no debugger can. Under **Jump to**, choose an equation.
 
 # %%
 a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
