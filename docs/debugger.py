@@ -3,8 +3,9 @@
 #
 # A debugger stops a program at a line, shows every variable there, and goes on line by line. In
 # simplegrad each equation is a line, and its variables have the names of the equation: you see the
-# equation happen. This page says where to stop and what to look at. The tutorial
-# [Debugging](tutorials/debugging.md) has whole sessions, and exercises.
+# equation happen. This page says where to stop and what to look at. The tutorials
+# [Seeing it happen](tutorials/seeing.md) and [Debugging further](tutorials/debugging.md) have whole
+# sessions, and exercises.
 #
 # The examples are about this program, `script.py`:
 
@@ -91,6 +92,60 @@ loss.backward()
 # The loss is a sum, so its partial is the first. From there on, each round of `chain_rule` stops at the
 # next partial. Instead of the last three keys, a breakpoint on the line `dt = …` does the same.
 #
+# ## From opt.step() to m_t
+#
+# Let a program train two groups, of which the second one climbs, at a rate of its own:
+
+# %%
+import simplegrad.optimizers as optim
+
+w = sg.Tensor([5.0, 0.0], requires_grad=True, name="w")
+bias = sg.Tensor([1.0], requires_grad=True, name="bias")
+groups = [
+    {"params": {"w": w}, "label": "down"},
+    {"params": {"bias": bias}, "label": "up", "lr": 0.01, "beta_1": 0.5, "maximize": True},
+]
+opt = optim.Adam(lr=0.1, param_groups=groups)
+(w * bias).sum().backward()
+opt.step()
+state = opt.state()
+opt.load_state(state)
+
+# %% [markdown]
+# | the debugger is at | in | go on with |
+# |---|---|---|
+# | `opt.step()` | your program | step into |
+# | `self._check_gradients()` | `step` | run to `kept[name] = self.update(` |
+# | `kept[name] = self.update(theta, group, kept[name])` | `step` | step into |
+# | `beta_1, beta_2, eps = group["beta_1"], group["beta_2"], group["eps"]` | `update` | run this line |
+# | `lr = -group["lr"] if group["maximize"] else group["lr"]  # x -= -y is x += y, to the bit` | `update` | run this line |
+# | `t, g, (m, v) = self.step_count, theta.grad, kept` | `update` | run this line |
+# | `m_t = beta_1 * m + (1 - beta_1) * g` | `update` | the five equations begin: `lr`, `beta_1`, `t`, `g`, `m` |
+#
+# `update` is entered once for each parameter, the first group first. Instead of all these keys, a
+# breakpoint on the line `m_t = …` does the same.
+#
+# ## Groups, maximize and the state
+#
+# At each of these lines the group is there, or what is saved of it. In the program above they show, for
+# the first group and for the second:
+#
+# | in | at the line | look at | first group | second group |
+# |---|---|---|---|---|
+# | `Adam.update` | `m_t = beta_1 * m + (1 - beta_1) * g` | `group["label"]` | `'down'` | `'up'` |
+# | `Adam.update` | `m_t = beta_1 * m + (1 - beta_1) * g` | `lr` | `0.1` | `-0.01` |
+# | `Adam.update` | `m_t = beta_1 * m + (1 - beta_1) * g` | `beta_1` | `0.9` | `0.5` |
+# | `Adam.update` | `return m_t, v_t` | `theta.data` | `array([ 4.9, -0.1], dtype=float32)` | `array([1.01], dtype=float32)` |
+# | `Optimizer.state` | `entries.append(entry)` | `entry["lr"]` | `0.1` | `0.01` |
+# | `Optimizer.state` | `entries.append(entry)` | `entry["maximize"]` | `False` | `True` |
+# | `Optimizer.state` | `entries.append(entry)` | `[*entry["moments1"]]` | `['w']` | `['bias']` |
+# | `Optimizer.load_state` | `self.check_group({**group, **entry})` | `entry["label"]` | `'down'` | `'up'` |
+#
+# A group that climbs has the sign of its learning rate turned round, in a variable of `update` alone:
+# `group["lr"]` and the state keep it as it was given. `state()` goes through its groups in the loop around
+# `entries.append(entry)`. `load_state` checks everything first; its lines from `self.step_count =` on change
+# the optimizer. Watch `self` there, and you see all groups with their hyperparameters.
+#
 # ## Where to stop
 #
 # | breakpoint | at the line | what you see there |
@@ -128,7 +183,7 @@ print(c)
 # | `sg.autograd.chain_rule` | `dc` | $\partial L / \partial c$ |
 # | `sg.autograd.chain_rule` | `[t.name for t in c.inputs]` | whom the partials are for |
 # | `sg.autograd.chain_rule` | `np.isfinite(dc).all()` | whether the gradient is still sound |
-# | `sg.optimizers.Adam.update` | `theta.name` | which parameter it is |
+# | `sg.optimizers.Adam.update` | `group["label"], theta.name` | which group and which parameter it is |
 # | `sg.optimizers.Adam.update` | `theta.data` | its values, before the last line and after it |
 # | `sg.optimizers.Adam.update` | `beta_1**t` | the share of the start from zero in `m_t`, which the bias correction divides out |
 #

@@ -170,7 +170,7 @@ sg.explain(rules.MatMul.forward, np.ones((2, 3)), np.ones((2, 3)))
 #   is seen from the lines that follow.
 # - What the optimizers of `simplegrad.fast` run: they work on blocks of memory, and the same equations with
 #   the same bits are in `simplegrad.optimizers`. A function under `fast.replay` is shown as it is written.
-# - What NumPy does within a line. [The debugger](tutorials/debugging.md) does not go there, either.
+# - What NumPy does within a line. [The debugger](tutorials/seeing.md) does not go there, either.
 #
 # A debugger such as pdb does not stop within a call that is explained, since Python has one trace function
 # at a time. Afterwards it goes on as before.

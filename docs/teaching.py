@@ -48,7 +48,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # For the live part, open the folder of the repository in VS Code and start a tutorial with the
 # configuration "Current file", which steps into the library, too. The same works with pdb.
-# [Debugging](tutorials/debugging.md) has the keys and commands of both. The functions `check_rule` and
+# [Seeing it happen](tutorials/seeing.md) has the keys and commands of both. The functions `check_rule` and
 # `bits_after`, which grade most assignments, stand [below](#how-to-check-an-assignment).
 #
 # <!-- session: quickstart -->
@@ -110,6 +110,20 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: `check_rule(Standardize, (5, 3))`. And the gradients agree with those of the expression
 # composed of `mean`, `var` and `sqrt`.
+#
+# <!-- session: seeing -->
+#
+# The goal is that nobody has to believe what a program does: each equation can be watched.
+#
+# **Live**: in `tutorials/broadcasting.py`, break at a `backward()`, step in, and break in `chain_rule` at
+# the line that starts with `dt =`. Before each stop the class says which rule comes next and which shape
+# `dc` has; then press the key. Show the same once more with `sg.step_through`, backwards.
+#
+# **Assignment**: the exercise `stops`, without a debugger. Then the same for a graph that the student
+# draws, with a node that is used twice.
+#
+# **Check**: the exercise checks itself. For the graph of their own, students hand in a session of pdb
+# that prints `dc` at each stop.
 #
 # <!-- session: descent -->
 #
@@ -243,7 +257,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # The goal is to find what is wrong, and not to guess it.
 #
 # **Live**: in `tutorials/debugging.py`, go through "The first NaN" with the class: before each stop it says
-# whether the numbers are still finite.
+# whether the numbers are still finite. Then stop in Adam for two groups, and let it say the sign of `lr`.
 #
 # **Assignment**: one of the [mistakes](mistakes.md), built into a script of your own that trains.
 #
@@ -319,7 +333,7 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 #   `check_rule`. Ask where it is not differentiable, and what the code returns there.
 # - **A paper.** The student gets the page of a paper that holds an algorithm, and writes it so that it
 #   agrees to the last bit with a reference that you keep: the grader is one `==`.
-# - **A transcript.** The function `debug` in [Debugging](tutorials/debugging.md) gives a session of
+# - **A transcript.** The function `debug` in [Seeing it happen](tutorials/seeing.md) gives a session of
 #   pdb as pairs of a command and its answer. Change the numbers in the script, run it, and take out some
 #   answers. The student fills them in and says for each line which equation it is. No computer is needed.
 # - **A mistake.** Build one of the [mistakes](mistakes.md) into a script that trains. The student finds

@@ -529,6 +529,7 @@ PAGE = "\n\n".join(
     for cell in CELLS.cells
 )
 SCRIPT, *BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+(GROUPS,) = (block for block in BLOCKS if "opt.step()" in block)
 
 
 def rows_of(heading):
@@ -572,13 +573,18 @@ def test_pdb_takes_every_breakpoint_of_the_page(script):
 
 
 @pytest.mark.parametrize(
-    ("heading", "step_ins", "keys"),
-    [("Two step-ins to NumPy", 2, 5), ("From backward() to the first partial", 3, 12)],
+    ("heading", "function", "step_ins", "keys"),
+    [
+        ("Two step-ins to NumPy", None, 2, 5),
+        ("From backward() to the first partial", autograd.chain_rule, 3, 12),
+        ("From opt.step() to m_t", optim.Optimizer.step, 2, 9),
+    ],
 )
-def test_the_steps_of_the_page_lead_to_the_mathematics(script, heading, step_ins, keys):
+def test_the_steps_of_the_page_lead_to_the_mathematics(script, heading, function, step_ins, keys):
     *steps, last = rows_of(heading)
     assert [key for _, _, key in steps].count("step into") == step_ins
     assert len(steps) + step_ins <= keys  # in pdb, to step into a call takes two keys
+    script.write_text(SCRIPT + GROUPS)
     with Pdb(script, place_of(script, steps[0][0].strip("`"))) as debugger:
         for line, _, key in steps:
             assert debugger.line == line.strip("`")
@@ -588,9 +594,23 @@ def test_the_steps_of_the_page_lead_to_the_mathematics(script, heading, step_ins
                 debugger.next()
             else:
                 below = re.fullmatch("run to `(.*)`", key)[1]
-                number = place_of(autograd.chain_rule, below)[1]
-                debugger.at = debugger.type(f"until {number}")
+                debugger.at = debugger.type(f"until {place_of(function, below)[1]}")
         assert debugger.line == last[0].strip("`")
+        for expression in re.findall("`(.*?)`", last[2]):
+            assert not debugger.shown(expression).startswith("***"), expression
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_groups_and_their_state_show_what_the_page_says(script, group):
+    script.write_text(SCRIPT + GROUPS)
+    for place, line, expression, *values in rows_of("Groups, maximize and the state"):
+        at = place_of(eval(f"optim.{place.strip('`')}"), line.strip("`"))
+        with Pdb(script, at) as debugger:
+            for _ in range(group):
+                debugger.resume()
+            assert debugger.line == line.strip("`")
+            shown = debugger.shown(expression.strip("`"))
+            assert shown == values[group].strip("`"), (place, expression)
 
 
 TRAINING = """

@@ -71,7 +71,7 @@ for t in range(1, 7):
 # This is what simplegrad makes of them: three parameters that start at zero are given these
 # gradients, one after the other. Everything that you compute below is compared with it. A breakpoint
 # at the line `m_t = …` in `simplegrad/optimizers/adam.py` stops in each step, as in
-# [Debugging](debugging.ipynb).
+# [Debugging further](debugging.ipynb).
 
 
 # %%

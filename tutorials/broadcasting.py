@@ -497,4 +497,4 @@ assert sg.gradcheck(standardize, x)
 #   differentiation", in *Advances in Automatic Differentiation*: the gradient of the matrix product
 #   and of much else.
 #
-# Next: [Descent](descent.ipynb), in which gradients are put to use.
+# Next: [Seeing it happen](seeing.ipynb), all of this line by line in a debugger.

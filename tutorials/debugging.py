@@ -1,40 +1,21 @@
 # %% [markdown]
-# # Debugging
+# # Debugging further
 #
-# A debugger stops a program at a line, shows every variable there, and goes on one line at a time.
-# simplegrad is written for it: each equation is a line of Python, and its variables have the names
-# of the equation. Here you stop in a forward equation, in a partial during `backward()`, and in
-# Adam's five equations, and you find the operation that made the first NaN.
+# You know how to step into an operation and through `backward()`. Now a number is wrong, a program has
+# stopped, or you want to see what an optimizer does with each of its groups. Here you stop in Adam's
+# five equations and in its state, find the operation that made the first NaN, and look into a program
+# that an error has ended.
 #
-# - **You will be able to** step into any operation, see what `backward()` passes from rule to rule,
-#   stop where a number goes wrong, and inspect a program that an error has ended.
-# - **Read before:** [The backward pass](backward.ipynb) and
-#   [Adam, equation by equation](adam.ipynb).
+# - **You will be able to** stop where a number goes wrong, see which hyperparameters a group has and
+#   what is saved of it, and inspect a program that an error has ended.
+# - **Read before:** [Seeing it happen](seeing.ipynb) and [Adam, equation by equation](adam.ipynb).
 
 # %% [markdown]
-# ## Two debuggers
+# ## Sessions
 #
-# **pdb** comes with Python and is driven by typed commands. `python -m pdb script.py` starts a script
-# and stops before its first line. **VS Code** shows the same things in panes and is driven by keys.
-# What you learn here for one holds for the other.
-#
-# | what you want | pdb | VS Code |
-# |---|---|---|
-# | run to the next breakpoint | `continue`, `c` | F5 |
-# | run this line, stop at the next one | `next`, `n` | F10, step over |
-# | go into the call on this line | `step`, `s` | F11, step into |
-# | run to the end of this function | `return`, `r` | Shift+F11, step out (stops in the caller) |
-# | run to line 12 of this function | `until 12` | right click, Run to Cursor |
-# | see a value | `p theta.grad` | hover, or the Variables and Watch panes |
-# | see the arguments of this function | `args`, `a` | the Variables pane |
-# | look at the caller, and come back | `up`, `down` | click in the Call Stack pane |
-# | stop whenever a function is called | `break sg.rules.Mul.da` | F9 on its first line |
-# | leave | `quit`, `q` | Shift+F5 |
-#
-# The sessions below are real ones. The function `debug` writes a script to a temporary folder, starts
-# Python's pdb on it in another process, and gives it a list of commands. It returns each command with
-# the answer of pdb, and `show` prints them as you would see them in a terminal. Only the folders are
-# left out. You can type the same commands yourself.
+# The sessions are real ones again, of Python's pdb. `debug`, `show` and `line_of` are the functions of
+# [Seeing it happen](seeing.ipynb), where a table has the commands and the keys of VS Code. `numbers` reads
+# an array that pdb has printed.
 
 # %% jupyter={"source_hidden": true}
 import inspect
@@ -44,6 +25,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import numpy as np
+
+import simplegrad as sg
 
 
 def debug(name, script, commands, options=("-m", "pdb")):
@@ -78,217 +63,133 @@ def line_of(function, code):
     return first + [line.strip().startswith(code) for line in lines].index(True)
 
 
-# %% [markdown]
-# ## From `c = a * b` to the product
-#
-# The first script multiplies two tensors, squares, sums and differentiates.
-
-# %%
-product = """\
-import simplegrad as sg
-
-a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
-b = sg.Tensor([3.0, 4.0], requires_grad=True, name="b")
-c = a * b
-loss = (c**2).sum()
-loss.backward()
-"""
-
-# %% [markdown]
-# Run to line 5, and step into it. `--Call--` says that a function is about to begin; `next` goes to its
-# first line. The line after `->` is the one that runs next.
-
-# %% tags=["not-in-the-page"]
-commands = ["until 5", "step", "next", "next", "step", "next", "p a, b", "quit"]
-session = debug("product.py", product, commands)
-show(session[:8])
-
-assert commands.count("step") == 2
-assert "-> return a * b" in session[6][1]
-
-# %% [markdown]
-# Two `step`s lead from your line to the line of NumPy that multiplies. Between them lies the method
-# `__mul__` with its two lines, and each operator of two operands has just these. The first makes both
-# operands Tensors. The second computes `Mul.forward`, and then `record` wraps the result together with
-# the rule and its inputs. In the rule, `a` and `b` are plain arrays.
-#
-# VS Code does not stop at `--Call--`. There you press F11, F10, F11.
-
-# %% [markdown]
-# ## What a Tensor shows
-#
-# A debugger prints a Tensor with its repr, and the repr is made to fit on a line.
-
-# %%
-import numpy as np
-
-import simplegrad as sg
-
-w = sg.Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True, name="w")
-x = sg.Tensor([2.0, 1.0, 0.5])
-y = (w * x).sum()
-print(w)
-print(x)
-print(y)
-
-y.backward()
-print(w)
-assert "grad=[2, 1, 0.5, 2, ...]" in repr(w)
-
-# %% [markdown]
-# | part | meaning |
-# |---|---|
-# | `[1, 2, 3, 4, ...]` | the first four elements, with four digits each |
-# | `shape=(2, 3), float32` | the shape and the dtype |
-# | `rule=Sum` | the rule that computed it; a leaf has none |
-# | `grad=None` | a leaf that requires gradients and has none yet |
-# | `grad=[2, 1, 0.5, 2, ...]` | the first four elements of its gradient |
-# | `name='w'` | the name that you gave it |
-#
-# `x` shows neither a rule nor a gradient: it is a leaf that requires none. Give names to your leaves.
-# Then you know which is which when you meet them deep inside the library.
-
-# %% [markdown]
-# ## Inside `backward()`
-#
-# `chain_rule` in `simplegrad/autograd.py` is the loop of the backward pass. Set a breakpoint there, and
-# one in the first partial of the product. pdb looks up names where it stands: `sg` exists in your
-# script, and not in the files of the library. So set the breakpoints while you are still in the script.
-
-# %% tags=["not-in-the-page"]
-commands = ["until 5", "break sg.autograd.chain_rule", "break sg.rules.Mul.da", "continue"]
-commands += ["pp tape", "continue", "args", "return", "retval", "up", "p c", "p t", "quit"]
-session = debug("product.py", product, commands)
-show(session[:6])
-
-# %% [markdown]
-# The tape lists every tensor that the loss was computed from, the leaves first and the loss last.
-# `chain_rule` goes through it from the end. It has passed `Sum` and `Pow` when the next `continue`
-# reaches the partial of the product:
-
-# %% tags=["not-in-the-page"]
-show(session[6:10])
-
-# %% [markdown]
-# A partial is a function of plain arrays. `dc` is the derivative of the loss by the result `c`, and `a`
-# and `b` are the inputs of the forward pass. The loss is $\sum_i c_i^2$, so $dc$ must be $2 c$, and the
-# partial must return
-#
-# $$da = dc \, b$$
-
-
-# %% tags=["not-in-the-page"]
 def numbers(answer):
-    """The numbers between the brackets of an array that pdb has printed."""
+    """The numbers of an array that pdb has printed."""
     inside = answer[answer.index("[") + 1 : answer.index("]")]
     return np.array([float(number) for number in inside.split(",")])
 
 
-a = np.array([1.0, 2.0])
-b = np.array([3.0, 4.0])
-c = a * b
-dc = 2 * c
-da = dc * b
-
-answers = dict(session)
-print("by hand", da, " in pdb", numbers(answers["retval"]))
-assert np.allclose(dc, numbers(answers["args"]))  # its first array
-assert np.allclose(da, numbers(answers["retval"]))
-
 # %% [markdown]
-# `return` ran the partial to its end, which pdb calls `--Return--`, and `retval` printed what it
-# returns. `up` goes to the caller.
-
-# %% tags=["not-in-the-page"]
-show(session[10:13])
-
-# %% [markdown]
-# Here `c` is the Tensor whose rule is at work, and `t` is the input that gets the gradient. One line
-# further, `unbroadcast` sums a partial back to the shape of `t`, as
-# [Broadcasting](broadcasting.ipynb) explains.
-
-# %% [markdown]
-# ## Inside Adam
+# ## Adam, group by group
 #
-# The third script takes one step of Adam. The loss is $\sum_i (w_i - y_i)^2$ with $w = (5, 0)$ and
-# $y = (3, 1)$, so the gradient is $g = 2 (w - y) = (4, -2)$.
+# This script takes one step of Adam with two groups. They differ in the learning rate, in $\beta_1$ and
+# in the direction: $w$ goes down to $y = (3, 1)$, and $b$ goes up. Then a second optimizer takes over the
+# state of the first.
 
 # %%
-adam_step = """\
+two_groups = """\
 import simplegrad as sg
 import simplegrad.optimizers as optim
 
-y = sg.Tensor([3.0, 1.0], name="y")
 w = sg.Tensor([5.0, 0.0], requires_grad=True, name="w")
-opt = optim.Adam(lr=0.1, param_groups=[{"params": {"w": w}}])
-loss = ((w - y) ** 2).sum()
+b = sg.Tensor([1.0], requires_grad=True, name="b")
+down = {"params": {"w": w}, "label": "down"}
+up = {"params": {"b": b}, "label": "up", "lr": 0.01, "beta_1": 0.5, "maximize": True}
+opt = optim.Adam(lr=0.1, param_groups=[down, up])
+loss = ((w - [3.0, 1.0]) ** 2).sum() - ((b - 3.0) ** 2).sum()
 loss.backward()
 opt.step()
+state = opt.state()
+down, up = {"params": {"w": w}, "label": "down"}, {"params": {"b": b}, "label": "up"}
+resumed = optim.Adam(lr=0.5, param_groups=[down, up])
+resumed.load_state(state)
 """
 
 # %% [markdown]
-# `opt.step()` calls `Adam.update` for each parameter. A breakpoint there is hit after everything has
-# been checked, with the gradient at hand. The first lines of `update` give the values their names, and
-# `until` passes over them to the first equation. (The cell looks up the number of its line. You see it
-# in your editor.)
+# `opt.step()` calls `Adam.update` for each parameter, the first group first. A breakpoint there is hit
+# after everything has been checked, with the gradient at hand. The first lines of `update` give the
+# values their names, and `until` passes over them to the first equation.
 
 # %% tags=["not-in-the-page"]
 m_t_line = line_of(sg.optimizers.Adam.update, "m_t =")
-commands = ["until 4", "break optim.Adam.update", "continue", f"until {m_t_line}"]
-commands += ["p t, g", "p m, v", "next", "p m_t", "next", "p v_t"]
-commands += ["next", "p m_hat", "next", "p v_hat", "next", "p theta", "quit"]
-session = debug("adam_step.py", adam_step, commands)
-show(session[:7])
+entry_line = line_of(sg.optimizers.Optimizer.state, "entries.append(entry)")
+kept_line = line_of(sg.optimizers.Optimizer.load_state, "self._kept = loaded")
+
+five = ["next", "p m_t", "next", "p v_t", "next", "p m_hat", "next", "p v_hat", "next", "p theta"]
+to_the_equations = ["continue", f"until {m_t_line}", "p group", "p lr, beta_1", "p t, g", *five]
+commands = ["until 4", "break optim.Adam.update"]
+commands += ["break optim.Optimizer.state", "break optim.Optimizer.load_state"]
+commands += [*to_the_equations, *to_the_equations]
+in_state = ["continue", f"break {entry_line}", *2 * ["continue", "pp entry"]]
+in_load = ["continue", "p self", f"until {kept_line}", "pp loaded", "return", "p self", "quit"]
+session = debug("two_groups.py", two_groups, [*commands, *in_state, *in_load])
+show(session[2:10])
 
 # %% [markdown]
+# `group` is the dict of the group at work, with its label, all of its hyperparameters and its parameters.
 # This is the first step, $t = 1$, and both moments are zero. Now one equation a line. The line after
 # `->` is the equation that runs next, so `p m_t` stands after the `next` that has run it.
+
+# %% tags=["not-in-the-page"]
+show(session[10:20])
+
+# %% [markdown]
+# The second group is next. Its `group` says 0.01 and `maximize`, and `lr` is $-0.01$: a group that
+# climbs has the sign of its learning rate turned round, so the same five lines serve both directions.
+
+# %% tags=["not-in-the-page"]
+show(session[20:35])
+
+# %% [markdown]
+# Both groups, by hand. In the first step the bias correction gives $g$ and $g^2$ back, whatever
+# $\beta_1$ is, and so each element moves by its learning rate: those of $w$ by 0.1, and that of $b$ by
+# 0.01, up.
 #
 # $$m_t = \beta_1 \, m + (1 - \beta_1) \, g$$
 # $$v_t = \beta_2 \, v + (1 - \beta_2) \, g^2$$
-
-# %% tags=["not-in-the-page"]
-show(session[7:11])
-
-beta_1, beta_2 = 0.9, 0.999
-t, g, m, v = 1, np.array([4.0, -2.0]), np.zeros(2), np.zeros(2)
-m_t = beta_1 * m + (1 - beta_1) * g
-v_t = beta_2 * v + (1 - beta_2) * g**2
-
-answers = dict(session)
-assert np.allclose(m_t, numbers(answers["p m_t"]))
-assert np.allclose(v_t, numbers(answers["p v_t"]))
-
-# %% [markdown]
-# The moments started from zero, so both are too small. The bias correction divides it out. In the first
-# step it gives $g$ and $g^2$ back.
-#
 # $$\hat m = m_t / (1 - \beta_1^t)$$
 # $$\hat v = v_t / (1 - \beta_2^t)$$
-
-# %% tags=["not-in-the-page"]
-show(session[11:15])
-
-m_hat = m_t / (1 - beta_1**t)
-v_hat = v_t / (1 - beta_2**t)
-
-assert np.allclose(m_hat, numbers(answers["p m_hat"]))
-assert np.allclose(v_hat, numbers(answers["p v_hat"]))
-
-# %% [markdown]
-# The last equation moves the parameter. Both elements move by the learning rate 0.1, though one
-# gradient is twice the other.
-#
 # $$\theta \mathrel{-}= lr \, \hat m / (\sqrt{\hat v} + \epsilon)$$
 
 # %% tags=["not-in-the-page"]
-show(session[15:17])
+beta_2, eps, t, m, v = 0.999, 1e-8, 1, 0.0, 0.0
+for lr, beta_1, theta, g, part in [
+    (0.1, 0.9, np.array([5.0, 0.0]), np.array([4.0, -2.0]), session[5:20]),
+    (-0.01, 0.5, np.array([1.0]), np.array([4.0]), session[20:35]),
+]:
+    m_t = beta_1 * m + (1 - beta_1) * g
+    v_t = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m_t / (1 - beta_1**t)
+    v_hat = v_t / (1 - beta_2**t)
+    theta -= lr * m_hat / (np.sqrt(v_hat) + eps)
 
-lr, eps = 0.1, 1e-8
-theta = np.array([5.0, 0.0])
-theta -= lr * m_hat / (np.sqrt(v_hat) + eps)
+    answers = dict(part)
+    assert answers["p lr, beta_1"].strip() == str((lr, beta_1))
+    assert np.allclose(m_t, numbers(answers["p m_t"]))
+    assert np.allclose(v_t, numbers(answers["p v_t"]))
+    assert np.allclose(m_hat, numbers(answers["p m_hat"]))
+    assert np.allclose(v_hat, numbers(answers["p v_hat"]))
+    assert np.allclose(theta, numbers(answers["p theta"]))
+    print("theta =", theta)
 
-assert np.allclose(theta, numbers(answers["p theta"]))
+# %% [markdown]
+# ## What is saved, and what is taken over
+#
+# `state()` makes an entry for each group: the label, the hyperparameters, and the moments by the names of
+# the parameters. Stop at the line that appends the entry, once for each group.
+
+# %% tags=["not-in-the-page"]
+show(session[35:41])
+
+# %% [markdown]
+# `lr` is 0.01 here, and not $-0.01$: the sign is made anew in each step, from `maximize`. The parameters
+# are not in the state. They belong to the model, which is saved by itself.
+#
+# The optimizer `resumed` was made with other hyperparameters. `load_state` finds the entry of each group by
+# its label, checks everything, and copies the moments before it changes anything:
+
+# %% tags=["not-in-the-page"]
+show(session[41:48])
+
+first, last = session[42][1], session[46][1]
+assert "down: 2 parameters, lr=0.5" in first
+assert "up: 1 parameters, lr=0.5, beta_1=0.9" in first
+assert "down: 2 parameters, lr=0.1, beta_1=0.9" in last
+assert "up: 1 parameters, lr=0.01, beta_1=0.5, beta_2=0.999, eps=1e-08, maximize=True" in last
+
+# %% [markdown]
+# `loaded` are the moments as arrays, first $m$ and then $v$, group by group. At the end, `step_count` and all
+# hyperparameters are those of the state, and the next step would be the one that `opt` would take.
 
 # %% [markdown]
 # ## The first NaN
@@ -523,33 +424,33 @@ assert "-> return np.exp(a)" in session[0][1]
 # %% [markdown]
 # ## Where to put a breakpoint
 #
+# Besides the operators, their rules and `chain_rule`, which you know, these are good places:
+#
 # | breakpoint | you will see |
 # |---|---|
-# | `sg.Tensor.__mul__` | both operands as Tensors: what they are, and where they come from |
-# | `sg.rules.Mul.forward` | the arrays `a` and `b` that go into the equation |
-# | `sg.rules.Mul.da` | `dc`, `c`, `a`, `b`: all that a partial depends on |
 # | `sg.tensor.record` | every result of the forward pass: `data`, `rule`, `inputs`, `params` |
-# | `sg.autograd.chain_rule` | the tape; in the loop `c`, `dc`, `t`, `dt`, and the gradients so far |
 # | `sg.autograd.unbroadcast` | every partial, and the shape that it is summed back to |
 # | `sg.nn.Module.__call__` | each module with its input, from the outside in |
 # | `sg.functional.cross_entropy` | the logits and the targets |
 # | `sg.optimizers.Optimizer.step` | the groups, and the parameters one by one |
 # | `sg.optimizers.Adam.update` | $t$, $g$, and the five equations |
+# | `sg.optimizers.Optimizer.state` | `entry`, what is saved of each group |
+# | `sg.optimizers.Optimizer.load_state` | `state`, and this optimizer before and after |
 #
 # pdb accepts all of them, and says in which file and line they are. In VS Code, go to that line and
 # press F9.
 
-# %% tags=["not-in-the-page"]
-places = ["sg.Tensor.__mul__", "sg.rules.Mul.forward", "sg.rules.Mul.da", "sg.tensor.record"]
-places += ["sg.autograd.chain_rule", "sg.autograd.unbroadcast", "sg.nn.Module.__call__"]
+# %% jupyter={"source_hidden": true} tags=["not-in-the-page"]
+places = ["sg.tensor.record", "sg.autograd.unbroadcast", "sg.nn.Module.__call__"]
 places += ["sg.functional.cross_entropy", "sg.optimizers.Optimizer.step"]
-places += ["sg.optimizers.Adam.update"]
+places += ["sg.optimizers.Adam.update", "sg.optimizers.Optimizer.state"]
+places += ["sg.optimizers.Optimizer.load_state"]
 
 commands = [f"break {place}" for place in places]
-session = debug("product.py", product, ["until 3", *commands, "quit"])
-for place, (_, answer) in zip(places, session[2:], strict=False):
-    assert answer.startswith("Breakpoint")
-    print(f"{place:30} {answer.split(' at ')[1].strip()}")
+session = debug("softmax.py", softmax, ["until 3", *commands, "quit"])
+answers = [answer for command, answer in session if command.startswith("break")]
+assert len(answers) == len(places)
+assert all(answer.startswith("Breakpoint") for answer in answers)
 
 # %% [markdown]
 # A function under [`fast.replay`](fast.ipynb) repeats the NumPy calls of its first run, and no
@@ -557,113 +458,53 @@ for place, (_, answer) in zip(places, session[2:], strict=False):
 # `sg.explain` and `sg.step_through` do not need it: the function runs as it is while they look on.
 
 # %% [markdown]
-# ## Without a debugger
-#
-# Often a table is enough. `sg.explain` makes a call and shows the lines of the library that ran, with
-# the numbers put in.
-
-# %% tags=["not-in-the-page"]
-a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
-b = sg.Tensor([3.0, 4.0], requires_grad=True, name="b")
-loss = ((a * b) ** 2).sum()
-explanation = sg.explain(loss.backward, parameter="a", index=1)
-print(explanation)
-assert a.grad[1] == explanation.lines[-1].result == 64
-
-# %% [markdown]
-# ## VS Code
-#
-# The repository comes with `.vscode/launch.json`. Open its folder in VS Code with the Python extension,
-# choose a configuration in the pane Run and Debug, and press F5. "Current file" runs the script that you
-# are looking at, this tutorial for example.
-
-# %% tags=["not-in-the-page"]
-import json
-
-launch = Path(sg.__file__).parents[1] / ".vscode" / "launch.json"
-if launch.exists():  # it does in a clone of the repository
-    configurations = json.loads(launch.read_text())["configurations"]
-    for configuration in configurations:
-        if configuration["name"] == "Current file":
-            print(json.dumps(configuration, indent=4))
-        assert configuration["justMyCode"] is False
-
-# %% [markdown]
-# `"justMyCode": false` is the line that matters. By default, VS Code's debugger passes over the code of
-# installed packages: if simplegrad is one, F11 on `c = a * b` goes to the next line of your script. With
-# `false` it goes into the library. Copy the configuration to your own projects. `"subProcess": false`
-# keeps the debugger out of other processes that a script starts, such as those of pdb in this tutorial.
+# ## In VS Code
 #
 # A breakpoint gets a condition by a right click: `np.isnan(data).any()`, for instance, in the first line
 # of `record`. In the pane Breakpoints, Uncaught Exceptions is ticked from the start. So VS Code stops
 # where an error is raised that nothing catches: that is its post-mortem.
 #
-# The pane Variables shows what there is. The pane **Watch** shows what you ask for, again at each stop:
+# These are worth a place in the pane Watch:
 #
 # | where you are | watch | it says |
 # |---|---|---|
-# | in your training loop | `loss` | its value, and the rule that computed it |
-# | | `w.grad` | the gradient: None before the first `backward()` |
-# | | `abs(w.grad).max()` | whether gradients vanish or explode |
-# | in `chain_rule` | `c` | the tensor whose rule is at work |
-# | | `dc.shape, t.shape` | whether a broadcast is to be undone |
-# | | `np.isfinite(dc).all()` | whether the gradient is still sound |
-# | in `Adam.update` | `theta.name, theta.shape` | which parameter it is |
+# | in your training loop | `abs(w.grad).max()` | whether gradients vanish or explode |
+# | in `Adam.update` | `group["label"], theta.name` | which group and which parameter it is |
+# | | `lr` | below 0 where the group climbs |
 # | | `m_hat / (np.sqrt(v_hat) + eps)` | the step in units of $lr$, once `v_hat` is there |
 
 # %% [markdown]
 # ## Exercises
 #
-# **1.** `opt.step()` can be called again with the same gradient. Append `opt.step()` to `adam_step`, stop
-# in the second step, and print `t`, `m` and `m_t`. Check by hand that $m_t = 0.9 \, m + 0.1 \, g$.
+# The longer exercise `first_nan` in `tutorials/exercises/` comes with a check: find the node of a graph
+# where the first number that is not finite was made.
+#
+# **1.** `opt.step()` can be called again with the same gradient. Append it to `two_groups`, stop in
+# the second step of the group that climbs, and print `t`, `m` and `m_t`. Check by hand that
+# $m_t = 0.5 \, m + 0.5 \, g$. Which sign has `m_t`?
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 1
-commands = ["until 4", "break optim.Adam.update", "continue", "continue"]
-commands += [f"until {m_t_line}", "next", "p t", "p m", "p m_t", "quit"]
-session = debug("two_steps.py", adam_step + "opt.step()\n", commands)
-show(session[5:10])
+commands = ["until 4", "break optim.Adam.update", *4 * ["continue"]]
+commands += [f"until {m_t_line}", "next", "p t, g", "p m", "p m_t", "quit"]
+session = debug("two_steps.py", two_groups + "opt.step()\n", commands)
+show(session[7:12])
 
 answers = dict(session)
-assert answers["p t"].strip() == "2"
-m = numbers(answers["p m"])
-assert np.allclose(m, [0.4, -0.2])
-assert np.allclose(0.9 * m + 0.1 * g, numbers(answers["p m_t"]))
+assert answers["p t, g"].startswith("(2, ")
+m, g = numbers(answers["p m"]), numbers(answers["p t, g"])
+assert np.allclose(m, 2.0)
+assert np.allclose(0.5 * m + 0.5 * g, numbers(answers["p m_t"]))
+assert np.all(numbers(answers["p m_t"]) > 0)  # that of the gradient: only lr is turned round
 
 # %% [markdown]
-# **2.** Multiply a matrix of shape (3, 4) by one of shape (4, 2), sum all elements, and stop in
-# `MatMul.db`. Which shapes have `dc`, `a` and `b` there? Which shape does the partial return? Work it
-# out before you look.
-
-# %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
-# A solution of exercise 2
-matrix_product = """\
-import simplegrad as sg
-
-x = sg.ones((3, 4), name="x")
-W = sg.ones((4, 2), requires_grad=True, name="W")
-loss = (x @ W).sum()
-loss.backward()
-"""
-
-commands = ["until 3", "break sg.rules.MatMul.db", "continue"]
-commands += ["p dc.shape, a.shape, b.shape", "p (a.mT @ dc).shape", "quit"]
-session = debug("matrix_product.py", matrix_product, commands)
-show(session[3:6])
-
-# dc is like the result and db like b; a.mT is the only factor that makes one of the other.
-answers = dict(session)
-assert answers["p dc.shape, a.shape, b.shape"].strip() == "((3, 2), (3, 4), (4, 2))"
-assert answers["p (a.mT @ dc).shape"].strip() == "(4, 2)"
-
-# %% [markdown]
-# **3.** How many partials does `backward()` evaluate for `y = norm(x).sum()`, where `norm` is an
+# **2.** How many partials does `backward()` evaluate for `y = norm(x).sum()`, where `norm` is an
 # `nn.LayerNorm(4)`? How many, if `x` requires gradients? Count in `simplegrad/nn/normalisation.py`. Then let
 # pdb count: `unbroadcast` is called once for each partial, `ignore 1 1000` passes breakpoint 1 the next
 # 1,000 times, and `break` alone lists the breakpoints and how often each was hit.
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
-# A solution of exercise 3
+# A solution of exercise 2
 layer_norm = """\
 import simplegrad as sg
 
@@ -686,7 +527,7 @@ assert "already hit 13 times" in dict(session)["break"]
 # A partial that nobody needs is not evaluated.
 
 # %% [markdown]
-# **4.** The terms of an entropy, $-p \log p$, are 0 for $p = 0$. The next script says so with
+# **3.** The terms of an entropy, $-p \log p$, are 0 for $p = 0$. The next script says so with
 # `sg.where`, and its loss is right: $\log 2$. But its gradient is NaN. Stop in `backward()` where the
 # first number is not finite: which rule is it, and why does `sg.where` not help? Mend the script.
 #
@@ -700,7 +541,7 @@ assert "already hit 13 times" in dict(session)["break"]
 # ```
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
-# A solution of exercise 4
+# A solution of exercise 3
 entropy = """\
 import simplegrad as sg
 
@@ -733,10 +574,9 @@ assert np.isfinite(p.grad).all()
 # %% [markdown]
 # ## Read on
 #
-# - The Python documentation, "pdb: The Python Debugger": all of its commands.
-# - Zeller (2009), "Why Programs Fail: A Guide to Systematic Debugging": how to get from a failure to its
-#   cause without guessing.
+# - Goldberg (1991), "What Every Computer Scientist Should Know About Floating-Point Arithmetic": where
+#   infinities and NaNs come from.
 # - Goodfellow, Bengio and Courville (2016), "Deep Learning", section 11.5: debugging strategies for
 #   models that run and do not learn.
 #
-# Next: [A tiny GPT](tiny_gpt.ipynb), a language model that you can step through.
+# This was the last chapter. [A tiny GPT](tiny_gpt.ipynb) is a program to try all of it on.

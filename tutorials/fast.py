@@ -942,4 +942,4 @@ assert 0 < above < 10
 #   capabilities".
 #
 # The next tutorial is about the errors that you will make, and how to find them:
-# [Debugging](debugging.ipynb).
+# [Debugging further](debugging.ipynb).

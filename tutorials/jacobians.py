@@ -871,5 +871,6 @@ assert abs(estimate - exact) < 4 * standard_error
 #   Occurs at the Edge of Stability", ICLR: what $2 / \lambda_{\max}$ does while a network is
 #   trained.
 #
-# This is the last tutorial. If something here surprised you, step through it:
-# [Debugging](debugging.ipynb) shows how.
+# If something here surprised you, step through it: [Seeing it happen](seeing.ipynb) shows how.
+#
+# Next: [The fast path](fast.ipynb), the same numbers in less time.

@@ -325,7 +325,8 @@ assert p_max[right].mean() > p_max[~right].mean()
 # | | other learning rates for some parameters, saving and resuming | [Groups and state](groups_and_state.ipynb) |
 # | `nn.Sequential(…)` | layers, and how to write your own | [Modules](modules.ipynb) |
 # | `for epoch in range(1, 11):` | the same training in less time | [The fast path](fast.ipynb) |
-# | any of them | what to do when it does not work | [Debugging](debugging.ipynb) |
+# | any of them | each line at work, in a debugger | [Seeing it happen](seeing.ipynb) |
+# | | what to do when it does not work | [Debugging further](debugging.ipynb) |
 # | all of them | a language model | [A tiny GPT](tiny_gpt.ipynb) |
 # | `loss.backward()` again | the gradient of a gradient | [Jacobians](jacobians.ipynb) |
 #

@@ -1163,6 +1163,107 @@ def gru_step(x_t, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, W_hr, b_hr, W_hz, b_hz,
     return r_t, z_t, n_t, h_t
 
 
+# stops
+
+
+def stops_with(**wrong):
+    """What a student predicts who is right but for some results, functions of the names."""
+    right = {
+        "dloss": lambda n: 1.0,
+        "dp": lambda n: n["dloss"] * np.ones(n["a"].shape),
+        "ds": lambda n: n["dp"] * 2 * n["a"] * (n["b"] + 1),
+        "dc": lambda n: n["ds"].copy(),
+        "da": lambda n: n["ds"] + n["dc"] * n["b"],
+        "db": lambda n: (n["dc"] * n["a"]).sum(axis=tuple(range(n["a"].ndim - n["b"].ndim))),
+    }
+
+    def stops(a, b):
+        names = {"a": a, "b": b}
+        for name, compute in {**right, **wrong}.items():
+            names[name] = compute(names)
+        return tuple(names[name] for name in right)
+
+    return stops
+
+
+for result, mistake, compute in [
+    ("dloss", "this is the loss", lambda n: ((n["a"] * n["b"] + n["a"]) ** 2).sum()),
+    ("dp", "a sum hands its gradient on to each element", lambda n: n["dloss"]),
+    ("dp", "the mean would divide", lambda n: np.ones(n["a"].shape) / n["a"].size),
+    ("ds", "the 2 of the square is missing", lambda n: n["dp"] * (n["a"] * n["b"] + n["a"])),
+    ("ds", "c is used where s belongs", lambda n: 2 * n["a"] * n["b"]),
+    ("dc", "on the way to a", lambda n: n["ds"] * n["b"]),
+    ("dc", "the gradient is halved", lambda n: n["ds"] / 2),
+    ("da", "only the way through the product", lambda n: n["dc"] * n["b"]),
+    ("da", "only the way through the addition", lambda n: n["ds"].copy()),
+    ("da", "da and db are swapped", lambda n: n["ds"] + n["dc"] * n["a"]),
+    ("db", "it has the shape of c", lambda n: n["dc"] * n["a"]),
+    ("db", "everything is summed", lambda n: (n["dc"] * n["a"]).sum()),
+]:
+    is_wrong("stops", result, mistake, "stops")(stops_with(**{result: compute}))
+
+
+# first_nan
+
+
+def nodes_from(root, inputs):
+    """The nodes that the root depends on, itself first."""
+    nodes = [root]
+    for node in nodes:
+        nodes += [i for i in inputs[node] if i not in nodes]
+    return nodes
+
+
+@is_wrong("first_nan", "node", "an infinity comes before it")
+def first_nan(root, inputs, data):
+    for node in nodes_from(root, inputs)[::-1]:
+        if np.isnan(data[node]).any():
+            return node
+
+
+@is_wrong("first_nan", "node", "this is the last node that is not finite")
+def first_nan(root, inputs, data):  # noqa: F811
+    for node in nodes_from(root, inputs):
+        if not np.isfinite(data[node]).all():
+            return node
+
+
+@is_wrong("first_nan", "node", "the root does not depend on this node")
+def first_nan(root, inputs, data):  # noqa: F811
+    for node, before in inputs.items():
+        if not np.isfinite(data[node]).all() and all(np.isfinite(data[i]).all() for i in before):
+            return node
+
+
+@is_wrong("first_nan", "node", "the leaves are left out")
+def first_nan(root, inputs, data):  # noqa: F811
+    for node in nodes_from(root, inputs):
+        sound = [np.isfinite(data[i]).all() for i in inputs[node]]
+        if sound and all(sound) and not np.isfinite(data[node]).all():
+            return node
+
+
+@is_wrong("first_nan", "node", "a finite root may hide it")
+def first_nan(root, inputs, data):  # noqa: F811
+    if np.isfinite(data[root]).all():
+        return None
+    for node in inputs[root]:
+        if not np.isfinite(data[node]).all():
+            return first_nan_in(node, inputs, data)
+    return root
+
+
+def first_nan_in(root, inputs, data):
+    """What a walk finds that goes on as long as there is an input that is not finite."""
+    wrong = [i for i in inputs[root] if not np.isfinite(data[i]).all()]
+    return first_nan_in(wrong[0], inputs, data) if wrong else root
+
+
+@is_wrong("first_nan", "node", "the root is not finite because of its inputs")
+def first_nan(root, inputs, data):  # noqa: F811
+    return None if np.isfinite(data[root]).all() else root
+
+
 def not_done(*arguments):
     raise NotImplementedError
 

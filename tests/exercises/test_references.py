@@ -43,6 +43,26 @@ def test_unbroadcast_gives_what_backward_of_a_broadcast_gives():
         np.testing.assert_array_equal(right, a.grad)
 
 
+def test_the_stops_are_those_of_backward():
+    for given in calls_of("stops", "stops"):
+        a, b = (sg.Tensor(given[name], requires_grad=True) for name in ("a", "b"))
+        c = a * b
+        s = c + a
+        p = s**2
+        loss = p.sum()
+        loss.backward(retain_grads=True)
+        right = right_results("stops", "stops", given)
+        for name, t in {"dloss": loss, "dp": p, "ds": s, "dc": c, "da": a, "db": b}.items():
+            np.testing.assert_allclose(right[name], t.grad, rtol=1e-13)
+
+
+def test_the_first_nan_is_the_one_that_detect_anomaly_names():
+    given = calls_of("first_nan", "first_nan")[0]  # the softmax
+    assert right_results("first_nan", "first_nan", given)["node"] == "e"
+    with pytest.raises(FloatingPointError, match=r"^Exp gives inf"), sg.detect_anomaly():
+        sg.exp(sg.Tensor(given["data"]["a"]))
+
+
 def test_the_order_is_topological_where_the_student_has_none():
     for given in calls_of("topological_order", "topological_order"):
         right = right_results("topological_order", "topological_order", given)["order"]

@@ -7,11 +7,13 @@ EXERCISES = (
     *("mul", "tanh", "gradcheck"),
     "topological_order",
     *("matmul", "unbroadcast"),
+    "stops",
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
     "cross_entropy",
     "gru",
     *("vjp", "hvp"),
+    "first_nan",
 )
 """Their names, in the order of the chapters: a row each."""
 

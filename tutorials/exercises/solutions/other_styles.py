@@ -307,6 +307,48 @@ def gru_by_einsum_in_place(x, h, W_ir, b_ir, W_iz, b_iz, W_in, b_in, *of_state):
     return r, z, n, h
 
 
+def stops_by_the_library(a, b):
+    a, b = sg.Tensor(a, requires_grad=True), sg.Tensor(b, requires_grad=True)
+    c = a * b
+    s = c + a
+    p = s**2
+    loss = p.sum()
+    loss.backward(retain_grads=True)
+    return tuple(t.grad for t in (loss, p, s, c, a, b))
+
+
+def stops_with_loops(a, b):
+    ds = np.empty(a.shape)
+    da, db, copies = np.zeros(a.shape), np.zeros(b.shape), np.broadcast_to(b, a.shape)
+    for i in np.ndindex(a.shape):
+        ds[i] = 2 * a[i] * (copies[i] + 1)
+        da[i] += ds[i]
+        da[i] += ds[i] * copies[i]
+        db[i[a.ndim - b.ndim :]] += ds[i] * a[i]
+    return 1, np.ones(a.shape), ds, ds.copy(), da, db
+
+
+def first_nan_by_depth(root, inputs, data):
+    for node in inputs[root]:
+        found = first_nan_by_depth(node, inputs, data)
+        if found is not None:
+            return found
+    return None if np.isfinite(np.sum(np.abs(data[root]))) else root
+
+
+def first_nan_from_the_end(root, inputs, data):
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        wrong = [i for i in inputs[node] if (data[i] - data[i] != 0).any()]
+        if not wrong and (data[node] - data[node] != 0).any():
+            return node
+        stack.extend(inputs[node])
+
+
 STYLES = {
     "mul by NumPy and with loops": ("mul", mul_da_by_numpy, mul_db_with_loops),
     "mul in place of a copy": ("mul", mul_da_in_place_of_a_copy, mul_db_with_loops),
@@ -317,6 +359,10 @@ STYLES = {
     "matmul with loops": ("matmul", matmul_da_with_loops, matmul_db_by_matmul),
     "unbroadcast axis by axis": ("unbroadcast", unbroadcast_axis_by_axis),
     "unbroadcast by index": ("unbroadcast", unbroadcast_by_index),
+    "stops by the library": ("stops", stops_by_the_library),
+    "stops with loops": ("stops", stops_with_loops),
+    "first NaN by depth": ("first_nan", first_nan_by_depth),
+    "first NaN from the end": ("first_nan", first_nan_from_the_end),
     "Kahn's order": ("topological_order", order_of_kahn, backward_that_pulls),
     "differences by eye": ("gradcheck", differences_by_eye, gradcheck_with_loops),
     "differences in place": ("gradcheck", differences_in_place, gradcheck_with_loops),
