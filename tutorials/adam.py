@@ -383,16 +383,6 @@ assert np.isclose(1 / gamma[0], (1 - beta_1) / np.sqrt(1 - beta_2))
 for t in (1, gamma.argmin() + 1, 100, 1000, T):
     print(f"step {t:5,}: without the corrections {1 / gamma[t - 1]:.3f} times as long")
 
-# %% alt="The factor over 5,000 steps, on a logarithmic axis. It starts at 3.16, rises to 6.6 at step 12, falls to 3.2 at step 100 and to 1.26 at step 1,000, and ends at 1." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
-axes.semilogx(np.arange(1, T + 1), 1 / gamma, "C1-", label="without both corrections")
-axes.axhline(1, color="C0", linestyle="--", label="with them")
-axes.plot(1, 1 / gamma[0], "C1o")
-axes.annotate("first step: 3.16 lr", (1, 1 / gamma[0]), xytext=(8, -4), textcoords="offset points")
-axes.set(xlabel="step t", ylabel=r"length of a step, factor $1 / \gamma_t$", ylim=(0, 7.5))
-axes.legend()
-plt.show()
-
 # %% [markdown]
 # The first step would be $(1 - \beta_1) / \sqrt{1 - \beta_2} = 3.16$ times as long as $lr$. Then it
 # gets worse, because the first moment loses its bias within tens of steps, and the second does not.

@@ -419,7 +419,7 @@ print("1,000 steps by hand and by optim.AdamW: equal to the last bit")
 # Now two weights whose gradients differ in size, by a factor of 100. They change their sign in each
 # step, so the loss pulls the weights nowhere, and what you see is the decay. Both start at 1.
 
-# %%
+# %% jupyter={"source_hidden": true}
 steps = 2000
 signs = (-1.0) ** np.arange(steps)
 nablas = signs[:, None] * [10.0, 0.1]  # a row for each step, large and small

@@ -75,7 +75,7 @@ CHAOTIC = {
     "tutorials/adam": ["# A solution of exercise 2"],
     "tutorials/modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
     "tutorials/fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
-    "tutorials/jacobians": ["def fitted("],
+    "tutorials/jacobians": ["# A solution of exercise 5"],
 }
 SHORT = [
     "index",
