@@ -139,7 +139,7 @@ print("tangent of c:", tangent)
 #
 # $$J = \mathrm{diag}(1 - c^2)$$
 
-# %%
+# %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(0)
 a = rng.normal(size=4)
 c = rules.Tanh.forward(a)
@@ -281,7 +281,7 @@ assert np.isclose(a.tanh().tangent, 1 - np.tanh(3.0) ** 2)
 # complex step is a dual number whose $\varepsilon$ is $i \, h$, with an $h$ so small that its
 # square is lost in rounding.
 
-# %%
+# %% jupyter={"source_hidden": true}
 x_dot = rng.normal(size=4)
 c = network(Dual(x, x_dot), Dual.tanh)
 tangents = {
@@ -433,7 +433,7 @@ assert orders == [4 * 3**3, 12 * 3**2, 24 * 3, 24]
 # The loss of [Descent](descent.ipynb) was a valley that was written down by its Hessian. Now go
 # the other way: from the loss to the Hessian, its eigenvalues and the condition number $\kappa$.
 
-# %%
+# %% jupyter={"source_hidden": true}
 lambda_min, lambda_max = 1.0, 25.0
 angle = np.radians(45)
 Q = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
