@@ -157,6 +157,22 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # order. Finding that out is part of the assignment. The first step of AdaMax moves each element by the learning rate,
 # against the sign of its gradient, however large the gradient is.
 #
+# <!-- session: adam_further -->
+#
+# The goal is to tell what the five equations promise from what they do not.
+#
+# **Live**: in `simplegrad/optimizers/adam.py`, break at the line that starts with `theta.data -=`, and run
+# `tutorials/adam_further.py`. The first steps are those after a silence: `m_hat` and `v_hat` are 0, and only
+# `eps` keeps 0 / 0 away. Then give the breakpoint the condition `self.step_count == 10_000`. It stops four
+# times, with two `beta_2`: after a silence and with a constant gradient. Let the class predict the quotient
+# of `m_hat` and the root of `v_hat` each time: 0.32, 1, 3.16 and 1.
+#
+# **Assignment**: AMSGrad as a subclass of `optim.Optimizer`, with bias correction, and Reddi, Kale and
+# Kumar's example run with it.
+#
+# **Check**: `python -m simplegrad.exercises check amsgrad` for the step; in the example, $\theta$ ends at
+# $-1$, where `optim.Adam` ends at 1.
+#
 # <!-- session: groups_and_state -->
 #
 # The goal is that training is a state and a rule to the next one: whoever has the whole state can go on.

@@ -5,7 +5,7 @@
 # This tutorial writes it down, by rows and by columns, and counts what each way costs. Then it
 # differentiates gradients. They are computed from rules like any other result, so the rules that
 # you know are enough for second derivatives: for Newton's method, for the largest learning rate of
-# a model, and for a loss that contains a slope.
+# a model, and, in an exercise, for a loss that contains a slope.
 #
 # - **You will be able to** say what `backward()` multiplies and why it runs from the end, write
 #   forward mode in a page of code, choose between rows and columns, and use the second derivatives
@@ -139,7 +139,7 @@ print("tangent of c:", tangent)
 #
 # $$J = \mathrm{diag}(1 - c^2)$$
 
-# %%
+# %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(0)
 a = rng.normal(size=4)
 c = rules.Tanh.forward(a)
@@ -160,7 +160,7 @@ print(f"dc J: {dc.size * J.shape[1]} multiplications by a matrix with {J.size - 
 #
 # $$J = I \otimes b^\top$$
 
-# %%
+# %% jupyter={"source_hidden": true}
 a, b = rng.normal(size=(2, 3)), rng.normal(size=(3, 4))
 c = rules.MatMul.forward(a, b)
 dc = rng.normal(size=(2, 4))
@@ -281,7 +281,7 @@ assert np.isclose(a.tanh().tangent, 1 - np.tanh(3.0) ** 2)
 # complex step is a dual number whose $\varepsilon$ is $i \, h$, with an $h$ so small that its
 # square is lost in rounding.
 
-# %%
+# %% jupyter={"source_hidden": true}
 x_dot = rng.normal(size=4)
 c = network(Dual(x, x_dot), Dual.tanh)
 tangents = {
@@ -303,7 +303,7 @@ for name, tangent in tangents.items():
 # $n$ from the right, one for each column. Count them in a chain of four layers.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def by_rows(Js):
     """The Jacobian of a chain, in reverse mode, and the multiplications that it took."""
     rows, count = [], 0
@@ -345,17 +345,6 @@ for n, m in [*((n, 1) for n in sizes), *((1, m) for m in sizes)]:
 for n, m in ((256, 1), (1, 256)):
     reverse, forward = counts[n, m]
     print(f"{n:3} inputs, {m:3} outputs: {reverse:9,} by rows, {forward:9,} by columns")
-
-# %% alt="The multiplications that a whole Jacobian takes, by rows and by columns. Both plots have logarithmic axes. On the left, for one output and 1 to 256 inputs: by columns, the count rises from about 500 to more than a million; by rows it stays below 5,000. On the right, for one input and 1 to 256 outputs, the two lines have changed places." jupyter={"source_hidden": true}
-figure, panels = plt.subplots(1, 2, figsize=(6.5, 3.2), sharey=True, layout="constrained")
-for axes, at in zip(panels, (lambda k: (k, 1), lambda k: (1, k)), strict=True):
-    reverse, forward = np.transpose([counts[at(k)] for k in sizes])
-    axes.loglog(sizes, reverse, "C0o-", label="by rows, reverse")
-    axes.loglog(sizes, forward, "C1s--", label="by columns, forward")
-panels[0].set(xlabel="inputs n, for one output", ylabel="multiplications")
-panels[1].set(xlabel="outputs m, for one input")
-panels[0].legend(loc="upper left")
-plt.show()
 
 # %% [markdown]
 # A loss is one number that depends on a million: one row, or a million columns. This is why
@@ -404,12 +393,11 @@ x = sg.Tensor(0.5, requires_grad=True, name="x")
 L = sg.tanh(x)
 L.name = "L"
 dx = sg.grad(L, x, create_graph=True)
-sg.print_graph(dx)
 assert np.isclose(dx.item(), 1 - np.tanh(0.5) ** 2)
 assert dx.name == "Tanh.da"
 
 # %% [markdown]
-# Read it from the end: the last product is `dc * (1 - c**2)`, with $dc = 1$. A result of a partial
+# Read the picture from its end: the last product is `dc * (1 - c**2)`, with $dc = 1$. A result of a partial
 # has the name of the rule and of the partial, `Tanh.da`, unless you give it another. And it depends
 # on `L`, which was computed from `x`.
 
@@ -445,7 +433,7 @@ assert orders == [4 * 3**3, 12 * 3**2, 24 * 3, 24]
 # The loss of [Descent](descent.ipynb) was a valley that was written down by its Hessian. Now go
 # the other way: from the loss to the Hessian, its eigenvalues and the condition number $\kappa$.
 
-# %%
+# %% jupyter={"source_hidden": true}
 lambda_min, lambda_max = 1.0, 25.0
 angle = np.radians(45)
 Q = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -514,7 +502,7 @@ assert np.allclose(theta, 0, atol=1e-12)
 # $$L = \tfrac{1}{4} \, \theta_1^4 - \tfrac{1}{2} \, \theta_1^2 + \tfrac{1}{2} \, \theta_2^2$$
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def saddle(theta):
     return theta[0] ** 4 / 4 - theta[0] ** 2 / 2 + theta[1] ** 2 / 2
 
@@ -536,6 +524,8 @@ assert curvatures[0] < 0 < curvatures[1]
 assert np.allclose(newton[-1], [0, 0], atol=1e-9)
 assert np.allclose(descent[-1], [1, 0], atol=1e-4)
 assert saddle(newton[-1]) > saddle(descent[-1])
+no_inverse = sg.hessian(saddle, sg.Tensor(np.array([1 / np.sqrt(3), 1.0]))).data
+assert abs(np.linalg.det(no_inverse)) < 1e-12
 
 # %% alt="Newton's method and gradient descent on a loss with two minima and a saddle between them. Both paths start at (0.4, 1), above the right half of the map. Newton's method jumps to the middle and ends in three steps at the saddle. Gradient descent bends away from it and creeps to the minimum on the right." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
@@ -550,16 +540,9 @@ figure.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# In the direction of a negative eigenvalue, $-H^{-1} g$ leads up. And where an eigenvalue is near
-# 0, the step is as long as you like: between curving up and curving down, at
-# $\theta_1 = 1 / \sqrt{3}$, the Hessian has no inverse.
-
-# %%
-far = newton_step(saddle, np.array([0.57, 1.0]))
-print(f"from theta_1 = 0.57, one step of Newton's method leads to {far[0]:.1f}")
-assert abs(far[0]) > 10
-
-# %% [markdown]
+# In the direction of a negative eigenvalue, $-H^{-1} g$ leads up. And between curving up and curving
+# down, at $\theta_1 = 1 / \sqrt{3}$, the Hessian has no inverse.
+#
 # Dauphin et al. (2014) argue that a loss of many parameters has far more saddles than minima, and
 # exercise 3 has their cure. The other difficulty is size: a network of a million parameters has a
 # Hessian of $10^{12}$ elements.
@@ -662,7 +645,7 @@ assert curvatures[0] > 3 * curvatures[5]
 #
 # Start a ten-thousandth away from the minimum, with learning rates just below and just above.
 
-# %%
+# %% jupyter={"source_hidden": true}
 lambda_max, v = largest_eigenvalue(loss_of, w_min)
 lr_max = 2 / lambda_max
 print(f"lambda_max = {lambda_max:.4f}, so lr < {lr_max:.3f}")
@@ -684,83 +667,10 @@ for part in (0.95, 1.05):
 assert distances[0.95][-1] < 1e-4 / 50
 assert distances[1.05][-1] > 1e-4 * 30
 
-# %% alt="The distance to the minimum over 40 steps, with learning rates just below and just above the largest. The axis is logarithmic, and both start at 0.0001. With a learning rate of 0.95 times the largest it falls in a straight line to a seventieth of that. With 1.05 times the largest it rises in a straight line to forty-five times that." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
-for (part, curve), style in zip(distances.items(), ("C0o-", "C1s--"), strict=True):
-    label = rf"$lr = {part} \cdot 2 / \lambda_{{\max}}$"
-    axes.semilogy(curve, style, markersize=3, linewidth=1.2, label=label)
-axes.set(xlabel="step t", ylabel="distance to the minimum")
-axes.legend(loc="upper left")
-plt.show()
-
 # %% [markdown]
 # Here you could have written the Hessian down. `largest_eigenvalue` never did: it takes a hundred
 # products, each at the cost of a few gradients, whatever the number of weights is. For the
 # parameters of a network, `sg.hvp` takes a list of tensors, and a list of vectors of their shapes.
-#
-# ## A slope in the loss
-#
-# A gradient that is a result can be a part of a loss. A network that is fitted to a few noisy
-# points bends to meet each of them. Make it pay for its slope. With $c$ for the network, $n$ points
-# $(x_k, y_k)$ to learn, and in each step $n$ other places $z_k$, drawn at random:
-#
-# $$E = \frac{1}{n} \sum_k (c(x_k) - y_k)^2$$
-#
-# $$P = \frac{1}{n} \sum_k \left( \frac{\partial c(z_k)}{\partial z_k} \right)^2$$
-#
-# $$L = E + \gamma \, P$$
-#
-# $P$ is a **gradient penalty**. Its gradient by the weights is a gradient of a gradient, and
-# `backward()` finds it as always: `dz` is a result that depends on the weights. Each output depends
-# on its own $z_k$ alone, so the gradient of their sum holds the slopes of all of them.
-
-
-# %%
-def fitted(x, y, gamma, steps=500):
-    """A network of one input and one output, trained with a gradient penalty."""
-    sg.manual_seed(0)
-    rng = np.random.default_rng(0)
-    c = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
-    opt = optim.Adam(model=c, lr=0.02)
-    for _ in range(steps):
-        z = sg.Tensor(rng.uniform(-3, 3, size=x.shape).astype(x.dtype), requires_grad=True)
-        dz = sg.grad(c(z).sum(), z, create_graph=True)
-        E = ((c(x) - y) ** 2).mean()
-        P = (dz**2).mean()
-        L = E + gamma * P
-        L.backward()
-        opt.step()
-        opt.zero_grad()
-    return c
-
-
-grid = np.linspace(-3, 3, 121, dtype=np.float32)[:, None]
-for seed in range(3):
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(-3, 3, size=(30, 1)).astype(np.float32)
-    y = (np.sin(x) + rng.normal(scale=0.5, size=x.shape)).astype(np.float32)
-    curves, errors = [], []
-    for gamma in (0, 0.1):
-        c = fitted(x, y, gamma)
-        curves.append(c(grid).data)
-        errors.append(np.mean((curves[-1] - np.sin(grid)) ** 2))
-    print(f"points {seed}: from the sine {errors[0]:.2f}, with the penalty {errors[1]:.2f}")
-    assert errors[1] < 0.8 * errors[0]
-
-# %% alt="Thirty noisy points around a sine, and a network fitted to them with and without a gradient penalty. Without a penalty the curve has two spikes near x = 0, where it goes through single points. With the penalty it is smooth and stays near the sine." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-axes.plot(x, y, "C7o", markersize=4, label="points")
-axes.plot(grid, np.sin(grid), "C2:", label="the sine")
-for curve, style, gamma in zip(curves, ("C1--", "C0-"), (0, 0.1), strict=True):
-    axes.plot(grid, curve, style, label=rf"$\gamma = {gamma}$")
-axes.set(xlabel="x", ylabel="y")
-axes.legend()
-plt.show()
-
-# %% [markdown]
-# The points are a sine with noise. Without the penalty, the network learns the noise, too. Training
-# so is also called **double backpropagation** (Drucker and LeCun, 1992). Another penalty asks of
-# the critic of a GAN that its slope have the length 1 (Gulrajani et al., 2017).
 #
 # ## Exercises
 #
@@ -858,6 +768,57 @@ exact = np.trace(sg.hessian(loss_of, sg.Tensor(w_min)).data)
 print(f"the trace is {exact:.3f}, and the estimate {estimate:.3f} ± {standard_error:.3f}")
 assert abs(estimate - exact) < 4 * standard_error
 # v_i v_j is 1 for i = j, and 0 on average for all others: of the sum of v_i H_ij v_j the diagonal remains.
+
+# %% [markdown]
+# **5.** A gradient that is a result can be a part of a loss. A network $c$ that is fitted to $n$ noisy points
+# $(x_k, y_k)$ bends to meet each of them. Make it pay for its slope, at $n$ other places $z_k$ that are drawn
+# at random in each step. $P$ is a **gradient penalty**:
+#
+# $$E = \frac{1}{n} \sum_k (c(x_k) - y_k)^2$$
+#
+# $$P = \frac{1}{n} \sum_k \left( \frac{\partial c(z_k)}{\partial z_k} \right)^2$$
+#
+# $$L = E + \gamma \, P$$
+#
+# Fit points of a sine with noise, with $\gamma = 0$ and $0.1$. Which network is nearer to the sine? Such a
+# training is also called **double backpropagation** (Drucker and LeCun, 1992); Gulrajani et al. (2017) let
+# the critic of a GAN pay for slopes whose length is not 1.
+
+
+# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# A solution of exercise 5
+def fitted(x, y, gamma, steps=500):
+    """A network of one input and one output, trained with a gradient penalty."""
+    sg.manual_seed(0)
+    rng = np.random.default_rng(0)
+    c = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
+    opt = optim.Adam(model=c, lr=0.02)
+    for _ in range(steps):
+        z = sg.Tensor(rng.uniform(-3, 3, size=x.shape).astype(x.dtype), requires_grad=True)
+        dz = sg.grad(c(z).sum(), z, create_graph=True)
+        E = ((c(x) - y) ** 2).mean()
+        P = (dz**2).mean()
+        L = E + gamma * P
+        L.backward()
+        opt.step()
+        opt.zero_grad()
+    return c
+
+
+grid = np.linspace(-3, 3, 121, dtype=np.float32)[:, None]
+for seed in range(3):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-3, 3, size=(30, 1)).astype(np.float32)
+    y = (np.sin(x) + rng.normal(scale=0.5, size=x.shape)).astype(np.float32)
+    curves, errors = [], []
+    for gamma in (0, 0.1):
+        c = fitted(x, y, gamma)
+        curves.append(c(grid).data)
+        errors.append(np.mean((curves[-1] - np.sin(grid)) ** 2))
+    print(f"points {seed}: from the sine {errors[0]:.2f}, with the penalty {errors[1]:.2f}")
+    assert errors[1] < 0.8 * errors[0]
+
+# Each output depends on its own z_k alone, so the gradient of their sum holds the slopes of all of them.
 
 # %% [markdown]
 # ## Read on

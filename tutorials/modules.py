@@ -219,23 +219,13 @@ plt.show()
 # Far from 0, sigmoid and tanh are flat: they pass almost no gradient on. ReLU and GELU pass it on
 # wherever their input is large and positive, which makes them a good choice inside a network.
 #
-# ## Softmax and cross-entropy
+# ## Cross-entropy from logits
 #
-# The last layer gives one number for each class, the **logits** $a$. Softmax makes probabilities of them:
-# positive numbers that add up to 1.
-#
-# $$c_i = \frac{e^{a_i}}{\sum_j e^{a_j}}$$
-
-# %%
-a = np.array([2.0, 1.0, -1.0])
-c = np.exp(a) / np.exp(a).sum()
-print(c.round(3), "with the sum", c.sum().round(6))
-np.testing.assert_allclose(sg.softmax(a).data, c)
-
-# %% [markdown]
-# The **cross-entropy** is the mean of $-\log c$ of the right classes $t$: how surprised the network is by
-# the truth, in **nats**, the unit that goes with the natural logarithm. The logarithm of the quotient is
-# a difference, so for $n$ rows of logits it reads
+# The last layer gives one logit for each class. [Quickstart](quickstart.ipynb) has made probabilities of
+# them with the softmax, and taken $-\log$ of that of the right class: the cross-entropy, in nats, which
+# says how surprised the network is by the truth. Now there are $n$ rows of logits $a$, with the right classes
+# $t$, and the loss is the mean over the rows. The logarithm of a quotient is a difference, so no
+# probability has to be computed:
 #
 # $$L = \frac{1}{n} \sum_i \left( \log \sum_j e^{a_{ij}} - a_{i t_i} \right)$$
 
@@ -267,20 +257,26 @@ print(da.round(3))
 np.testing.assert_allclose(logits.grad, da)
 
 # %% [markdown]
-# Two facts are worth knowing by heart. A network that knows nothing gives all classes the same logit,
-# and then the loss is the logarithm of the number of classes. And $e^{a}$ overflows for large logits:
-# `sg.cross_entropy` takes logits, not probabilities, so that it can subtract the largest one first.
+# As it stands, the equation of the loss fails for large logits, because $e^a$ overflows: in float64 from
+# about 710 on, in float32 from 89 on. Take the largest logit $m$ of a row out of its sum. Then the largest
+# power is $e^0 = 1$, and what is lost when others become 0 is too small to matter.
+#
+# $$\log \sum_j e^{a_j} = m + \log \sum_j e^{a_j - m}$$
 
 # %%
-loss = sg.cross_entropy(np.zeros((1, 10)), [7])
-print(f"10 equal logits: {loss.item():.4f} nats, and log(10) is {np.log(10):.4f}")
-assert np.isclose(loss.item(), np.log(10))
+a = np.array([1000.0, 0.0])
+m = a.max()
+log_sum = m + np.log(np.exp(a - m).sum())
+with np.errstate(over="ignore"):
+    print("as it stands:", np.log(np.exp(a).sum()), " with m taken out:", log_sum)
+    assert np.exp(709.0) < np.exp(710.0) == np.inf
+    assert np.exp(np.float32(88)) < np.exp(np.float32(89)) == np.inf
+assert log_sum == 1000
+assert sg.cross_entropy(a, 1).item() == log_sum - a[1]
 
-with np.errstate(over="ignore", invalid="ignore"):
-    a = np.array([[1000.0, 0.0]])
-    print("as the equation stands:", np.log(np.exp(a).sum(axis=1)) - a[:, 1])
-print("sg.cross_entropy:      ", sg.cross_entropy(a, [1]).numpy())
-assert sg.cross_entropy(a, [1]).item() == 1000
+# %% [markdown]
+# So `sg.cross_entropy` takes logits, not probabilities: from a probability that has become 0, it could
+# not compute the loss.
 
 # %% [markdown]
 # ## The first values

@@ -272,7 +272,7 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# The unit is the nat, because the logarithm is the natural one. The curve jumps, for some batches are
+# The unit is the **nat**, because the logarithm is the natural one. The curve jumps, for some batches are
 # harder than others, but its mean falls.
 
 # %% [markdown]
@@ -322,6 +322,7 @@ assert p_max[right].mean() > p_max[~right].mean()
 # | `model(digits.x_train[batch])` | how one bias serves 32 images | [Broadcasting](broadcasting.ipynb) |
 # | `opt.step()` | descent, and what the learning rate does | [Descent](descent.ipynb) |
 # | `optim.Adam(model=model, lr=3e-3)` | Adam's five equations | [Adam, equation by equation](adam.ipynb) |
+# | | how long a step can be, AdamW and AMSGrad | [Adam, further](adam_further.ipynb) |
 # | | other learning rates for some parameters, saving and resuming | [Groups and state](groups_and_state.ipynb) |
 # | `nn.Sequential(…)` | layers, and how to write your own | [Modules](modules.ipynb) |
 # | `for epoch in range(1, 11):` | the same training in less time | [The fast path](fast.ipynb) |

@@ -96,12 +96,14 @@ COMPUTED_IN: dict[Any, list[Callable[..., Any]]] = {
 
 # What a tutorial has the equations of
 TUTORIALS = {
+    "quickstart": [functional.softmax],
     "gradients": [gradcheck.gradcheck, rules.Mul, rules.Add],
     "backward": [autograd.backward],
     "broadcasting": [rules.Sum],
     "descent": [optimizers.RMSProp, optimizers.SGD],
-    "adam": [optimizers.Adam, optimizers.AdamW],
-    "modules": [functional.softmax, functional.cross_entropy, nn.Linear, nn.Dropout],
+    "adam": [optimizers.Adam],
+    "adam_further": [optimizers.AdamW],
+    "modules": [functional.cross_entropy, nn.Linear, nn.Dropout],
     "sequences": [nn.RNNCell, nn.GRUCell],
     "tiny_gpt": [nn.LayerNorm, nn.Embedding, nn.MultiHeadAttention],
     "jacobians": [

@@ -203,7 +203,7 @@ def test_the_code_after_each_equation_of_adam_is_the_line_of_the_library():
 @pytest.mark.parametrize(
     ("thing", "name"),
     [
-        (AdamW, "adam"),
+        (AdamW, "adam_further"),
         (RMSProp, "descent"),
         *((f, "jacobians") for f in (sg.grad, sg.vjp, sg.jvp, sg.jacobian, sg.hessian, sg.hvp)),
     ],
