@@ -9,7 +9,7 @@ EXERCISES = (
     *("matmul", "unbroadcast"),
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
-    "cross_entropy",
+    *("cross_entropy", "conv2d"),
     *("vjp", "hvp"),
 )
 """Their names, in the order of the chapters: a row each."""
