@@ -74,6 +74,10 @@ CHAOTIC = {
     "tutorials/gradients": ["hs = ", "good = "],
     "tutorials/adam": ["# A solution of exercise 2"],
     "tutorials/modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
+    "tutorials/convolution": [
+        *("def lenet", "assert x_train", "def scattered", "model = ", "W, b = "),
+        "# A solution of exercise 3",
+    ],
     "tutorials/fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
     "tutorials/jacobians": ["def fitted("],
 }

@@ -33,18 +33,12 @@ def correlated(dy: np.ndarray, x: np.ndarray, W: np.ndarray, s: int) -> np.ndarr
     return np.einsum("oij,ckmij->ockm", dy, X)
 
 
-def spread(dy: np.ndarray, x: np.ndarray, W: np.ndarray, s: int) -> np.ndarray:
-    """dx: each element of dy, times the weights, to what its window has seen."""
-    seen = np.einsum("ockm,oij->ckmij", W, dy).reshape(len(x), -1, *dy.shape[1:])
-    return Windows.da(seen, None, x, W.shape[2:], (s, s), (1, 1))
-
-
-def overwritten(dy: np.ndarray, x: np.ndarray, W: np.ndarray, s: int) -> np.ndarray:
-    """dx, where the last window that sees a pixel has the last word."""
+def spread(dy: np.ndarray, x: np.ndarray, W: np.ndarray, s: int, kept: float = 1.0) -> np.ndarray:
+    """The gradient by the image: to what each window has seen, its dy times the weights; `kept` is for what is there."""
     dx, (height, width) = np.zeros(x.shape), W.shape[2:]
     for i, j in np.ndindex(dy.shape[1:]):
-        seen = np.einsum("ockm,o->ckm", W, dy[:, i, j])
-        dx[:, s * i : s * i + height, s * j : s * j + width] = seen
+        seen = dx[:, s * i : s * i + height, s * j : s * j + width]
+        seen[:] = kept * seen + np.einsum("ockm,o->ckm", W, dy[:, i, j])
     return dx
 
 
@@ -86,9 +80,7 @@ def backward(given: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-NAMES = {
-    f.__name__: f for f in (around, slid, conv, correlated, spread, overwritten, cropped, turned)
-}
+NAMES = {f.__name__: f for f in (around, slid, conv, correlated, spread, cropped, turned)}
 B = "b[:, None, None]"
 
 TASKS = {
@@ -229,7 +221,7 @@ TASKS = {
                 x is a factor: the partial by a pixel is what it is multiplied with -> right * x
                 the mean over the filters is taken, where it is the sum -> right / len(W)
                 windows that overlap do not add up: use +=
-                    -> cropped(overwritten(dy, around(x, z), W, s), z)
+                    -> cropped(spread(dy, around(x, z), W, s, kept=0), z)
                 this is the partial of the shape of dy: dx has the shape of x
                     -> conv(around(x, z), W, s) * dy
             """),

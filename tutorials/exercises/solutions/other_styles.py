@@ -302,13 +302,13 @@ def gradients_by_einsum(dy, x, W, s, z):
 
 
 def conv2d_with_loops(x, W, b, s, z):
-    (C, H, width), (O, _, h, w) = x.shape, W.shape
-    y = np.empty((O, (H + 2 * z - h) // s + 1, (width + 2 * z - w) // s + 1))
+    (C, height, width), (h, w) = x.shape, W.shape[2:]
+    y = np.empty((len(W), (height + 2 * z - h) // s + 1, (width + 2 * z - w) // s + 1))
     for o, i, j in np.ndindex(y.shape):
         y[o, i, j] = b[o]
         for c, k, m in np.ndindex(C, h, w):
             row, column = s * i + k - z, s * j + m - z
-            if 0 <= row < H and 0 <= column < width:
+            if 0 <= row < height and 0 <= column < width:
                 y[o, i, j] += W[o, c, k, m] * x[c, row, column]
     return y
 
