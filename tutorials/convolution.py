@@ -12,6 +12,8 @@
 # - **Read before:** [Modules](modules.ipynb).
 
 # %%
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -45,13 +47,7 @@ def convolve(x, W):
     return y
 
 
-x = np.array(
-    [
-        [1.0, 2.0, 0.0, 5.0],
-        [3.0, 1.0, 4.0, 6.0],
-        [0.0, 2.0, 7.0, 8.0],
-    ]
-)
+x = np.array([[1.0, 2.0, 0.0, 5.0], [3.0, 1.0, 4.0, 6.0], [0.0, 2.0, 7.0, 8.0]])
 W = np.array([[-1.0, 1.0], [-1.0, 2.0]])
 y = convolve(x, W)
 print(y)
@@ -95,8 +91,8 @@ plt.show()
 #
 # In mathematics, the **convolution** of $W$ and $x$ has a minus where ours has a plus: the kernel is turned
 # by 180 degrees before it is laid on the image. What we compute is called the **cross-correlation** there.
-# Networks learn the kernel, and it does not matter to them which way round they do; so all libraries
-# of networks, and this chapter, say convolution to it (Goodfellow, Bengio and Courville, 2016). The turned
+# Networks learn the kernel, and it does not matter to them which way round they do; so libraries
+# of networks, and this chapter, call it convolution (Goodfellow, Bengio and Courville, 2016). The turned
 # kernel comes back in the gradient. NumPy has both in one dimension:
 
 # %%
@@ -109,9 +105,9 @@ assert (ours == np.convolve(row, kernel[::-1], mode="valid")).all()
 # %% [markdown]
 # ## A matrix product
 #
-# Loops of Python are slow, and a matrix product is the fastest thing that a computer does. A convolution is
-# one: write all that the window sees into a matrix $X$, a column for each place of the window, and the
-# kernel as a row. This is known as **im2col**, image to columns.
+# Four loops of Python are slow, and a convolution does not need them: it is a matrix product.
+# Write all that the window sees into a matrix $X$, a column for each place of the window, and the kernel as a
+# row. This is known as **im2col**, image to columns.
 #
 # $$X_{k\,p} = x_{p + k}$$
 # $$y_p = \sum_k W_k \, X_{k\,p}$$
@@ -136,8 +132,7 @@ assert not np.shares_memory(X, x)
 
 # %% [markdown]
 # `windows` has 24 elements, but they are the 12 of `x`, most of them under several indices. The `reshape`
-# then has to copy. That is the price: a matrix nearly as many times as large as the image as the
-# kernel has weights. `sg.windows` is this $X$ as a rule of the library, so that a gradient comes
+# then has to copy. That is the price: up to as many copies of each pixel as the kernel has weights. `sg.windows` is this $X$ as a rule of the library, so that a gradient comes
 # back through it.
 #
 # `as_strided` believes any strides, also those that lead out of the array. In your own code take
@@ -151,7 +146,7 @@ assert not np.shares_memory(X, x)
 # them, with weights for every channel, is a **filter** $o$. It has a bias, and its responses are a channel of
 # the result. So $x$ has the shape (channels, height, width), and $W$ has (filters, channels, height, width).
 #
-# The window may go in larger steps: the **stride** $s$. And its own places may be apart, which is the
+# The window may go in larger steps: its **stride** $s$ is counted in pixels. And its own places may be apart, which is the
 # **dilation** $d$, seldom other than 1. This is all of `sg.conv2d`:
 #
 # $$y_{o\,p} = \sum_{c,\,k} W_{o\,c\,k} \, x_{c,\, s p + d k} + b_o$$
@@ -161,9 +156,9 @@ rng = np.random.default_rng(0)
 x = rng.normal(size=(3, 7, 9))
 W = rng.normal(size=(4, 3, 3, 3))
 b = rng.normal(size=4)
-s, d = 2, 1
+s, d = 2, 2
 
-y = np.zeros((4, 3, 4))
+y = np.zeros((4, 2, 3))
 for o, i, j in np.ndindex(y.shape):
     seen = x[:, s * i : s * i + d * 3 : d, s * j : s * j + d * 3 : d]
     y[o, i, j] = (W[o] * seen).sum() + b[o]
@@ -171,8 +166,8 @@ np.testing.assert_allclose(sg.conv2d(x, W, b, stride=s, dilation=d).data, y)
 
 X = sg.windows(x, 3, s, d).data  # of shape (channels, places in the window, height, width)
 print("the windows:", X.shape, " the filters:", W.shape)
-product = W.reshape(4, 27) @ X.reshape(27, 12)
-np.testing.assert_allclose(product.reshape(4, 3, 4) + b[:, None, None], y)
+product = W.reshape(4, 27) @ X.reshape(27, 6)
+np.testing.assert_allclose(product.reshape(4, 2, 3) + b[:, None, None], y)
 
 # %% [markdown]
 # The product is the same as before, only larger: a row of $W$ is all weights of a filter, and a column of
@@ -191,18 +186,17 @@ np.testing.assert_allclose(product.reshape(4, 3, 4) + b[:, None, None], y)
 # The brackets round down: rows that are left over at the end are not seen. The same goes for the width.
 
 # %%
-count = 0
-for H, h, s, z, d in np.ndindex(12, 5, 4, 3, 3):
-    h, s, d = h + 1, s + 1, d + 1
-    if H + 2 * z > d * (h - 1):
-        H_out = (H + 2 * z - d * (h - 1) - 1) // s + 1
-        image, kernel = np.zeros((1, H, H)), np.zeros((1, 1, h, h))
-        if H:
-            result = sg.conv2d(image, kernel, stride=s, padding=z, dilation=d)
-            assert result.shape == (1, H_out, H_out)
-            count += 1
-print(f"the formula is right for {count} settings")
-assert count > 1000
+sizes = itertools.product(range(1, 13), range(1, 6), range(1, 5), range(3), range(1, 4))
+fitting = [(H, h, s, z, d) for H, h, s, z, d in sizes if H + 2 * z > d * (h - 1)]
+for H, h, s, z, d in fitting:
+    H_out = (H + 2 * z - d * (h - 1) - 1) // s + 1
+    y = sg.conv2d(np.zeros((1, H, H)), np.zeros((1, 1, h, h)), stride=s, padding=z, dilation=d)
+    assert y.shape == (1, H_out, H_out)
+    if (s, z, d) == (1, (h - 1) / 2, 1):
+        assert H_out == H
+    if (h, s, z, d) == (2, 2, 0, 1):
+        assert H_out == H // 2
+print(f"the formula is right for {len(fitting)} settings")
 
 # %% [markdown]
 # Two cases are worth knowing by heart. A window of 3 with $z = 1$ keeps the size; in general that takes
@@ -240,7 +234,7 @@ np.testing.assert_allclose(W_t.grad, correlation.swapaxes(0, 1))
 print("dW:", dW.shape, "is a correlation of x:", x.shape, "and dy:", dy.shape)
 
 # %% [markdown]
-# A pixel goes into several results: once for each place in the window. $x_i$ is seen by the place $k$ of
+# A pixel goes into several results, up to once for each place in the window. $x_i$ is seen by the place $k$ of
 # the window at $p$ if $p + k = i$, for $s = d = 1$. So $p = i - k$, and there is the minus:
 #
 # $$dx_{c\,i} = \sum_{o,\,k} W_{o\,c\,k} \, dy_{o,\, i - k}$$
@@ -276,7 +270,7 @@ assert sg.gradcheck(lambda x, W, b: sg.conv2d(x, W, b, stride=2, padding=1), sma
 # %%
 layer = nn.Conv2d(1, 6, 3, padding=1)
 pixels = np.eye(64, dtype=np.float32).reshape(64, 1, 8, 8)
-matrix = (layer(pixels) - layer.bias.reshape(6, 1, 1)).data.reshape(64, 384)
+matrix = sg.conv2d(pixels, layer.weight, padding=1).data.reshape(64, 384)
 
 linear = nn.Linear(64, 384)
 linear.weight.data = matrix
@@ -290,10 +284,10 @@ of_linear = sum(theta.size for theta in linear.parameters().values())
 print(f"nn.Conv2d holds {of_conv} numbers, the nn.Linear of the same result {of_linear:,}")
 assert of_conv == 6 * (1 * 3 * 3 + 1)
 assert of_linear == 64 * 384 + 384
-near = abs(matrix) > 1e-6
-print(
-    f"{near.mean():.0%} of the matrix is not 0, and it has {len(layer.weight.data.ravel())} values"
-)
+near = matrix != 0
+values = np.unique(matrix[near])
+print(f"{near.mean():.0%} of the matrix is not 0, and in this part are {len(values)} numbers")
+assert len(values) == 6 * 9
 assert near.sum() == 6 * (3 * 8 - 2) ** 2
 
 # %% [markdown]
@@ -502,8 +496,9 @@ for o in range(6):
     W_o, b_o = first.weight.data[o, 0], first.bias.data[o]
     expected = (W_o * favourites[o]).sum() + b_o  # linear: the mean of the responses
     np.testing.assert_allclose(responses[:, o].ravel()[strongest].mean(), expected, rtol=1e-4)
+assert favourites[4][0].mean() > favourites[4][2].mean() + 0.5
 
-# %% alt="Three rows of six panels. Above, filters of 3 by 3 weights, red where positive and blue where negative. In the middle, the mean of the windows that excite each most: ink where its weights are red, paper where they are blue, such as a bar or a corner. Below, the responses to one digit: each filter answers to other parts of its strokes." jupyter={"source_hidden": true}
+# %% alt="Six filters, the windows that excite each most, and its response to a digit. Above, filters of 3 by 3 weights, red where positive and blue where negative. In the middle, the mean of the windows that excite each most: ink where its weights are red, paper where they are blue, such as a bar or a corner. Below, the responses to one digit: each filter answers to other parts of its strokes." jupyter={"source_hidden": true}
 figure, panels = plt.subplots(3, 6, figsize=(7.5, 3.9), layout="constrained")
 limit = abs(first.weight.data).max()
 for o, (above, middle, below) in enumerate(panels.T):
@@ -518,8 +513,8 @@ for axes in panels.flat:
 plt.show()
 
 # %% [markdown]
-# They are not as tidy as the two that we made up, but most can be read: ink here, paper there. Pictures of
-# filters invite stories, so ask the network instead. Which filter does it need? Take one away, by
+# They are not as tidy as the two that we made up, but some can be read. Filter 4 looks for ink with paper
+# below it: for lower rims. Pictures of filters invite stories, so ask the network instead. Which filter does it need? Take one away, by
 # weights and a bias of 0, and count again.
 
 # %%
@@ -565,19 +560,25 @@ print("dx:", dx.shape, "from dy:", dy.shape)
 # %% [markdown]
 # **2.** The **receptive field** of a result is the part of the image that it depends on. Two convolutions of
 # 3 by 3, one after the other, have one of 5 by 5. How large is it for the 16 channels behind the second
-# pooling of LeNet? Do not count: let a gradient say it. Give all weights the value 1, and a sheet of 36 by
-# 36 pixels whose numbers are random, so that nothing ties, and go backward from one result.
+# pooling of LeNet? Do not count: let a gradient say it. Give all weights the value 1, and go backward from
+# one result in the middle of a sheet of 36 by 36 pixels. Take average pooling: max pooling hands the gradient
+# to one pixel of its window alone, though the result depends on all.
+
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 2
-x_t = sg.Tensor(np.random.default_rng(0).random((1, 1, 36, 36)), requires_grad=True)
-averaging = nn.AvgPool2d(2)  # max pooling passes the gradient to one element of each window only
-c = averaging(sg.conv2d(x_t, np.ones((6, 1, 3, 3)), padding=1))
-c = averaging(sg.conv2d(c, np.ones((16, 6, 3, 3)), padding=1))
-c[0, 0, 4, 4].backward()
-rows, columns = x_t.grad[0, 0].any(axis=1), x_t.grad[0, 0].any(axis=0)
-print(f"{rows.sum()} by {columns.sum()} pixels")
-assert rows.sum() == columns.sum() == 10
+def receptive_field(pooling):
+    x_t = sg.zeros((1, 1, 36, 36), requires_grad=True)
+    c = pooling(sg.conv2d(x_t, np.ones((6, 1, 3, 3)), padding=1))
+    c = pooling(sg.conv2d(c, np.ones((16, 6, 3, 3)), padding=1))
+    c[0, 0, 4, 4].backward()
+    return x_t.grad[0, 0].any(axis=1).sum(), x_t.grad[0, 0].any(axis=0).sum()
+
+
+without_pooling, with_pooling = receptive_field(lambda c: c), receptive_field(nn.AvgPool2d(2))
+print("{} by {} pixels, with pooling {} by {}".format(*without_pooling, *with_pooling))
+assert without_pooling == (5, 5)
+assert with_pooling == (10, 10)
 # A window of 2 behind one of 3: 4 pixels. The next window sees 3 results that are 2 pixels apart, so
 # 4 + 2 * 2 = 8, and the last two of those 2 pixels apart: 10.
 

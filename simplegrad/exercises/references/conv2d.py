@@ -34,7 +34,7 @@ def correlated(dy: np.ndarray, x: np.ndarray, W: np.ndarray, s: int) -> np.ndarr
 
 
 def spread(dy: np.ndarray, x: np.ndarray, W: np.ndarray, s: int, kept: float = 1.0) -> np.ndarray:
-    """The gradient by the image: to what each window has seen, its dy times the weights; `kept` is for what is there."""
+    """The gradient by the image; `kept` is the part of what windows before have added."""
     dx, (height, width) = np.zeros(x.shape), W.shape[2:]
     for i, j in np.ndindex(dy.shape[1:]):
         seen = dx[:, s * i : s * i + height, s * j : s * j + width]
