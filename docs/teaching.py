@@ -203,6 +203,23 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: four nested loops in NumPy give the same result. `sg.gradcheck` accepts a function of the
 # images, the weight and the bias that puts the last two into the module and calls it.
 #
+# <!-- session: convolution -->
+#
+# The goal is to see that a convolution is nothing but a matrix product whose matrix repeats itself, and to
+# judge honestly when this helps.
+#
+# **Live**: in `simplegrad/functional/convolution.py`, break in `conv2d` at the line that starts with `y =`,
+# and run `tutorials/convolution.py`. Look at `X` and `W`: which row of `W` meets which column of `X`? Then
+# break in `Windows.da` in `simplegrad/rules/shapes.py`, go on until `backward()` reaches it, and let the class
+# say what `+=` adds up.
+#
+# **Assignment**: a claim about images, measured. Choose one: larger filters, one convolution more, a stride
+# of 2 in place of pooling, average pooling. Train with three seeds before and after, on the digits at random
+# places, with about as many parameters, and report all six results.
+#
+# **Check**: the numbers of parameters differ by less than a tenth. `sg.gradcheck` accepts the network as a
+# function of one image, in float64. The sentence that sums it up does not say more than the seeds allow.
+#
 # <!-- session: fast -->
 #
 # The goal is the order of work: measure, change one thing, compare the bits, measure again.

@@ -6,12 +6,19 @@ was one.
 
 import contextlib
 import re
+import sys
 
 import pytest
 
 from tests.helpers.browsers import IN_BOTH
 from tests.helpers.cells import FOCUSED, cell, note, press, run, shown, tab_to, write
 from tests.helpers.site import ROOT, check_with_axe
+
+pytest.importorskip("jupytext", reason='pip install -e ".[docs]" installs jupytext')
+
+sys.path.append(str(ROOT / "docs" / "hooks"))
+
+import pair
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +91,10 @@ CHAOTIC = {
         'losses["RNN, attention"]',
         "# A solution of exercise 2",
     ],
+    "tutorials/convolution": [
+        *("def lenet", "assert x_train", "def scattered", "model = ", "W, b = "),
+        "# A solution of exercise 3",
+    ],
     "tutorials/fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
     "tutorials/jacobians": ["# A solution of exercise 5"],
 }
@@ -100,7 +111,7 @@ PAGES = [
     pytest.param(name, marks=[] if name in SHORT else pytest.mark.long)
     for name in sorted(
         path.stem if path.parent.name == "docs" else f"tutorials/{path.stem}"
-        for path in (*ROOT.glob("docs/*.py"), *ROOT.glob("tutorials/[0-9]*.py"))
+        for path in (*ROOT.glob("docs/*.py"), *pair.scripts())
     )
 ]
 # All that a page shows, with its folds open

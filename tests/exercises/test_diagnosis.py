@@ -1264,6 +1264,159 @@ def first_nan(root, inputs, data):  # noqa: F811
     return None if np.isfinite(data[root]).all() else root
 
 
+# conv2d
+
+
+def images_with_zeros(x, z):
+    return np.pad(x, ((0, 0), (z, z), (z, z)))
+
+
+def places_of(x, W, s):
+    """The index of y, and what is seen there as slices, of an image with its zeros."""
+    height, width = W.shape[2:]
+    for i in range((x.shape[1] - height) // s + 1):
+        for j in range((x.shape[2] - width) // s + 1):
+            yield i, j, slice(s * i, s * i + height), slice(s * j, s * j + width)
+
+
+def convolved(x, W, b, s, z):
+    x = images_with_zeros(x, z)
+    size = [(n - k) // s + 1 for n, k in zip(x.shape[1:], W.shape[2:], strict=True)]
+    y = np.zeros((len(W), *size))
+    for i, j, rows, columns in places_of(x, W, s):
+        y[:, i, j] = (W * x[:, rows, columns]).sum(axis=(1, 2, 3)) + b
+    return y
+
+
+def gradients_of_conv2d(dy, x, W, s, z):
+    image = images_with_zeros(x, z)
+    dW, dx = np.zeros(W.shape), np.zeros(image.shape)
+    for i, j, rows, columns in places_of(image, W, s):
+        dW += dy[:, i, j, None, None, None] * image[:, rows, columns]
+        dx[:, rows, columns] += np.tensordot(dy[:, i, j], W, axes=1)
+    return dW, dy.sum(axis=(1, 2)), dx[:, z : z + x.shape[1], z : z + x.shape[2]]
+
+
+@is_wrong("conv2d", "y", "the kernel is turned")
+def conv2d(x, W, b, s, z):
+    return convolved(x, W[:, :, ::-1, ::-1], b, s, z)
+
+
+@is_wrong("conv2d", "y", "s is ignored")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    return convolved(x, W, b, 1, z)
+
+
+@is_wrong("conv2d", "y", "z is ignored")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    return convolved(x, W, b, s, 0)
+
+
+@is_wrong("conv2d", "y", "the channels are not summed")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    of_each = [convolved(x[c : c + 1], W[:, c : c + 1], b, s, z) for c in range(len(x))]
+    return np.stack(of_each, axis=1)
+
+
+@is_wrong("conv2d", "y", "the last row and the last column are missing")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    x = images_with_zeros(x, z)
+    y = np.zeros((len(W), (x.shape[1] - W.shape[2]) // s, (x.shape[2] - W.shape[3]) // s))
+    for i, j in np.ndindex(y.shape[1:]):
+        seen = x[:, s * i : s * i + W.shape[2], s * j : s * j + W.shape[3]]
+        y[:, i, j] = (W * seen).sum(axis=(1, 2, 3)) + b
+    return y
+
+
+@is_wrong("conv2d", "y", "the bias is added for each weight")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    y = convolved(x, W, np.zeros(len(W)), s, z)
+    for _ in np.ndindex(W.shape[1:]):
+        y += b[:, None, None]
+    return y
+
+
+@is_wrong("conv2d", "y", "b is added along the columns")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    return convolved(x, W, np.zeros(len(W)), s, z) + b
+
+
+@is_wrong("conv2d", "y", "the window is spread, and does not jump")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    return sg.conv2d(x, W, b, 1, z, dilation=s).data
+
+
+@is_wrong("conv2d", "y", "the zeros stand after the image alone")
+def conv2d(x, W, b, s, z):  # noqa: F811
+    return convolved(np.pad(x, ((0, 0), (0, z), (0, z))), W, b, s, 0)
+
+
+@is_wrong("conv2d", "dW", "it is turned by 180 degrees")
+def gradients(dy, x, W, s, z):
+    dW, db, dx = gradients_of_conv2d(dy, x, W, s, z)
+    return np.flip(dW, axis=(2, 3)), db, dx
+
+
+@is_wrong("conv2d", "dW", "only the last place counts")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    _, db, dx = gradients_of_conv2d(dy, x, W, s, z)
+    image, dW = images_with_zeros(x, z), np.zeros(W.shape)
+    for i, j, rows, columns in places_of(image, W, s):
+        dW[:] = dy[:, i, j, None, None, None] * image[:, rows, columns]
+    return dW, db, dx
+
+
+@is_wrong("conv2d", "dW", "the first window begins at the first pixel")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    _, db, dx = gradients_of_conv2d(dy, x, W, s, z)
+    dW, _, _ = gradients_of_conv2d(dy, np.pad(x, ((0, 0), (0, 2 * z), (0, 2 * z))), W, s, 0)
+    return dW, db, dx
+
+
+@is_wrong("conv2d", "db", "it is one for each place")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    dW, _, dx = gradients_of_conv2d(dy, x, W, s, z)
+    return dW, dy, dx
+
+
+@is_wrong("conv2d", "db", "the filters are summed, too")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    dW, _, dx = gradients_of_conv2d(dy, x, W, s, z)
+    return dW, dy.sum(), dx
+
+
+@is_wrong("conv2d", "dx", "the kernel is not turned")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    dW, db, _ = gradients_of_conv2d(dy, x, W, s, z)
+    _, _, dx = gradients_of_conv2d(dy, x, W[:, :, ::-1, ::-1], s, z)
+    return dW, db, dx
+
+
+@is_wrong("conv2d", "dx", "windows that overlap do not add up")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    dW, db, _ = gradients_of_conv2d(dy, x, W, s, z)
+    image = np.zeros(images_with_zeros(x, z).shape)
+    for i, j, rows, columns in places_of(image, W, s):
+        image[:, rows, columns] = np.tensordot(dy[:, i, j], W, axes=1)
+    return dW, db, image[:, z : z + x.shape[1], z : z + x.shape[2]]
+
+
+@is_wrong("conv2d", "dx", "the zeros around the image are still there")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    dW, db, _ = gradients_of_conv2d(dy, x, W, s, z)
+    _, _, dx = gradients_of_conv2d(dy, images_with_zeros(x, z), W, s, 0)
+    return dW, db, dx
+
+
+@is_wrong("conv2d", "dx", "s is ignored: places of dy are s pixels apart")
+def gradients(dy, x, W, s, z):  # noqa: F811
+    dW, db, _ = gradients_of_conv2d(dy, x, W, s, z)
+    dx, (height, width) = np.zeros(images_with_zeros(x, z).shape), W.shape[2:]
+    for i, j in np.ndindex(dy.shape[1:]):
+        dx[:, i : i + height, j : j + width] += np.tensordot(dy[:, i, j], W, axes=1)
+    return dW, db, dx[:, z : z + x.shape[1], z : z + x.shape[2]]
+
+
 def not_done(*arguments):
     raise NotImplementedError
 

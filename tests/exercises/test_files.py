@@ -55,6 +55,7 @@ SOURCES = {
     "amsgrad": [optimizers.Adam],
     "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
     "gru": [nn.GRUCell],
+    "conv2d": [functional.conv2d],
 }
 OF_THEIR_OWN = {
     # of a row and a matrix, where MatMul has the general product
@@ -68,6 +69,12 @@ OF_THEIR_OWN = {
         r"v_t = \frac{H v}{\lVert H v \rVert}",
     ],
     "amsgrad": [r"v^{max}_t = \max(v^{max}, v_t)"],
+    # the library has them by the chain rule, from those of Windows and of MatMul
+    "conv2d": [
+        r"dW_{o\,c\,k} = \sum_p dy_{o\,p} \, x_{c,\, s p + d k}",
+        r"db_o = \sum_p dy_{o\,p}",
+        r"dx_{c\,i} = \sum_{o,\,k,\,p \,:\, s p + d k = i} W_{o\,c\,k} \, dy_{o\,p}",
+    ],
     # LogSumExp's gradient put into that of the loss, which the library leaves to the chain rule
     "cross_entropy": [r"da_{ij} = \frac{1}{n} \left( e^{a_{ij} - c_i} - [j = t_i] \right)"],
 }

@@ -243,6 +243,19 @@ def test_cross_entropy_and_its_gradient_are_those_of_the_library():
         np.testing.assert_allclose(right["da"], a.grad, rtol=1e-12, atol=1e-15)
 
 
+def test_a_convolution_and_its_gradients_are_those_of_the_library():
+    for given, further in zip(
+        calls_of("conv2d", "conv2d"), calls_of("conv2d", "gradients"), strict=True
+    ):
+        x, W, b = (sg.Tensor(given[name], requires_grad=True) for name in ("x", "W", "b"))
+        y = sg.conv2d(x, W, b, given["s"], given["z"])
+        y.backward(further["dy"])
+        np.testing.assert_array_equal(right_results("conv2d", "conv2d", given)["y"], y.data)
+        right = right_results("conv2d", "gradients", further)
+        for name, tensor in (("dW", W), ("db", b), ("dx", x)):
+            np.testing.assert_array_equal(right[name], tensor.grad)
+
+
 # The mistakes
 
 

@@ -349,6 +349,48 @@ def first_nan_from_the_end(root, inputs, data):
         stack.extend(inputs[node])
 
 
+def conv2d_as_a_product(x, W, b, s, z):
+    x = np.pad(x, ((0, 0), (z, z), (z, z)))
+    X = np.lib.stride_tricks.sliding_window_view(x, W.shape[2:], axis=(1, 2))[:, ::s, ::s]
+    y = W.reshape(len(W), -1) @ X.transpose(0, 3, 4, 1, 2).reshape(W[0].size, -1)
+    return (y + b[:, None]).reshape(len(W), *X.shape[1:3])
+
+
+def gradients_by_einsum(dy, x, W, s, z):
+    image = np.pad(x, ((0, 0), (z, z), (z, z)))
+    X = np.lib.stride_tricks.sliding_window_view(image, W.shape[2:], axis=(1, 2))[:, ::s, ::s]
+    dW = np.einsum("oij,cijkm->ockm", dy, X)
+    dx = np.zeros(image.shape)
+    for k, m in np.ndindex(W.shape[2:]):  # the places of the window, and not those of the result
+        rows, columns = slice(k, k + s * dy.shape[1], s), slice(m, m + s * dy.shape[2], s)
+        dx[:, rows, columns] += np.tensordot(W[:, :, k, m], dy, axes=(0, 0))
+    return dW, np.einsum("oij->o", dy), dx[:, z:, z:][:, : x.shape[1], : x.shape[2]]
+
+
+def conv2d_with_loops(x, W, b, s, z):
+    (C, height, width), (h, w) = x.shape, W.shape[2:]
+    y = np.empty((len(W), (height + 2 * z - h) // s + 1, (width + 2 * z - w) // s + 1))
+    for o, i, j in np.ndindex(y.shape):
+        y[o, i, j] = b[o]
+        for c, k, m in np.ndindex(C, h, w):
+            row, column = s * i + k - z, s * j + m - z
+            if 0 <= row < height and 0 <= column < width:
+                y[o, i, j] += W[o, c, k, m] * x[c, row, column]
+    return y
+
+
+def gradients_by_turned_kernels(dy, x, W, s, z):
+    h, w = W.shape[2:]
+    rows, columns = x.shape[1] + 2 * z - h + 1, x.shape[2] + 2 * z - w + 1
+    apart = np.zeros((len(dy), rows, columns))
+    apart[:, ::s, ::s] = dy
+    no_bias = np.zeros(len(x))
+    padded = np.pad(apart, ((0, 0), (h - 1, h - 1), (w - 1, w - 1)))
+    dx = conv2d_as_a_product(padded, W[:, :, ::-1, ::-1].swapaxes(0, 1), no_bias, 1, 0)
+    dW = [conv2d_as_a_product(c[None], apart[:, None], np.zeros(len(dy)), 1, z) for c in x]
+    return np.stack(dW, axis=1), dy.sum((1, 2)), dx[:, z : z + x.shape[1], z : z + x.shape[2]]
+
+
 STYLES = {
     "mul by NumPy and with loops": ("mul", mul_da_by_numpy, mul_db_with_loops),
     "mul in place of a copy": ("mul", mul_da_in_place_of_a_copy, mul_db_with_loops),
@@ -388,5 +430,7 @@ STYLES = {
         cross_entropy_by_logaddexp,
         d_logits_with_one_hot,
     ),
+    "conv2d as a product": ("conv2d", conv2d_as_a_product, gradients_by_einsum),
+    "conv2d with loops": ("conv2d", conv2d_with_loops, gradients_by_turned_kernels),
 }
 """The exercise and its functions, by a description."""
