@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplegrad import autograd, derivatives, exercises, functional, gradcheck, optimizers, rules
+from simplegrad import (
+    autograd,
+    derivatives,
+    exercises,
+    functional,
+    gradcheck,
+    nn,
+    optimizers,
+    rules,
+)
 from simplegrad.exercises import references
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
@@ -43,6 +52,7 @@ SOURCES = {
     "adamw": [optimizers.AdamW, optimizers.Adam],
     "amsgrad": [optimizers.Adam],
     "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
+    "batch_norm": [nn.BatchNorm],
 }
 OF_THEIR_OWN = {
     # of a row and a matrix, where MatMul has the general product
@@ -58,9 +68,15 @@ OF_THEIR_OWN = {
     "amsgrad": [r"v^{max}_t = \max(v^{max}, v_t)"],
     # LogSumExp's gradient put into that of the loss, which the library leaves to the chain rule
     "cross_entropy": [r"da_{ij} = \frac{1}{n} \left( e^{a_{ij} - c_i} - [j = t_i] \right)"],
+    # what BatchNorm says in words
+    "batch_norm": [
+        *(r"\mu = \frac{1}{n} \sum_i x_i", r"\sigma^2 = \frac{1}{n} \sum_i (x_i - \mu)^2"),
+        r"\hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}",
+    ],
 }
 CHANGED = {  # an equation of the library that stands in an exercise with another symbol
     r"\hat v = v^{max}_t / (1 - \beta_2^t)": r"\hat v = v_t / (1 - \beta_2^t)",
+    r"y = \hat x \, g + b": r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b",
 }
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
+from simplegrad import nn, rules
 from simplegrad import optimizers as optim
-from simplegrad import rules
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.gradcheck import d_cubes, d_neighbours
@@ -210,6 +210,18 @@ def test_cross_entropy_and_its_gradient_are_those_of_the_library():
         np.testing.assert_allclose(right["L"], loss.item(), rtol=1e-12)
         right = right_results("cross_entropy", "d_logits", given)
         np.testing.assert_allclose(right["da"], a.grad, rtol=1e-12, atol=1e-15)
+
+
+def test_a_step_of_batch_norm_is_that_of_the_layer():
+    for given in calls_of("batch_norm", "batch_norm"):
+        norm = nn.BatchNorm(3, eps=given["eps"], momentum=given["alpha"], dtype=np.float64)
+        norm.weight.data, norm.bias.data = given["g"], given["b"]
+        norm.running_mean.data, norm.running_var.data = given["m"].copy(), given["v"].copy()
+        y = norm(given["x"])
+        right = right_results("batch_norm", "batch_norm", given)
+        np.testing.assert_allclose(right["y"], y.data, rtol=1e-12)
+        np.testing.assert_allclose(right["m"], norm.running_mean.data, rtol=1e-12)
+        np.testing.assert_allclose(right["v"], norm.running_var.data, rtol=1e-12)
 
 
 # The mistakes

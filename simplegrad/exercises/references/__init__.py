@@ -10,6 +10,7 @@ EXERCISES = (
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
     "cross_entropy",
+    "batch_norm",
     *("vjp", "hvp"),
 )
 """Their names, in the order of the chapters: a row each."""
