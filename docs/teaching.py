@@ -170,6 +170,21 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: four nested loops in NumPy give the same result. `sg.gradcheck` accepts a function of the
 # images, the weight and the bias that puts the last two into the module and calls it.
 #
+# <!-- session: training -->
+#
+# The goal is to change one thing at a time, and to tell an improvement from luck.
+#
+# **Live**: in `simplegrad/nn/normalisation.py`, break at the first line of `_follow`, and run
+# `tutorials/training.py`. Let the class work out `m` and `v` after this batch from `mu`, `sigma_2` and `n`
+# before it steps. Then go one frame up and ask which of these numbers `eval()` will use.
+#
+# **Assignment**: a claim and its measurement. Each group takes one sentence, such as "GELU beats ReLU", "He's
+# first values are not needed with LayerNorm" or "batches of 128 are as good as batches of 32", fixes in
+# writing what it will compare, and then trains from ten seeds, each side at its own best rate.
+#
+# **Check**: the report has mean and spread of both sides, from other seeds than those that chose the rates. It
+# names the number of runs made, and opens the test set once. Another group repeats it from ten new seeds.
+#
 # <!-- session: fast -->
 #
 # The goal is the order of work: measure, change one thing, compare the bits, measure again.

@@ -97,8 +97,8 @@ assert 0 < abs(first - second) < s
 
 # %% [markdown]
 # The two halves have different means, although they are the same network trained in the same way. Whoever
-# had changed something between them might have reported progress. So in this chapter, **a difference that
-# is smaller than the spread is no difference**. It may exist, but these runs do not show it.
+# had changed something between them might have reported progress. So in this chapter, a difference that
+# is smaller than the spread is no difference. It may exist, but these runs do not show it.
 #
 # That rule is coarse. The mean of five seeds varies less than a single seed, by the factor $1 / \sqrt 5$, so
 # more seeds can show smaller differences. One seed can show none.
@@ -157,9 +157,10 @@ sweep = np.array(
 )
 for B, losses in zip(sizes, sweep, strict=True):
     print(f"B = {B:3}: best rate {rates[losses.argmin()]}, loss {losses.min():.3f}")
-assert (np.diff(sweep.argmin(axis=1)) > 0).all()
+best_columns = sweep.argmin(axis=1)
+assert best_columns[0] < best_columns[1] <= best_columns[2]
 
-# %% alt="Validation loss for six learning rates and three batch sizes, as a table of coloured cells with the numbers in them. In each row the loss falls to a minimum and then jumps to about 2.3. The minimum moves from 0.1 for batches of 8 to 1 for batches of 128." jupyter={"source_hidden": true}
+# %% alt="Validation loss for six learning rates and three batch sizes, as a table of coloured cells with the numbers in them. In each row the loss falls to a minimum and then jumps to about 2.3. The minimum is at 0.1 for batches of 8, and at 1 for batches of 32 and 128." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 shown = axes.imshow(np.minimum(sweep, 2.3), cmap="viridis_r", aspect="auto", alpha=0.5)
 for row, column in np.ndindex(sweep.shape):
@@ -172,9 +173,9 @@ figure.colorbar(shown, label="validation loss (nats)")
 plt.show()
 
 # %% [markdown]
-# The star marks the best of each row. It moves to the right as the batches grow: a rate is good for a batch
-# size, so whoever changes one has to look for the other again. In every row the best rate is near the cliff,
-# beyond which nothing is learned: 2.3 is $\log 10$, what a network pays that knows nothing.
+# The star marks the best of each row. For the larger batches it is further to the right: a rate is good for a
+# batch size, so whoever changes one has to look for the other again. To its right comes the cliff, beyond
+# which nothing is learned: 2.3 is about $\log 10$, the loss of a network that knows nothing.
 #
 # ## Adam beside SGD
 #
@@ -196,17 +197,15 @@ for name, (make, smallest) in contestants.items():
 
         results[name, lr] = several(trained)
 
-best = {}
+best_rates = {}
 for name in contestants:
     lr = min((lr for n, lr in results if n == name), key=lambda lr: results[name, lr].mean())
-    best[name] = results[name, lr]
-    print(f"{name:17} best at {lr:g}: {best[name].mean():.3f} ± {best[name].std(ddof=1):.3f}")
+    best_rates[name] = lr
+    losses = results[name, lr]
+    print(f"{name:17} best at {lr:g}: {losses.mean():.3f} ± {losses.std(ddof=1):.3f}")
+assert best_rates["Adam"] < best_rates["SGD, momentum 0.9"]
 
-sgd, adam = best.values()
-assert abs(sgd.mean() - adam.mean()) < sgd.std(ddof=1)
-assert adam.std(ddof=1) < sgd.std(ddof=1)
-
-# %% alt="Validation loss over the learning rate, both on logarithmic scales, for SGD with momentum and for Adam, with a dot for each of five seeds and a line through the means. Both are valleys. Adam's is at rates ten times smaller, and its floor is flat from 0.01 to 0.03. The dots of SGD scatter more on the right side of its valley." jupyter={"source_hidden": true}
+# %% alt="Validation loss over the learning rate, both on logarithmic scales, for SGD with momentum and for Adam, with a dot for each of five seeds and a line through the means. Both are valleys. Adam's is at smaller rates, and its floor is flat from 0.01 to 0.03. SGD's is flat from 0.03 to 0.1, and its dots scatter most to the right of that." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 for name, style, color in ("SGD, momentum 0.9", "s--", "C1"), ("Adam", "o-", "C0"):
     lrs = [lr for n, lr in results if n == name]
@@ -218,8 +217,27 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# The means differ by less than the spread of SGD: on these digits, neither optimizer has won. What does
-# differ is the spread. From seed to seed, Adam at its best rate is the more reliable of the two.
+# Adam's best rate is the smaller one, since its steps do not shrink with the gradient. Its mean is lower,
+# too. But these seeds have chosen the rates, and a choice favours what was lucky with them. Ten fresh
+# seeds, at the two chosen rates, give a fair comparison.
+
+# %%
+fresh = {}
+for name, (make, _) in contestants.items():
+
+    def trained(name=name, make=make):
+        model = small()
+        return fit(model, make(model, best_rates[name]))
+
+    fresh[name] = several(trained, seeds=range(5, 15))
+    losses = fresh[name]
+    print(f"{name:17} {losses.mean():.3f} ± {losses.std(ddof=1):.3f}")
+
+sgd, adam = fresh.values()
+assert abs(sgd.mean() - adam.mean()) < max(sgd.std(ddof=1), adam.std(ddof=1))
+
+# %% [markdown]
+# The means differ by less than the spread: on these digits and after ten epochs, neither optimizer has won.
 #
 # ## First values, forward and backward
 #
@@ -452,11 +470,11 @@ unclipped = several(lambda: with_momentum(deep(start_he), lr=0.03))
 clipped = several(lambda: with_momentum(deep(start_he), lr=0.03, max_norm=1.0))
 report("lr = 0.03", unclipped)
 report("lr = 0.03, clipped to 1", clipped)
-report("lr = 0.01", of_he)
-assert unclipped.mean() - clipped.mean() > clipped.std(ddof=1)
-assert clipped.std(ddof=1) < unclipped.std(ddof=1)
+assert unclipped.mean() - clipped.mean() > max(unclipped.std(ddof=1), clipped.std(ddof=1))
 
 # %% [markdown]
+# Clipping helps at this rate, by more than the spread.
+#
 # ## A schedule
 #
 # Steps that are long enough to get somewhere are too long to settle. The cosine of Groups and state begins
@@ -543,7 +561,24 @@ plt.show()
 # %% [markdown]
 # Dropout and decay raise the training loss, as they should. On the validation digits, a decay of 0.1 makes no
 # difference, in the sense of this chapter, and a decay of 1 clearly does harm. What of dropout? Its mean
-# is lower by about one spread. This is a case for more seeds, and not for a sentence in a report.
+# is lower by about one spread. That is a case for more seeds, and fresh ones.
+
+
+# %%
+def regular(dropout):
+    model = small(dropout)
+    opt = optim.AdamW(model, lr=0.01, weight_decay=0.0)
+    return fit(model, opt, epochs=20, schedule=optim.schedules.Cosine(opt, total_steps=2 * steps))
+
+
+without = several(lambda: regular(0.0), seeds=range(5, 15))
+with_dropout = several(lambda: regular(0.3), seeds=range(5, 15))
+report("without dropout", without)
+report("with dropout", with_dropout)
+assert without.mean() - with_dropout.mean() > max(without.std(ddof=1), with_dropout.std(ddof=1))
+
+# %% [markdown]
+# Now the difference is larger than the spread. Dropout helps here: a little.
 #
 # ## The test set, once
 #
@@ -577,16 +612,13 @@ assert np.mean(on_chosen) < np.mean(on_others)
 # The number that chose is too good. It no longer says how the network does on digits that nobody has looked
 # at, and that holds for every rate, schedule and layer that you choose by validation. So the **test set** is
 # touched once, when nothing is left to choose, and its number is reported whatever it is. Report it from
-# several seeds. The choice here, made above: small network, Adam with a rate of 0.03, cosine with warm-up.
+# several seeds. The choice here, made above: the small network with dropout, for 20 epochs with a cosine.
 
 # %%
 test = []
 for seed in range(5):
     sg.manual_seed(100 + seed)  # seeds that no choice has seen
-    model = small()
-    opt = optim.Adam(model, lr=0.03)
-    fit(model, opt, schedule=makers["cosine with warm-up"](opt))
-    test.append(evaluate(model, digits.x_test, digits.y_test))
+    test.append(evaluate(regular(0.3), digits.x_test, digits.y_test))
 test_losses, test_accuracies = np.transpose(test)
 report("test loss", test_losses)
 print(f"right: {test_accuracies.mean():.1%} ± {test_accuracies.std(ddof=1):.1%}")

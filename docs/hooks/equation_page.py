@@ -102,6 +102,7 @@ TUTORIALS = {
     "descent": [optimizers.RMSProp, optimizers.SGD],
     "adam": [optimizers.Adam, optimizers.AdamW],
     "modules": [functional.softmax, functional.cross_entropy, nn.Linear, nn.Dropout],
+    "training": [nn.BatchNorm, nn.clip_grad_norm],
     "tiny_gpt": [nn.LayerNorm, nn.Embedding, nn.MultiHeadAttention],
     "jacobians": [
         *(derivatives.grad, derivatives.vjp, derivatives.jvp),
