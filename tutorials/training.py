@@ -160,7 +160,7 @@ for B, losses in zip(sizes, sweep, strict=True):
 best_columns = sweep.argmin(axis=1)
 assert best_columns[0] < best_columns[1] <= best_columns[2]
 
-# %% alt="Validation loss for six learning rates and three batch sizes, as a table of coloured cells with the numbers in them. In each row the loss falls to a minimum and then jumps to about 2.3. The minimum is at 0.1 for batches of 8, and at 1 for batches of 32 and 128." jupyter={"source_hidden": true}
+# %% alt="Validation loss for six learning rates and three batch sizes, as a table of coloured cells with the numbers in them. In each row the loss falls to a minimum, and at the largest rate it is above 2.3. The minimum is at 0.1 for batches of 8, and at 1 for batches of 32 and 128." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 shown = axes.imshow(np.minimum(sweep, 2.3), cmap="viridis_r", aspect="auto", alpha=0.5)
 for row, column in np.ndindex(sweep.shape):
