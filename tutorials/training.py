@@ -182,7 +182,7 @@ plt.show()
 # Optimizers are compared each at its own best rate. At a common rate, the comparison only tells
 # whose rate it was. Here are SGD with momentum 0.9 and Adam, ten epochs, batches of 32, five seeds.
 
-# %%
+# %% jupyter={"source_hidden": true}
 contestants = {
     "SGD, momentum 0.9": (lambda model, lr: optim.SGD(model, lr=lr, momentum=0.9), 0.01),
     "Adam": (lambda model, lr: optim.Adam(model, lr=lr), 0.001),
@@ -221,7 +221,7 @@ plt.show()
 # too. But these seeds have chosen the rates, and a choice favours what was lucky with them. Ten fresh
 # seeds, at the two chosen rates, give a fair comparison.
 
-# %%
+# %% jupyter={"source_hidden": true}
 fresh = {}
 for name, (make, _) in contestants.items():
 
@@ -512,22 +512,11 @@ assert max(line.std(ddof=1), cosine.std(ddof=1)) < constant.std(ddof=1) / 2
 #
 # ## Dropout and weight decay
 #
-# Both work against overfitting. Dropout is known from Modules. **Weight decay** pulls all weights towards 0 in
-# each step, in AdamW beside the step of Adam: with a gradient of 0, what remains of $\theta$ is
-#
-# $$\theta_{t+1} = \theta_t - lr \, \lambda \, \theta_t$$
+# Both work against overfitting. Dropout is known from Modules, and weight decay from Adam: AdamW pulls all
+# weights towards 0 in each step, beside the step of Adam. The code is folded; it is that of the schedules, with
+# both of them as arguments.
 
-# %%
-theta = sg.Tensor([2.0, -3.0], requires_grad=True, dtype=np.float64)
-lr, decay = 0.01, 0.1
-opt = optim.AdamW(lr=lr, weight_decay=decay, param_groups=[{"params": {"theta": theta}}])
-theta_t = theta.numpy()
-theta.grad = [0.0, 0.0]
-opt.step()
-theta_next = theta_t - lr * decay * theta_t
-np.testing.assert_allclose(theta.data, theta_next)
-
-# %%
+# %% jupyter={"source_hidden": true}
 regularised, training_losses = {}, {}
 for dropout, decay in (0.0, 0.0), (0.3, 0.0), (0.0, 0.1), (0.0, 1.0):
     networks = []
@@ -586,7 +575,7 @@ assert without.mean() - with_dropout.mean() > max(without.std(ddof=1), with_drop
 # validation digits into two halves. Choose the one with the lowest loss on one half, and look at it on the
 # other, over many random splits.
 
-# %%
+# %% jupyter={"source_hidden": true}
 networks = []
 for seed in range(10):
     sg.manual_seed(seed)
