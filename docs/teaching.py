@@ -219,6 +219,20 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: the numbers of parameters differ by less than a tenth. `sg.gradcheck` accepts the network as a
 # function of one image, in float64. The sentence that sums it up does not say more than the seeds allow.
+# <!-- session: training -->
+#
+# The goal is to change one thing at a time, and to tell an improvement from luck.
+#
+# **Live**: in `simplegrad/nn/normalisation.py`, break at the first line of `_follow`, and run
+# `tutorials/training.py`. Let the class work out `m` and `v` after this batch from `mu`, `sigma_2` and `n`
+# before it steps. Then go one frame up and ask which of these numbers `eval()` will use.
+#
+# **Assignment**: a claim and its measurement. Each group takes one sentence, such as "GELU beats ReLU", "He's
+# first values are not needed with LayerNorm" or "batches of 128 are as good as batches of 32", fixes in
+# writing what it will compare, and then trains from ten seeds, each side at its own best rate.
+#
+# **Check**: the report has mean and spread of both sides, from other seeds than those that chose the rates. It
+# names the number of runs made, and opens the test set once. Another group repeats it from ten new seeds.
 #
 # <!-- session: fast -->
 #

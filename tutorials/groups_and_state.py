@@ -668,8 +668,8 @@ assert opt.step_count == 0
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Weight decay is often applied to matrices only. Biases and the gains of a `LayerNorm` are
-# spared. Make an `optim.AdamW` for `nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))` with two
+# **1.** Weight decay is often applied to matrices only. Biases are spared, and so are the numbers by
+# which a `LayerNorm` multiplies its input, an array of one axis. Make an `optim.AdamW` for `nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))` with two
 # groups: the tensors of two axes with a `weight_decay` of 0.1, the others with 0. Check it with one
 # step whose gradients are all zero.
 
@@ -798,4 +798,4 @@ assert np.allclose(lengths, expected, rtol=1e-3)
 # - Mescheder, Nowozin and Geiger (2017), "The Numerics of GANs", NIPS. Why simultaneous steps go
 #   round in circles.
 #
-# Next: [Modules](modules.ipynb), what the "params" of a group come from.
+# Next: [Training well](training.ipynb), where rates, schedules and decay are put to the test.

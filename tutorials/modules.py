@@ -319,70 +319,9 @@ assert np.abs(W_1 - 0.1).max() > 0.1
 assert np.allclose(W_1, W_1[:, :1], atol=1e-3)
 
 # %% [markdown]
-# How large should random numbers be? Draw the weights uniformly from $[-\mathit{bound}, \mathit{bound})$.
-# Their mean is 0, and their variance is $\mathit{bound}^2 / 3$. Take a given $x$, no bias, and the mean of
-# $y_j^2$ over all such draws. The weights are independent, so the mixed products have the mean 0, and only
-# the squares remain. A ReLU halves the result, since $y_j$ is as often negative as positive.
-#
-# $$\operatorname{E}[y_j^2] = \frac{\mathit{bound}^2}{3} \sum_i x_i^2$$
-# $$\operatorname{E}[\max(y_j, 0)^2] = \frac{\mathit{bound}^2}{6} \sum_i x_i^2$$
-
-# %%
-layer = nn.Linear(256, 10_000, bias=False)  # 10,000 columns are 10,000 draws
-bound = 1 / np.sqrt(256)
-x = sg.normal(256).data
-y = layer(x).data
-
-expected_y = bound**2 / 3 * (x**2).sum()
-expected_relu = bound**2 / 6 * (x**2).sum()
-print(f"mean of y_j**2:         {(y**2).mean():.3f}, expected {expected_y:.3f}")
-print(f"mean of max(y_j, 0)**2: {(np.maximum(y, 0) ** 2).mean():.3f}, expected {expected_relu:.3f}")
-assert np.isclose((y**2).mean(), expected_y, rtol=0.05)
-assert np.isclose((np.maximum(y, 0) ** 2).mean(), expected_relu, rtol=0.05)
-
-# %% [markdown]
-# The sum has `in` terms. So a layer with ReLU multiplies the **root mean square**, the typical size of
-# its inputs, by about $\mathit{bound} \sqrt{in / 6}$. For the bound of `nn.Linear`, $1 / \sqrt{in}$, that is
-# 0.41. For $\sqrt{6 / in}$ it is 1 (He et al., 2015). The factor applies in every layer, so in a deep
-# network it decides whether the signal vanishes, stays or explodes.
-
-
-# %%
-def root_mean_squares(bound, norm=False, depth=20, width=256):
-    layer_norm = nn.LayerNorm(width)
-    x = sg.normal((64, width))
-    sizes = [np.sqrt((x.data**2).mean())]
-    for _ in range(depth):
-        W = sg.uniform((width, width), -bound, bound)
-        y = x @ W
-        x = sg.relu(layer_norm(y) if norm else y)
-        sizes.append(np.sqrt((x.data**2).mean()))
-    return sizes
-
-
-n = 256
-spreads = {
-    "twice He's bound": root_mean_squares(2 * np.sqrt(6 / n)),
-    "He's bound, √(6/in)": root_mean_squares(np.sqrt(6 / n)),
-    "1/√in and LayerNorm": root_mean_squares(1 / np.sqrt(n), norm=True),
-    "1/√in": root_mean_squares(1 / np.sqrt(n)),
-}
-for name, sizes in spreads.items():
-    print(f"{name:20} after 20 layers: {sizes[-1]:.1e}")
-
-# %% alt="Root mean square of the activations over 20 layers, on a logarithmic scale. With He's bound, and with LayerNorm, it stays near 1. With twice He's bound it rises on a straight line to about a million, and with one over the root of in it falls on a straight line to about one hundred-millionth." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.6))
-for (name, sizes), marker in zip(spreads.items(), ["^", "o", "s", "v"], strict=True):
-    axes.plot(sizes, marker=marker, markersize=4, label=name)
-axes.set(yscale="log", xlabel="layer", ylabel="root mean square")
-axes.set_xticks(range(0, 21, 5))
-axes.legend()
-plt.show()
-
-# %% [markdown]
-# In a network of two or three layers the default does well. In a deep one, draw others, as
-# `nn.init.kaiming_uniform_(layer.weight)` does with He's bound, or place a `nn.LayerNorm` behind each
-# layer: it sets the size anew. You meet its equation below.
+# How large should random numbers be? `nn.Linear` draws them uniformly from $[-1 / \sqrt{in}, 1 / \sqrt{in})$.
+# In a network of two or three layers that does well. What goes wrong in a deep one, and what helps, is the
+# matter of the chapter Training well.
 #
 # ## The training loop
 #
@@ -539,28 +478,6 @@ assert dropout(x) is x
 # `train()` and `eval()` are for. They set the attribute `training` of a module and of all modules in
 # it, and `Dropout` looks at it.
 #
-# `nn.LayerNorm` does not. It brings each row to mean 0 and variance 1, then scales it by a **gain** $g$
-# and moves it by $b$, which are parameters and start as ones and zeros. It treats every row by itself,
-# so it does the same in both modes.
-#
-# $$\mu = \frac{1}{n} \sum_i x_i$$
-# $$\sigma^2 = \frac{1}{n} \sum_i (x_i - \mu)^2$$
-# $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b$$
-
-# %%
-x = np.array([1.0, 2.0, 4.0, 9.0], dtype=np.float32)
-n = len(x)
-layer_norm = nn.LayerNorm(n)
-g, b, eps = layer_norm.weight.data, layer_norm.bias.data, layer_norm.eps
-
-mu = x.sum() / n
-sigma_2 = ((x - mu) ** 2).sum() / n
-y = (x - mu) / np.sqrt(sigma_2 + eps) * g + b
-print(y.round(3), f"with mean {abs(y.mean()):.3f} and variance {y.var():.3f}")
-np.testing.assert_allclose(layer_norm.train()(x).data, y, rtol=1e-5)
-np.testing.assert_allclose(layer_norm.eval()(x).data, y, rtol=1e-5)
-
-# %% [markdown]
 # Here is the same network with Dropout in it. In training mode, it gives two different answers for the
 # same image.
 
@@ -734,43 +651,14 @@ assert softplus(1000.0).item() == 1000
 assert sg.gradcheck(softplus, a)
 
 # %% [markdown]
-# **2.** A **residual** block adds its input to what a layer makes of it: $y = x + f(x)$ (He et al., 2016,
-# "Deep Residual Learning for Image Recognition"). Write a module `Residual(width)` whose $f$ is a linear
-# layer and a ReLU, and put 20 of them into one `nn.Sequential`. Which names do its parameters have? Does
-# the root mean square of the activations still vanish?
-
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
-# A solution of exercise 2
-
-
-class Residual(nn.Module):
-    def __init__(self, width):
-        self.linear = nn.Linear(width, width)
-
-    def forward(self, x):
-        return x + sg.relu(self.linear(x))
-
-
-sg.manual_seed(0)
-residual = nn.Sequential(*[Residual(256) for _ in range(20)])
-assert list(residual.parameters())[-1] == "layers.19.linear.bias"
-assert len(residual.parameters()) == 40
-
-x = sg.normal((64, 256))
-y = residual(x)
-sizes = [np.sqrt((t.data**2).mean()) for t in (x, y)]
-print(f"root mean square before: {sizes[0]:.2f}, after: {sizes[1]:.2f}")
-assert sizes[1] > sizes[0]  # it grows: x is passed on whole, and f(x) is not negative
-
-# %% [markdown]
-# **3.** Cross-entropy wants the probability of the right class to be 1, which no finite logits reach.
+# **2.** Cross-entropy wants the probability of the right class to be 1, which no finite logits reach.
 # **Label smoothing** (Szegedy et al., 2016, "Rethinking the Inception Architecture for Computer Vision")
 # wants $q$ in place of it: $1 - s$ for the right class, and $s$ spread evenly over all classes. Write
 # `smoothed_cross_entropy(logits, targets, s)`, the mean over the rows of $-\sum_j q_j \log c_j$. Show
 # that it is `sg.cross_entropy` for $s = 0$, and that its gradient is $(c_{ij} - q_{ij}) / n$.
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
-# A solution of exercise 3
+# A solution of exercise 2
 
 
 def smoothed_targets(targets, classes, s):
@@ -794,13 +682,13 @@ q = smoothed_targets(t, 5, 0.1)
 np.testing.assert_allclose(a.grad, (c - q) / 4, atol=1e-12)
 
 # %% [markdown]
-# **4.** **Early stopping** keeps the parameters of the epoch with the lowest validation loss. Train the
+# **3.** **Early stopping** keeps the parameters of the epoch with the lowest validation loss. Train the
 # plain network for 40 epochs, the learning rate always 0.01, and keep a copy of its parameters by name
 # whenever that loss is the lowest so far. Put the copy back at the end, and show that the model has the
 # lowest validation loss again, to the last bit.
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
-# A solution of exercise 4
+# A solution of exercise 3
 sg.manual_seed(0)
 model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
 opt = optim.Adam(model=model, lr=0.01)
@@ -822,10 +710,9 @@ assert restored == lowest <= last_loss
 # %% [markdown]
 # ## Read on
 #
-# - Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks";
-#   He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers": the first values.
 # - Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), "Dropout: A Simple Way to Prevent
 #   Neural Networks from Overfitting".
-# - Ba, Kiros and Hinton (2016), "Layer Normalization".
+# - Szegedy, Vanhoucke, Ioffe, Shlens and Wojna (2016), "Rethinking the Inception Architecture for Computer
+#   Vision": label smoothing, among others.
 #
-# The next tutorial trains the same networks faster, to the same bits: [The fast path](fast.ipynb).
+# Next: [Groups and state](groups_and_state.ipynb), what an optimizer holds.

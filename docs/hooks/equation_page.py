@@ -104,6 +104,7 @@ TUTORIALS = {
     "adam": [optimizers.Adam],
     "adam_further": [optimizers.AdamW],
     "modules": [functional.cross_entropy, nn.Linear, nn.Dropout],
+    "training": [nn.BatchNorm, nn.clip_grad_norm],
     "convolution": [functional.conv2d, functional.max_pool2d, nn.Conv2d],
     "sequences": [nn.RNNCell, nn.GRUCell],
     "tiny_gpt": [nn.LayerNorm, nn.Embedding, nn.MultiHeadAttention],

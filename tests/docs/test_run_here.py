@@ -80,7 +80,6 @@ CHAOTIC = {
     "tutorials/quickstart": ["# A solution of exercise 2"],
     "tutorials/gradients": ["hs = ", "good = "],
     "tutorials/adam": ["# A solution of exercise 2"],
-    "tutorials/modules": ["model.train()", "mistakes = ", "# A solution of exercise 4"],
     "tutorials/sequences": [
         *(
             "class LanguageModel",
@@ -94,6 +93,20 @@ CHAOTIC = {
     "tutorials/convolution": [
         *("def lenet", "assert x_train", "def scattered", "model = ", "W, b = "),
         "# A solution of exercise 3",
+    ],
+    "tutorials/modules": ["model.train()", "mistakes = ", "# A solution of exercise 3"],
+    # what many steps make of the last bits
+    "tutorials/training": [
+        *("a = several", "rates = ", "contestants = ", "fresh = ", "def deep", "W = sg.normal((4"),
+        *(
+            "unclipped = ",
+            "steps = 10",
+            "regularised, ",
+            "def regular",
+            "networks = []",
+            "test = []",
+            "# A solution of exercise 3",
+        ),
     ],
     "tutorials/fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
     "tutorials/jacobians": ["# A solution of exercise 5"],

@@ -414,6 +414,115 @@ def gradcheck(L, dL, x):  # noqa: F811
     return np.allclose(numeric, dL(x), atol=1e-4)
 
 
+# batch_norm
+
+
+@is_wrong("batch_norm", "mu", "the mean is over the wrong axis")
+def batch_norm(x, g, b, m, v, alpha, eps):
+    n = len(x)
+    mu = x.mean(axis=1)
+    sigma_2 = ((x - mu) ** 2).mean(axis=0)
+    x_hat = (x - mu) / np.sqrt(sigma_2 + eps)
+    y = x_hat * g + b
+    m = (1 - alpha) * m + alpha * mu
+    v = (1 - alpha) * v + alpha * n / (n - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "sigma_2", "the divisor is n - 1, where it is n")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    n = len(x)
+    mu = x.mean(axis=0)
+    sigma_2 = x.var(axis=0, ddof=1)
+    x_hat = (x - mu) / np.sqrt(sigma_2 + eps)
+    y = x_hat * g + b
+    m = (1 - alpha) * m + alpha * mu
+    v = (1 - alpha) * v + alpha * n / (n - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "sigma_2", "this is the standard deviation")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    n = len(x)
+    mu = x.mean(axis=0)
+    sigma_2 = x.std(axis=0)
+    x_hat = (x - mu) / np.sqrt(sigma_2 + eps)
+    y = x_hat * g + b
+    m = (1 - alpha) * m + alpha * mu
+    v = (1 - alpha) * v + alpha * n / (n - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "x_hat", "eps stands outside of the root")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    n = len(x)
+    mu = x.mean(axis=0)
+    sigma_2 = x.var(axis=0)
+    x_hat = (x - mu) / (np.sqrt(sigma_2) + eps)
+    y = x_hat * g + b
+    m = (1 - alpha) * m + alpha * mu
+    v = (1 - alpha) * v + alpha * n / (n - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "x_hat", "that is what eval() does")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    n = len(x)
+    mu = x.mean(axis=0)
+    sigma_2 = x.var(axis=0)
+    x_hat = (x - m) / np.sqrt(v + eps)
+    y = x_hat * g + b
+    m = (1 - alpha) * m + alpha * mu
+    v = (1 - alpha) * v + alpha * n / (n - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "y", "b is added before the product")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    n = len(x)
+    mu = x.mean(axis=0)
+    sigma_2 = x.var(axis=0)
+    x_hat = (x - mu) / np.sqrt(sigma_2 + eps)
+    y = g * (x_hat + b)
+    m = (1 - alpha) * m + alpha * mu
+    v = (1 - alpha) * v + alpha * n / (n - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "m", "alpha and 1 - alpha are swapped")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    n = len(x)
+    mu = x.mean(axis=0)
+    sigma_2 = x.var(axis=0)
+    x_hat = (x - mu) / np.sqrt(sigma_2 + eps)
+    y = x_hat * g + b
+    m = alpha * m + (1 - alpha) * mu
+    v = (1 - alpha) * v + alpha * n / (n - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "v", "the running variance is biased")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    mu = x.mean(axis=0)
+    sigma_2 = x.var(axis=0)
+    x_hat = (x - mu) / np.sqrt(sigma_2 + eps)
+    y = x_hat * g + b
+    m = (1 - alpha) * m + alpha * mu
+    v = v + alpha * (sigma_2 - v)
+    return mu, sigma_2, x_hat, y, m, v
+
+
+@is_wrong("batch_norm", "v", "n is the number of rows, and not that of channels")
+def batch_norm(x, g, b, m, v, alpha, eps):  # noqa: F811
+    mu = x.mean(axis=0)
+    sigma_2 = x.var(axis=0)
+    x_hat = (x - mu) / np.sqrt(sigma_2 + eps)
+    y = x_hat * g + b
+    m = (1 - alpha) * m + alpha * mu
+    v = (1 - alpha) * v + alpha * x.shape[1] / (x.shape[1] - 1) * sigma_2
+    return mu, sigma_2, x_hat, y, m, v
+
+
 # vjp
 
 

@@ -56,6 +56,7 @@ SOURCES = {
     "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
     "gru": [nn.GRUCell],
     "conv2d": [functional.conv2d],
+    "batch_norm": [nn.BatchNorm],
 }
 OF_THEIR_OWN = {
     # of a row and a matrix, where MatMul has the general product
@@ -77,9 +78,15 @@ OF_THEIR_OWN = {
     ],
     # LogSumExp's gradient put into that of the loss, which the library leaves to the chain rule
     "cross_entropy": [r"da_{ij} = \frac{1}{n} \left( e^{a_{ij} - c_i} - [j = t_i] \right)"],
+    # what BatchNorm says in words
+    "batch_norm": [
+        *(r"\mu = \frac{1}{n} \sum_i x_i", r"\sigma^2 = \frac{1}{n} \sum_i (x_i - \mu)^2"),
+        r"\hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}",
+    ],
 }
 CHANGED = {  # an equation of the library that stands in an exercise with another symbol
     r"\hat v = v^{max}_t / (1 - \beta_2^t)": r"\hat v = v_t / (1 - \beta_2^t)",
+    r"y = \hat x \, g + b": r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b",
 }
 
 

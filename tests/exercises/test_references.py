@@ -256,6 +256,18 @@ def test_a_convolution_and_its_gradients_are_those_of_the_library():
             np.testing.assert_array_equal(right[name], tensor.grad)
 
 
+def test_a_step_of_batch_norm_is_that_of_the_layer():
+    for given in calls_of("batch_norm", "batch_norm"):
+        norm = nn.BatchNorm(3, eps=given["eps"], momentum=given["alpha"], dtype=np.float64)
+        norm.weight.data, norm.bias.data = given["g"], given["b"]
+        norm.running_mean.data, norm.running_var.data = given["m"].copy(), given["v"].copy()
+        y = norm(given["x"])
+        right = right_results("batch_norm", "batch_norm", given)
+        np.testing.assert_allclose(right["y"], y.data, rtol=1e-12)
+        np.testing.assert_allclose(right["m"], norm.running_mean.data, rtol=1e-12)
+        np.testing.assert_allclose(right["v"], norm.running_var.data, rtol=1e-12)
+
+
 # The mistakes
 
 

@@ -11,6 +11,7 @@ EXERCISES = (
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
     "cross_entropy",
+    "batch_norm",
     "conv2d",
     "gru",
     *("vjp", "hvp"),

@@ -391,6 +391,38 @@ def gradients_by_turned_kernels(dy, x, W, s, z):
     return np.stack(dW, axis=1), dy.sum((1, 2)), dx[:, z : z + x.shape[1], z : z + x.shape[2]]
 
 
+def batch_norm_with_var(batch, gain, bias, mean, variance, share, tiny):
+    mu, sigma_2 = batch.mean(0), batch.var(0)
+    x_hat = (batch - mu) * (sigma_2 + tiny) ** -0.5
+    mean += share * (mu - mean)
+    variance += share * (batch.var(0, ddof=1) - variance)
+    return mu, sigma_2, x_hat, gain * x_hat + bias, mean, variance
+
+
+def batch_norm_with_loops(x, g, b, m, v, alpha, eps):
+    n, C = x.shape
+    mu, sigma_2, x_hat, y = np.zeros(C), np.zeros(C), np.empty((n, C)), np.empty((n, C))
+    for c in range(C):
+        mu[c] = sum(x[:, c]) / n
+        for i in range(n):
+            sigma_2[c] += (x[i, c] - mu[c]) ** 2 / n
+        for i in range(n):
+            x_hat[i, c] = (x[i, c] - mu[c]) / math.sqrt(sigma_2[c] + eps)
+            y[i, c] = x_hat[i, c] * g[c] + b[c]
+        m[c] = (1 - alpha) * m[c] + alpha * mu[c]
+        v[c] = (1 - alpha) * v[c] + alpha * sigma_2[c] * n / (n - 1)
+    return mu, sigma_2, x_hat, y, m, v
+
+
+def batch_norm_by_einsum(x, g, b, m, v, alpha, eps):
+    n = len(x)
+    mu = np.einsum("ic->c", x) / n
+    sigma_2 = np.einsum("ic,ic->c", x - mu, x - mu) / n
+    x_hat = np.einsum("ic,c->ic", x - mu, 1 / np.sqrt(sigma_2 + eps))
+    y = np.einsum("ic,c->ic", x_hat, g) + b
+    return mu, sigma_2, x_hat, y, m - alpha * (m - mu), v - alpha * (v - sigma_2 * n / (n - 1))
+
+
 STYLES = {
     "mul by NumPy and with loops": ("mul", mul_da_by_numpy, mul_db_with_loops),
     "mul in place of a copy": ("mul", mul_da_in_place_of_a_copy, mul_db_with_loops),
@@ -432,5 +464,8 @@ STYLES = {
     ),
     "conv2d as a product": ("conv2d", conv2d_as_a_product, gradients_by_einsum),
     "conv2d with loops": ("conv2d", conv2d_with_loops, gradients_by_turned_kernels),
+    "batch norm with var, in place": ("batch_norm", batch_norm_with_var),
+    "batch norm with loops": ("batch_norm", batch_norm_with_loops),
+    "batch norm by einsum": ("batch_norm", batch_norm_by_einsum),
 }
 """The exercise and its functions, by a description."""
