@@ -14,7 +14,7 @@ from simplegrad import functional as F
 from simplegrad import nn, optimizers, rules
 from simplegrad.optimizers import schedules
 from simplegrad.tools.equations import equations_in
-from tests.helpers.latex import Matrix, NotRead, check, index_axes, matrix
+from tests.helpers.latex import Matrix, NotRead, check, index_axes, matrix, named
 from tests.helpers.rules_table import RULES, x
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,20 +26,6 @@ for package in "jupytext", "nbclient":
 import equation_page  # noqa: E402
 
 # The numbers: what the code was given, and what it computed, under the names of the equations
-
-ALIASES = {
-    "epsilon": "eps",
-    "lambda": "weight_decay",
-    "h_t-1": "h",
-    "c_t-1": "c",
-    "lr_base": "base_lr",
-}
-
-
-def numbers(names):
-    """The arrays of the tensors, and the names of the equations for those of the code."""
-    found = {n: v.data if isinstance(v, sg.Tensor) else v for n, v in names.items()}
-    return found | {alias: found[n] for alias, n in ALIASES.items() if n in found}
 
 
 def frame_of(function, call, result=""):
@@ -55,7 +41,7 @@ def frame_of(function, call, result=""):
         call()
     finally:
         sys.setprofile(None)
-    return numbers(found)
+    return named(found)
 
 
 def of_rule(rule, *arrays, sizes=None, **params):
@@ -147,7 +133,7 @@ def of_cell(cell, gates):
 
 def of(c, sizes=None, **names):
     """What a function gave, and for what."""
-    return numbers({"c": c} | names) | index_axes(sizes or {})
+    return named({"c": c} | names) | index_axes(sizes or {})
 
 
 def of_loss(loss, y, target, **more):
@@ -212,8 +198,8 @@ def of_normalisation(layer, given):
         p.data[...] = x(*p.shape, seed=seed)
     given = sg.Tensor(given, dtype=np.float64)
     names = {"eps": getattr(layer, "eps", None), "n": given.size}
-    names = numbers(names) | frame_of(type(layer).forward, lambda: layer(given), "y")
-    names |= {"sigma": np.sqrt(names.get("sigma_2", 0))} | index_axes({"i": 4})
+    names = named(names) | frame_of(type(layer).forward, lambda: layer(given), "y")
+    names |= index_axes({"i": 4})
     if not isinstance(layer, nn.BatchNorm):
         return names
     before = {"m": layer.running_mean.data.copy(), "v": layer.running_var.data.copy()}

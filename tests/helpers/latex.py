@@ -19,6 +19,8 @@ pytest.importorskip("antlr4", reason='sympy reads no LaTeX: pip install -e ".[te
 import sympy
 from sympy.parsing.latex import parse_latex
 
+import simplegrad as sg
+
 Names = dict[str, Any]
 
 
@@ -29,9 +31,37 @@ class Matrix(np.ndarray):
         return self @ other if isinstance(other, Matrix) else super().__mul__(other)
 
 
+def vectors(names: Names) -> Names:
+    """All arrays as vectors and matrices."""
+    arrays = {n: a.view(Matrix) for n, a in names.items() if isinstance(a, np.ndarray)}
+    return names | arrays
+
+
 def matrix(a: Any) -> Matrix:
     """The same numbers as a matrix; one dimension is a row."""
     return np.atleast_2d(a).view(Matrix)
+
+
+# What a symbol is called in the code, if it is not called by its name
+
+CALLED = {
+    "epsilon": "eps",
+    "lambda": "weight_decay",
+    "grad": "nabla_L",
+    "sigma": "sigma_2",
+    "h_t-1": "h",
+    "c_t-1": "c",
+    "lr_base": "base_lr",
+}
+
+
+def named(names: Names) -> Names:
+    """The numbers of tensors, and the symbols for the names of the code."""
+    found = {n: a.data if isinstance(a, sg.Tensor) else a for n, a in names.items()}
+    symbols = {s: found[n] for s, n in CALLED.items() if n in found and s not in found}
+    if symbols.get("sigma") is not None:
+        symbols["sigma"] = np.sqrt(symbols["sigma"])
+    return found | symbols
 
 
 # What the parser does not know, and what it reads in its place: first to last
@@ -66,7 +96,9 @@ def power(base: Any, exponent: Any) -> Any:
     """A power; that to the `top` is the transpose, and one of axes their inverse."""
     if isinstance(base, tuple) and exponent == -1:
         return tuple(np.argsort(base))
-    return base.mT if exponent is TOP else np.asarray(base) ** exponent
+    if exponent is TOP:
+        return base.mT if base.ndim > 1 else base
+    return np.asarray(base) ** exponent
 
 
 def cases(*pairs: Any) -> Any:
@@ -175,7 +207,7 @@ def tree(tex: str, known: frozenset[str]) -> tuple[sympy.Expr, dict[str, str]]:
     numbers: dict[str, str] = {}
 
     def symbol(name: str, letter: str = "x") -> str:
-        if name not in (FUNCTIONS if letter == "f" else known | CONSTANTS.keys()):
+        if name not in known | (FUNCTIONS if letter == "f" else CONSTANTS).keys():
             raise NotRead(f"{name} is not known")
         numbers[f"{letter}_{{{len(numbers)}}}"] = name
         return list(numbers)[-1]
@@ -188,7 +220,7 @@ def tree(tex: str, known: frozenset[str]) -> tuple[sympy.Expr, dict[str, str]]:
             return found[0]
         whole = code_name(base, mark, sub)
         times = r" \cdot (" if argument else ""
-        if argument == "(" and (mark, sub) == (None, None) and whole in FUNCTIONS:
+        if argument == "(" and (mark, sub) == (None, None):
             return symbol(whole, "f") + "("
         if sub is None or whole in known:
             return symbol(whole) + times
@@ -223,6 +255,23 @@ def index_axes(sizes: dict[str, int | slice]) -> Names:
     return dict(zip(sizes, axes, strict=True))
 
 
+def sizes_in(tex: str, names: Names) -> dict[str, int]:
+    """How far indices run, from the shapes of the arrays: those of the left side and of sums."""
+    for pattern, replacement in NOTATION[:2]:
+        tex = re.sub(pattern, replacement, tex)
+    sizes = {}
+    for found in NAME.finditer(tex):
+        mark, base, sub = found["mark"], found["base"], found["sub"]
+        letters = indices((sub or "").removeprefix("{").removesuffix("}"))
+        shape = np.shape(names.get(code_name(base, mark), 0))
+        if sub and code_name(base, mark, sub) not in names and len(letters) == len(shape):
+            sizes |= dict(zip(letters, shape, strict=True))
+    bound = {*re.findall(r"\w", "".join(re.findall(r"\\(?:sum|max)_(\{.*?\}|\w)", tex)))}
+    left = re.search(r"_\{?(\w+)\}?\s*=", tex)
+    bound |= {*left[1]} if left else set()
+    return {i: n for i, n in sizes.items() if i in bound or (i.isalpha() and i not in names)}
+
+
 def value(tex: str, names: Names) -> Any:
     """What an expression gives for these numbers."""
     read, symbols = tree(tex, frozenset(names))
@@ -239,7 +288,7 @@ def value(tex: str, names: Names) -> Any:
             for index in (computed(limits.args[0]) for limits in node.args[1:]):
                 result = add(result * np.ones(index.shape), axis_of(index), keepdims=True)
             return result
-        compute = OPERATIONS.get(kind) or FUNCTIONS[symbols[kind]]
+        compute = OPERATIONS.get(kind) or (FUNCTIONS | names)[symbols[kind]]
         return compute(*(computed(arg) for arg in node.args))
 
     with np.errstate(all="ignore"):  # of cases that do not hold
