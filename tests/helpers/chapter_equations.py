@@ -1,7 +1,7 @@
 """The equations of a chapter, compared with the numbers when its cells have just computed them."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from simplegrad.tools.equations import equations_in, left_side
 from tests.helpers.latex import Names, NotRead, check, index_axes, named, sizes_in, vectors
 
 Place = tuple[int, int]
-MOST = 3  # runs of a line that are looked at: one in a loop says the same each time
+MOST = 6  # runs of a line that are looked at; a loop may have thousands
 FLOAT32 = 1e-4
 
 
@@ -73,13 +73,16 @@ def place_of(node: ast.AST) -> Place:
     return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
-def outcomes(script: Path) -> Iterator[tuple[str, str]]:
-    """Runs a chapter: each equation, and "equal", or what is wrong of the last that assigns it.
+def outcomes(
+    script: Path, changed: Callable[[str], Iterable[str]]
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Runs a chapter: each equation, "equal" or what is wrong, and which of its changes are equal.
 
     It is equal if it is so whenever one of the statements has run.
     """
     source = script.read_text(encoding="utf-8")
-    found = computed_in(source)
+    own = computed_in(source)
+    found = {other: own[tex] for tex in own for other in (*changed(tex), tex)}
     places: dict[Place, dict[str, list[str]]] = {}
     for tex, statements in found.items():
         for statement in statements:
@@ -98,10 +101,14 @@ def outcomes(script: Path) -> Iterator[tuple[str, str]]:
 
     tree = ast.fix_missing_locations(_Watched(places).visit(ast.parse(source)))
     exec(compile(tree, str(script), "exec"), {"__name__": "__main__", "_watch": watch})
-    for tex, statements in found.items():
-        runs = [set(places[place_of(statement)][tex]) for statement in statements]
-        equal = {"equal"} in runs
-        yield tex, "equal" if equal else " ".join(sorted(runs[-1] - {"equal"})) or "not run"
+    results = {
+        tex: [set(places[place_of(statement)][tex]) for statement in statements]
+        for tex, statements in found.items()
+    }
+    for tex in own:
+        others = [other for other in changed(tex) if {"equal"} in results[other]]
+        wrong = " ".join(sorted(results[tex][-1])) or "not run"
+        yield tex, "equal" if {"equal"} in results[tex] else wrong, others
 
 
 def numbers(names: Names, is_product: bool) -> Names:

@@ -44,24 +44,24 @@ def matrix(a: Any) -> Matrix:
 
 # What a symbol is called in the code, if it is not called by its name
 
-CALLED = {
-    "epsilon": "eps",
-    "lambda": "weight_decay",
-    "grad": "nabla_L",
-    "sigma": "sigma_2",
-    "h_t-1": "h",
-    "c_t-1": "c",
-    "lr_base": "base_lr",
-}
+CALLED = [
+    ("epsilon", "eps"),
+    ("lambda", "weight_decay"),
+    ("lambda", "lambdas"),
+    ("grad", "nabla_L"),
+    ("h_t-1", "h"),
+    ("c_t-1", "c"),
+    ("lr_base", "base_lr"),
+]
 
 
 def named(names: Names) -> Names:
     """The numbers of tensors, and the symbols for the names of the code."""
     found = {n: a.data if isinstance(a, sg.Tensor) else a for n, a in names.items()}
-    symbols = {s: found[n] for s, n in CALLED.items() if n in found and s not in found}
-    if symbols.get("sigma") is not None:
-        symbols["sigma"] = np.sqrt(symbols["sigma"])
-    return found | symbols
+    symbols = {symbol: found[name] for symbol, name in reversed(CALLED) if name in found}
+    if "sigma_2" in found:
+        symbols["sigma"] = np.sqrt(found["sigma_2"])
+    return symbols | found
 
 
 # What the parser does not know, and what it reads in its place: first to last
@@ -150,6 +150,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sigma": lambda a: 1 / (1 + np.exp(-a)),
     "zeta": lambda a: np.log(1 + np.exp(a)),  # softplus
     "softmax": softmax,
+    "diag": np.diag,
     "unsqueeze": np.expand_dims,
     "broadcast": np.broadcast_to,
     **{name: getattr(np, name) for name in ("sign", "reshape", "transpose", "squeeze")},
@@ -317,10 +318,12 @@ def check(
 
     `before` are the numbers from which it was computed, if some of them are no longer there. A
     symbol that the equation explains after a comma is checked if the code has it, and so are those
-    that equations `beside` it explain.
+    that equations `beside` it explain. What $b_1$ is, it is where `t` is 1.
     """
     start = dict(names if before is None else before)
-    equations = [e for e in equations_of(tex) if not re.search(r"_\d$", e.left)]
+    equations = list(equations_of(tex))
+    firsts = {e.left[:-2]: e.rights for e in equations if e.left.endswith("_1")}
+    equations = [e for e in equations if not e.left.endswith("_1")]
     others = [e for other in beside for e in [*equations_of(other)][1:]]
     explained = [e for e in [*equations[1:], *others] if not is_known(e.left, names)]
     for left, _, rights in reversed(explained):
@@ -330,7 +333,8 @@ def check(
         raise NotRead("it is no equation")
     for left, operator, rights in computed:
         result = value(left, names)
-        for right in rights:
+        is_first = np.size(start.get("t")) == 1 and start.get("t") == 1
+        for right in firsts.get(left.removesuffix("_t"), rights) if is_first else rights:
             said = value(right, start)
             if operator:
                 said = CHANGES[operator](value(left, start), said)
