@@ -413,6 +413,7 @@ NOT_READ_IN_CHAPTERS = {
     r"\lambda_{\max} = v^\top H v": LATER,
     r"h = \max(x W + b, 0)": "in the code, x is a random array without a name",
 }
+READ_IN_ANOTHER = {r"g = \nabla_\theta L + \lambda \, \theta"}
 
 CHAPTERS = pair.scripts()
 
@@ -436,7 +437,7 @@ def test_an_equation_of_a_chapter_says_what_its_next_cell_computes(script, tmp_p
     wrong = {tex: result for tex, result, _ in results if result != "equal"}
     read = [tex for tex, result, _ in results if result == "equal"]
     assert {tex: result for tex, result in wrong.items() if tex not in NOT_READ_IN_CHAPTERS} == {}
-    assert [tex for tex in read if tex in NOT_READ_IN_CHAPTERS] == [], "these are read"
+    assert set(read) & set(NOT_READ_IN_CHAPTERS) <= READ_IN_ANOTHER, "what is listed is read"
     # where b is 0 or epsilon very small, a change of its sign is not seen
     unseen = [other for tex, _, others in results if tex in read for other in others]
     assert len(unseen) <= sum(len([*changed(tex)]) for tex in read) / 3, unseen
