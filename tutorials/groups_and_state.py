@@ -124,7 +124,7 @@ assert [group["lr"] for group in opt.param_groups] == [2e-3, 2e-3]
 # A common one rises in a straight line over a warm-up of $w$ steps (Goyal et al., 2017). From there to
 # step $T$ it falls to $f_T$ as half of a cosine (Loshchilov and Hutter, 2017).
 #
-# $$f_t = \begin{cases} (t + 1) / w & t < w \\ f_T + (1 - f_T) / 2 \, (1 + \cos(\pi \, (t - w) / (T - w))) & t \ge w \end{cases}$$
+# $$f_t = \begin{cases} (t + 1) / w & t < w \\ f_T + \frac{1 - f_T}{2} \, (1 + \cos(\pi \, (t - w) / (T - w))) & t \ge w \end{cases}$$
 #
 # `optim.schedules` has it, as `Cosine`, and others. A schedule sets the first rate when it is made, and
 # the next one in each `schedule.step()`, which comes after `opt.step()`.

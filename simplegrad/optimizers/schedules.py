@@ -377,7 +377,7 @@ class Cosine(Schedule):
 
     $$f_t = \begin{cases}
     (t + 1) / w & t < w \\
-    f_T + (1 - f_T) / 2 \, (1 + \cos(\pi \, (t - w) / (T - w))) & t \ge w
+    f_T + \frac{1 - f_T}{2} \, (1 + \cos(\pi \, (t - w) / (T - w))) & t \ge w
     \end{cases}$$
 
     Loshchilov and Hutter (2017), "SGDR", equation 5, without restarts; the warm-up is the gradual
@@ -443,7 +443,7 @@ class Cosine(Schedule):
 class CosineWarmRestarts(Schedule):
     r"""The rate falls along half a wave, jumps up and falls again: "SGDR", with warm restarts.
 
-    $$f_t = f_T + (1 - f_T) / 2 \, (1 + \cos(\pi \, t_i / T_i))$$
+    $$f_t = f_T + \frac{1 - f_T}{2} \, (1 + \cos(\pi \, t_i / T_i))$$
 
     Loshchilov and Hutter (2017), "SGDR", equation 5. PyTorch's `CosineAnnealingWarmRestarts`.
 

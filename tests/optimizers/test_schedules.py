@@ -223,6 +223,7 @@ def test_the_rate_of_the_optimizer_is_the_base_rate_times_the_factor(for_all):
 
 SYMBOLS = [  # of the docstrings' LaTeX, and how the code writes them
     (r"\\lfloor (.*?) / (.*?) \\rfloor", r"(\1 // \2)"),
+    (r"\\frac\{(.*?)\}\{(.*?)\}", r"(\1) / \2"),
     (r"\^\{(.*?)\}", r"**\1"),
     (r"\\cos", "math.cos"),
     (r"\\pi", "math.pi"),
