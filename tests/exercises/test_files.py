@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplegrad import autograd, derivatives, exercises, functional, gradcheck, optimizers, rules
+from simplegrad import (
+    autograd,
+    derivatives,
+    exercises,
+    functional,
+    gradcheck,
+    nn,
+    optimizers,
+    rules,
+)
 from simplegrad.exercises import references
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
@@ -29,6 +38,7 @@ every_exercise = pytest.mark.parametrize("exercise", EXERCISES)
 
 # Whose docstrings have the equations of an exercise
 SOURCES = {
+    "logits": [nn.Linear],
     "mul": [rules.Mul],
     "tanh": [rules.Tanh],
     "matmul": [rules.MatMul],
@@ -43,8 +53,24 @@ SOURCES = {
     "adamw": [optimizers.AdamW, optimizers.Adam],
     "amsgrad": [optimizers.Adam],
     "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
+    "attention": [functional.scaled_dot_product_attention],
 }
 OF_THEIR_OWN = {
+    # those of the chapter, where Linear has one layer
+    "logits": [
+        *(r"h = \max(x W_1 + b_1, 0)", r"a = h W_2 + b_2"),
+        *(
+            r"prediction_i = \arg\max_j a_{ij}",
+            r"accuracy = \frac{1}{n} \sum_i [prediction_i = y_i]",
+        ),
+    ],
+    # step by step, where the library has the whole
+    "attention": [
+        r"S = \frac{Q K^\top}{\sqrt{d_k}}",
+        r"A_{ts} = \begin{cases} e^{S_{ts}} / \sum_{u \le t} e^{S_{tu}} & \text{if } s \le t"
+        r" \\ 0 & \text{if } s > t \end{cases}",
+        r"attention = A V",
+    ],
     # of a row and a matrix, where MatMul has the general product
     "vjp": [
         *(r"a = W \, x", r"dx = da \, W", r"dW_{ij} = da_i \, x_j", r"\dot{a} = W \, \dot{x}"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
+from simplegrad import nn, rules
 from simplegrad import optimizers as optim
-from simplegrad import rules
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.gradcheck import d_cubes, d_neighbours
@@ -210,6 +210,28 @@ def test_cross_entropy_and_its_gradient_are_those_of_the_library():
         np.testing.assert_allclose(right["L"], loss.item(), rtol=1e-12)
         right = right_results("cross_entropy", "d_logits", given)
         np.testing.assert_allclose(right["da"], a.grad, rtol=1e-12, atol=1e-15)
+
+
+def test_the_logits_are_those_of_the_layers():
+    for given in calls_of("logits", "logits"):
+        model = nn.Sequential(
+            first := nn.Linear(*given["W_1"].shape, dtype=np.float64),
+            nn.ReLU(),
+            second := nn.Linear(*given["W_2"].shape, dtype=np.float64),
+        )
+        first.weight.data, first.bias.data = given["W_1"], given["b_1"]
+        second.weight.data, second.bias.data = given["W_2"], given["b_2"]
+        right = right_results("logits", "logits", given)
+        np.testing.assert_array_equal(right["a"], model(given["x"]).data)
+
+
+def test_attention_is_that_of_the_library():
+    for given in calls_of("attention", "causal_attention"):
+        right = right_results("attention", "causal_attention", given)
+        Q, K, V = (sg.Tensor(given[name][None]) for name in "QKV")
+        of_library = sg.scaled_dot_product_attention(Q, K, V, is_causal=True)
+        np.testing.assert_allclose(right["attention"], of_library.data[0], rtol=1e-12)
+        np.testing.assert_allclose(right["A"].sum(axis=1), 1, rtol=1e-12)
 
 
 # The mistakes

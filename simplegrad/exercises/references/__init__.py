@@ -4,12 +4,14 @@ import importlib
 from types import ModuleType
 
 EXERCISES = (
+    "logits",
     *("mul", "tanh", "gradcheck"),
     "topological_order",
     *("matmul", "unbroadcast"),
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
     "cross_entropy",
+    "attention",
     *("vjp", "hvp"),
 )
 """Their names, in the order of the chapters: a row each."""
