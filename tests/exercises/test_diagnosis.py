@@ -1111,6 +1111,54 @@ def d_logits(a, t):  # noqa: F811
     return (np.eye(a.shape[1])[t] - e / e.sum(axis=1, keepdims=True)) / len(t)
 
 
+# groups
+
+
+def stepped(params, grads, by):
+    return {name: theta + by * grads.get(name, 0) for name, theta in params.items()}
+
+
+@is_wrong("groups", "lr", "the group's own is ignored")
+def group_step(params, grads, overrides, defaults):
+    group = {**overrides, **defaults}
+    maximize = {**defaults, **overrides}["maximize"]
+    return group["lr"], maximize, stepped(params, grads, group["lr"] if maximize else -group["lr"])
+
+
+@is_wrong("groups", "lr", "an lr of 0 is taken for none")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr = overrides.get("lr") or defaults["lr"]
+    maximize = {**defaults, **overrides}["maximize"]
+    return lr, maximize, stepped(params, grads, lr if maximize else -lr)
+
+
+@is_wrong("groups", "maximize", "False is taken for none")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr = {**defaults, **overrides}["lr"]
+    maximize = defaults["maximize"] or overrides.get("maximize", False)
+    return lr, maximize, stepped(params, grads, lr if maximize else -lr)
+
+
+@is_wrong("groups", "stepped", "maximize is ignored")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr, maximize = {**defaults, **overrides}.values()
+    return lr, maximize, stepped(params, grads, -lr)
+
+
+@is_wrong("groups", "stepped", "what is frozen is left out")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr, maximize = {**defaults, **overrides}.values()
+    by = lr if maximize else -lr
+    return lr, maximize, {name: params[name] + by * g for name, g in grads.items()}
+
+
+@is_wrong("groups", "stepped", "these are the steps")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr, maximize = {**defaults, **overrides}.values()
+    by = lr if maximize else -lr
+    return lr, maximize, {name: by * grads.get(name, np.zeros(2)) for name in params}
+
+
 # attention
 
 

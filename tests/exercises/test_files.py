@@ -53,6 +53,7 @@ SOURCES = {
     "adamw": [optimizers.AdamW, optimizers.Adam],
     "amsgrad": [optimizers.Adam],
     "cross_entropy": [rules.LogSumExp, functional.cross_entropy],
+    "groups": [optimizers.SGD],
     "attention": [functional.scaled_dot_product_attention],
 }
 OF_THEIR_OWN = {
@@ -64,6 +65,7 @@ OF_THEIR_OWN = {
             r"accuracy = \frac{1}{n} \sum_i [prediction_i = y_i]",
         ),
     ],
+    "groups": [r"\theta \mathrel{-}= lr \, g"],  # SGD without momentum
     # step by step, where the library has the whole
     "attention": [
         r"S = \frac{Q K^\top}{\sqrt{d_k}}",

@@ -225,6 +225,22 @@ def test_the_logits_are_those_of_the_layers():
         np.testing.assert_array_equal(right["a"], model(given["x"]).data)
 
 
+def test_a_step_of_a_group_is_that_of_sgd():
+    for given in calls_of("groups", "group_step"):
+        params = {n: sg.Tensor(x, requires_grad=True) for n, x in given["params"].items()}
+        groups = [{"params": params, **given["overrides"]}]
+        opt = optim.SGD(**given["defaults"], param_groups=groups)
+        for name, theta in params.items():
+            theta.grad = given["grads"].get(name)
+            theta.requires_grad = name in given["grads"]
+        opt.step()
+        right = right_results("groups", "group_step", given)
+        assert opt.param_groups[0]["lr"] == right["lr"]
+        assert opt.param_groups[0]["maximize"] == right["maximize"]
+        for name, theta in params.items():
+            np.testing.assert_array_equal(right["stepped"][name], theta.data)
+
+
 def test_attention_is_that_of_the_library():
     for given in calls_of("attention", "causal_attention"):
         right = right_results("attention", "causal_attention", given)

@@ -11,6 +11,7 @@ EXERCISES = (
     *("sgd_momentum", "rmsprop"),
     *("adam", "adamw", "amsgrad"),
     "cross_entropy",
+    "groups",
     "attention",
     *("vjp", "hvp"),
 )

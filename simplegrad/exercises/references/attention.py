@@ -15,7 +15,7 @@ def masked(S: np.ndarray, may_look: np.ndarray) -> np.ndarray:
 
 def lower(S: np.ndarray, k: int = 0) -> np.ndarray:
     """Where s <= t + k."""
-    return np.tri(*S.shape, k, dtype=bool)
+    return np.tril(np.ones(S.shape, dtype=bool), k)
 
 
 Q = np.array([[2.0, 0.5, -0.75], [0.25, -1.0, 1.5], [1.0, 1.5, 0.5]])

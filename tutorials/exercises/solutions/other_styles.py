@@ -297,6 +297,15 @@ def accuracy_with_loops(a, y):
     return prediction, sum(int(p == i) for p, i in zip(prediction, y, strict=True)) / len(y)
 
 
+def group_step_in_place(params, grads, overrides, defaults):
+    lr = overrides["lr"] if "lr" in overrides else defaults["lr"]
+    maximize = overrides.get("maximize", defaults["maximize"])
+    for name, theta in params.items():
+        if name in grads:
+            theta -= (-lr if maximize else lr) * grads[name]
+    return lr, maximize, params
+
+
 def attention_with_loops(Q, K, V):
     T, d_k = K.shape
     S = np.array([[sum(Q[t] * K[s]) / d_k**0.5 for s in range(T)] for t in range(T)])
@@ -322,6 +331,7 @@ def attention_in_place(Q, K, V):
 
 STYLES = {
     "logits in place": ("logits", logits_in_place, accuracy_with_loops),
+    "a group in place": ("groups", group_step_in_place),
     "attention with loops": ("attention", attention_with_loops),
     "attention in place": ("attention", attention_in_place),
     "mul by NumPy and with loops": ("mul", mul_da_by_numpy, mul_db_with_loops),
