@@ -668,6 +668,9 @@ assert opt.step_count == 0
 # %% [markdown]
 # ## Exercises
 #
+# The longer exercise `groups` in `tutorials/exercises/` comes with a check that says which result is
+# wrong: `python -m simplegrad.exercises check groups`.
+#
 # **1.** Weight decay is often applied to matrices only. Biases are spared, and so are the numbers by
 # which a `LayerNorm` multiplies its input, an array of one axis. Make an `optim.AdamW` for `nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))` with two
 # groups: the tensors of two axes with a `weight_decay` of 0.1, the others with 0. Check it with one

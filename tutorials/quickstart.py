@@ -337,6 +337,9 @@ assert p_max[right].mean() > p_max[~right].mean()
 # %% [markdown]
 # ## Exercises
 #
+# The longer exercise `logits` in `tutorials/exercises/` comes with a check that says which equation is
+# wrong: `python -m simplegrad.exercises check logits`.
+#
 # **1.** Compare the ten gradients that "What a step changes" printed with the ten probabilities of "One
 # prediction before training". How do you get one from the other?
 

@@ -678,6 +678,9 @@ assert shares["tiny GPT, tau = 1.0"] < shares["counted pairs, tau = 1.0"]
 # %% [markdown]
 # ## Exercises
 #
+# The longer exercise `attention` in `tutorials/exercises/` comes with a check that says which equation
+# is wrong: `python -m simplegrad.exercises check attention`.
+#
 # **1.** With a temperature near 0, the model always takes the most likely token. Write a loop that does
 # this with `argmax`, and compare its name with samples of $\tau = 0.001$.
 

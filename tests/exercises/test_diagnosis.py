@@ -24,6 +24,51 @@ def is_wrong(exercise, result, mistake, function=None, open=()):
     return remember
 
 
+# logits
+
+
+@is_wrong("logits", "h", "W_1 is transposed: it has the shape (in, out)")
+def logits(x, W_1, b_1, W_2, b_2):
+    h = np.maximum(x @ W_1.T + b_1, 0)
+    return h, h @ W_2 + b_2
+
+
+@is_wrong("logits", "h", "the bias is added after the ReLU")
+def logits(x, W_1, b_1, W_2, b_2):  # noqa: F811
+    h = np.maximum(x @ W_1, 0) + b_1
+    return h, h @ W_2 + b_2
+
+
+@is_wrong("logits", "a", "a ReLU stands after the last layer")
+def logits(x, W_1, b_1, W_2, b_2):  # noqa: F811
+    h = np.maximum(x @ W_1 + b_1, 0)
+    return h, np.maximum(h @ W_2 + b_2, 0)
+
+
+@is_wrong("logits", "a", "the bias is forgotten")
+def logits(x, W_1, b_1, W_2, b_2):  # noqa: F811
+    h = (x @ W_1 + b_1).clip(min=0)
+    return h, h @ W_2
+
+
+@is_wrong("logits", "prediction", "the maximum is along the wrong axis")
+def accuracy(a, y):
+    prediction = a.argmax(0)
+    return prediction, np.mean(prediction == y)
+
+
+@is_wrong("logits", "accuracy", "this is how many are right")
+def accuracy(a, y):  # noqa: F811
+    prediction = a.argmax(1)
+    return prediction, sum(prediction == y)
+
+
+@is_wrong("logits", "accuracy", "this is the share of the wrong ones")
+def accuracy(a, y):  # noqa: F811
+    prediction = a.argmax(1)
+    return prediction, 1 - np.count_nonzero(prediction == y) / len(y)
+
+
 # mul
 
 
@@ -1524,6 +1569,113 @@ def gradients(dy, x, W, s, z):  # noqa: F811
     for i, j in np.ndindex(dy.shape[1:]):
         dx[:, i : i + height, j : j + width] += np.tensordot(dy[:, i, j], W, axes=1)
     return dW, db, dx[:, z : z + x.shape[1], z : z + x.shape[2]]
+
+
+# groups
+
+
+def stepped(params, grads, by):
+    return {name: theta + by * grads.get(name, 0) for name, theta in params.items()}
+
+
+@is_wrong("groups", "lr", "the group's own is ignored")
+def group_step(params, grads, overrides, defaults):
+    group = {**overrides, **defaults}
+    maximize = {**defaults, **overrides}["maximize"]
+    return group["lr"], maximize, stepped(params, grads, group["lr"] if maximize else -group["lr"])
+
+
+@is_wrong("groups", "lr", "an lr of 0 is taken for none")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr = overrides.get("lr") or defaults["lr"]
+    maximize = {**defaults, **overrides}["maximize"]
+    return lr, maximize, stepped(params, grads, lr if maximize else -lr)
+
+
+@is_wrong("groups", "maximize", "False is taken for none")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr = {**defaults, **overrides}["lr"]
+    maximize = defaults["maximize"] or overrides.get("maximize", False)
+    return lr, maximize, stepped(params, grads, lr if maximize else -lr)
+
+
+@is_wrong("groups", "stepped", "maximize is ignored")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr, maximize = {**defaults, **overrides}.values()
+    return lr, maximize, stepped(params, grads, -lr)
+
+
+@is_wrong("groups", "stepped", "what is frozen is left out")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr, maximize = {**defaults, **overrides}.values()
+    by = lr if maximize else -lr
+    return lr, maximize, {name: params[name] + by * g for name, g in grads.items()}
+
+
+@is_wrong("groups", "stepped", "these are the steps")
+def group_step(params, grads, overrides, defaults):  # noqa: F811
+    lr, maximize = {**defaults, **overrides}.values()
+    by = lr if maximize else -lr
+    return lr, maximize, {name: by * grads.get(name, np.zeros(2)) for name in params}
+
+
+# attention
+
+
+def weights_of(S, may_look):
+    S = np.where(may_look, S, -np.inf)
+    e = np.exp(S - S.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@is_wrong("attention", "S", "the division by the root of d_k is missing")
+def causal_attention(Q, K, V):
+    S = Q @ K.T
+    A = weights_of(S, np.tri(len(S), dtype=bool))
+    return S, A, A @ V
+
+
+@is_wrong("attention", "S", "it is divided by d_k, and not by its root")
+def causal_attention(Q, K, V):  # noqa: F811
+    S = Q @ K.T / Q.shape[1]
+    A = weights_of(S, np.tri(len(S), dtype=bool))
+    return S, A, A @ V
+
+
+@is_wrong("attention", "A", "the mask is of the wrong triangle")
+def causal_attention(Q, K, V):  # noqa: F811
+    S = Q @ K.T / np.sqrt(Q.shape[1])
+    A = weights_of(S, np.triu(np.ones_like(S, dtype=bool)))
+    return S, A, A @ V
+
+
+@is_wrong("attention", "A", "the mask comes after the softmax")
+def causal_attention(Q, K, V):  # noqa: F811
+    S = Q @ K.T / np.sqrt(Q.shape[1])
+    A = np.tril(weights_of(S, True))
+    return S, A, A @ V
+
+
+@is_wrong("attention", "A", "the softmax is along the wrong axis: each row has the sum 1")
+def causal_attention(Q, K, V):  # noqa: F811
+    S = Q @ K.T / np.sqrt(Q.shape[1])
+    A = weights_of(S.T, np.triu(np.ones_like(S, dtype=bool))).T
+    return S, A, A @ V
+
+
+@is_wrong("attention", "A", "exp overflows", open=["attention"])
+def causal_attention(Q, K, V):  # noqa: F811
+    S = Q @ K.T / np.sqrt(Q.shape[1])
+    e = np.tril(np.exp(S))
+    A = e / e.sum(axis=1, keepdims=True)
+    return S, A, A @ V
+
+
+@is_wrong("attention", "attention", "K is used where V belongs")
+def causal_attention(Q, K, V):  # noqa: F811
+    S = Q @ K.T / np.sqrt(Q.shape[1])
+    A = weights_of(S, np.tri(len(S), dtype=bool))
+    return S, A, A @ K
 
 
 def not_done(*arguments):

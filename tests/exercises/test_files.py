@@ -38,6 +38,7 @@ every_exercise = pytest.mark.parametrize("exercise", EXERCISES)
 
 # Whose docstrings have the equations of an exercise
 SOURCES = {
+    "logits": [nn.Linear],
     "mul": [rules.Mul],
     "tanh": [rules.Tanh],
     "matmul": [rules.MatMul],
@@ -57,8 +58,26 @@ SOURCES = {
     "gru": [nn.GRUCell],
     "conv2d": [functional.conv2d],
     "batch_norm": [nn.BatchNorm],
+    "groups": [optimizers.SGD],
+    "attention": [functional.scaled_dot_product_attention],
 }
 OF_THEIR_OWN = {
+    # those of the chapter, where Linear has one layer
+    "logits": [
+        *(r"h = \max(x W_1 + b_1, 0)", r"a = h W_2 + b_2"),
+        *(
+            r"prediction_i = \arg\max_j a_{ij}",
+            r"accuracy = \frac{1}{n} \sum_i [prediction_i = y_i]",
+        ),
+    ],
+    "groups": [r"\theta \mathrel{-}= lr \, g"],  # SGD without momentum
+    # step by step, where the library has the whole
+    "attention": [
+        r"S = \frac{Q K^\top}{\sqrt{d_k}}",
+        r"A_{ts} = \begin{cases} e^{S_{ts}} / \sum_{u \le t} e^{S_{tu}} & \text{if } s \le t"
+        r" \\ 0 & \text{if } s > t \end{cases}",
+        r"attention = A V",
+    ],
     # of a row and a matrix, where MatMul has the general product
     "vjp": [
         *(r"a = W \, x", r"dx = da \, W", r"dW_{ij} = da_i \, x_j", r"\dot{a} = W \, \dot{x}"),

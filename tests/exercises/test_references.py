@@ -268,6 +268,44 @@ def test_a_step_of_batch_norm_is_that_of_the_layer():
         np.testing.assert_allclose(right["v"], norm.running_var.data, rtol=1e-12)
 
 
+def test_the_logits_are_those_of_the_layers():
+    for given in calls_of("logits", "logits"):
+        model = nn.Sequential(
+            first := nn.Linear(*given["W_1"].shape, dtype=np.float64),
+            nn.ReLU(),
+            second := nn.Linear(*given["W_2"].shape, dtype=np.float64),
+        )
+        first.weight.data, first.bias.data = given["W_1"], given["b_1"]
+        second.weight.data, second.bias.data = given["W_2"], given["b_2"]
+        right = right_results("logits", "logits", given)
+        np.testing.assert_array_equal(right["a"], model(given["x"]).data)
+
+
+def test_a_step_of_a_group_is_that_of_sgd():
+    for given in calls_of("groups", "group_step"):
+        params = {n: sg.Tensor(x, requires_grad=True) for n, x in given["params"].items()}
+        groups = [{"params": params, **given["overrides"]}]
+        opt = optim.SGD(**given["defaults"], param_groups=groups)
+        for name, theta in params.items():
+            theta.grad = given["grads"].get(name)
+            theta.requires_grad = name in given["grads"]
+        opt.step()
+        right = right_results("groups", "group_step", given)
+        assert opt.param_groups[0]["lr"] == right["lr"]
+        assert opt.param_groups[0]["maximize"] == right["maximize"]
+        for name, theta in params.items():
+            np.testing.assert_array_equal(right["stepped"][name], theta.data)
+
+
+def test_attention_is_that_of_the_library():
+    for given in calls_of("attention", "causal_attention"):
+        right = right_results("attention", "causal_attention", given)
+        Q, K, V = (sg.Tensor(given[name][None]) for name in "QKV")
+        of_library = sg.scaled_dot_product_attention(Q, K, V, is_causal=True)
+        np.testing.assert_allclose(right["attention"], of_library.data[0], rtol=1e-12)
+        np.testing.assert_allclose(right["A"].sum(axis=1), 1, rtol=1e-12)
+
+
 # The mistakes
 
 

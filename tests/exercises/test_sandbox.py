@@ -350,7 +350,9 @@ def test_check_takes_the_functions_of_the_exercise(functions):
 
 
 def test_check_lists_the_exercises_for_an_unknown_name():
-    with pytest.raises(ValueError, match=r"no exercise 'adamm'. The exercises are mul, tanh,"):
+    with pytest.raises(
+        ValueError, match=r"no exercise 'adamm'. The exercises are logits, mul, tanh,"
+    ):
         exercises.check("adamm", print)
 
 

@@ -423,7 +423,57 @@ def batch_norm_by_einsum(x, g, b, m, v, alpha, eps):
     return mu, sigma_2, x_hat, y, m - alpha * (m - mu), v - alpha * (v - sigma_2 * n / (n - 1))
 
 
+def logits_in_place(x, W_1, b_1, W_2, b_2):
+    h = np.dot(x, W_1)
+    h += b_1
+    h[h < 0] = 0
+    a = np.einsum("ni,ij->nj", h, W_2)
+    a += b_2
+    return h, a
+
+
+def accuracy_with_loops(a, y):
+    prediction = [max(range(len(row)), key=lambda j, row=row: row[j]) for row in a]
+    return prediction, sum(int(p == i) for p, i in zip(prediction, y, strict=True)) / len(y)
+
+
+def group_step_in_place(params, grads, overrides, defaults):
+    lr = overrides["lr"] if "lr" in overrides else defaults["lr"]
+    maximize = overrides.get("maximize", defaults["maximize"])
+    for name, theta in params.items():
+        if name in grads:
+            theta -= (-lr if maximize else lr) * grads[name]
+    return lr, maximize, params
+
+
+def attention_with_loops(Q, K, V):
+    T, d_k = K.shape
+    S = np.array([[sum(Q[t] * K[s]) / d_k**0.5 for s in range(T)] for t in range(T)])
+    A = np.zeros((T, T))
+    for t in range(T):
+        seen = S[t, : t + 1]
+        e = np.exp(seen - max(seen))
+        A[t, : t + 1] = e / sum(e)
+    attention = np.array([sum(A[t, s] * V[s] for s in range(T)) for t in range(T)])
+    return S, A, attention
+
+
+def attention_in_place(Q, K, V):
+    S = np.einsum("ti,si->ts", Q, K)
+    S /= math.sqrt(Q.shape[-1])
+    A = S.copy()
+    A[np.triu_indices(len(A), 1)] = -np.inf
+    A -= A.max(axis=-1, keepdims=True)
+    np.exp(A, out=A)
+    A /= A.sum(axis=-1, keepdims=True)
+    return S, A, np.einsum("ts,sj->tj", A, V)
+
+
 STYLES = {
+    "logits in place": ("logits", logits_in_place, accuracy_with_loops),
+    "a group in place": ("groups", group_step_in_place),
+    "attention with loops": ("attention", attention_with_loops),
+    "attention in place": ("attention", attention_in_place),
     "mul by NumPy and with loops": ("mul", mul_da_by_numpy, mul_db_with_loops),
     "mul in place of a copy": ("mul", mul_da_in_place_of_a_copy, mul_db_with_loops),
     "tanh from exponentials": ("tanh", tanh_from_exponentials, tanh_da_factored),
