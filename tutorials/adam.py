@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Adam, equation by equation
 #
-# Adam joins the two cures of the last tutorial: the direction of a step comes from momentum, and its
+# Adam joins the two cures of [Descent](descent.ipynb): the direction of a step comes from momentum, and its
 # scale, for each element, from RMSProp. It is five equations. In this tutorial you compute each of
 # them on gradients of handwritten digits, see what it is for, and end with an optimizer of your own
 # that gives the same bits as `optimizers.Adam`.
@@ -613,5 +613,3 @@ for g in gradients[:500]:
 #   and 3 are what you have computed here.
 # - Tieleman and Hinton (2012), "Neural Networks for Machine Learning", lecture 6.5. The second moment alone,
 #   which is RMSProp.
-#
-# Next: [Adam, further](adam_further.ipynb), how long a step can be, what ε does, and AdamW.

@@ -19,7 +19,7 @@ import simplegrad.optimizers as optim
 from simplegrad import nn
 
 # %% [markdown]
-# The folded cell has three things of the last chapter: `adam_step`, which is the five equations for an
+# The folded cell has three things of [Adam](adam.ipynb): `adam_step`, which is the five equations for an
 # array; `adam_run`, which gives three parameters of `optim.Adam` the gradients that you choose, one after
 # the other; and the gradients of a linear map for digits by three of its weights, a steady one, a noisy
 # one and one that is rarely above 0.
@@ -689,5 +689,3 @@ assert np.allclose(thetas[-1], theta, rtol=0.05)
 # - Loshchilov and Hutter (2019), "Decoupled Weight Decay Regularization", ICLR. AdamW.
 # - Reddi, Kale and Kumar (2018), "On the Convergence of Adam and Beyond", ICLR. AMSGrad, and what the
 #   example means for the proof of the first paper.
-#
-# Next: [Modules](modules.ipynb), what networks are made of.

@@ -558,5 +558,3 @@ assert len(order_of(L)) == len(tape_of(L))
 #   Survey", Journal of Machine Learning Research 18.
 # - Bauer (1974), "Computational Graphs and Rounding Error", SIAM Journal on Numerical Analysis 11:
 #   the sum over the paths.
-#
-# Next: [Broadcasting](broadcasting.ipynb), the one line of `backward` that is still unexplained.

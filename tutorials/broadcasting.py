@@ -496,5 +496,3 @@ assert sg.gradcheck(standardize, x)
 # - Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
 #   differentiation", in *Advances in Automatic Differentiation*: the gradient of the matrix product
 #   and of much else.
-#
-# Next: [Seeing it happen](seeing.ipynb), all of this line by line in a debugger.

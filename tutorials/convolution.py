@@ -628,5 +628,3 @@ print(of_pixels.weight.shape, mixing.weight.shape)
 # - Goodfellow, Bengio and Courville (2016), "Deep Learning", MIT Press. Its chapter on convolutional networks.
 # - Krizhevsky, Sutskever and Hinton (2012), "ImageNet Classification with Deep Convolutional Neural
 #   Networks", NIPS. The same plan, much larger, and with pictures of what its filters have learned.
-#
-# Next: sequences, where the window becomes a memory.

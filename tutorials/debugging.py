@@ -578,5 +578,3 @@ assert np.isfinite(p.grad).all()
 #   infinities and NaNs come from.
 # - Goodfellow, Bengio and Courville (2016), "Deep Learning", section 11.5: debugging strategies for
 #   models that run and do not learn.
-#
-# This was the last chapter. [A tiny GPT](tiny_gpt.ipynb) is a program to try all of it on.

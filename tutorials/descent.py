@@ -795,5 +795,3 @@ assert falling < constant / 50
 # - Sutskever, Martens, Dahl and Hinton (2013), "On the importance of initialization and momentum in
 #   deep learning", ICML. Momentum for networks, and Nesterov's form of it.
 # - Goh (2017), "Why Momentum Really Works", Distill. The quadratic again, with pictures to play with.
-#
-# Next: [Adam, equation by equation](adam.ipynb).

@@ -940,6 +940,3 @@ assert 0 < above < 10
 # - Drepper (2007), "What Every Programmer Should Know About Memory": caches.
 # - Amdahl (1967), "Validity of the single processor approach to achieving large scale computing
 #   capabilities".
-#
-# The next tutorial is about the errors that you will make, and how to find them:
-# [Debugging further](debugging.ipynb).

@@ -558,5 +558,3 @@ assert sg.gradcheck(sg.relu, sg.Tensor(5e-7, requires_grad=True, dtype=np.float6
 #   survey".
 # - Nocedal and Wright (2006), "Numerical Optimization", section 8.1: finite differences and their errors.
 # - Squire and Trapp (1998), "Using complex variables to estimate derivatives of real functions".
-#
-# Next: [The backward pass](backward.ipynb), the same walk as a program.

@@ -800,5 +800,3 @@ assert np.allclose(lengths, expected, rtol=1e-3)
 #   Adversarial Nets", NIPS. Two networks as two players.
 # - Mescheder, Nowozin and Geiger (2017), "The Numerics of GANs", NIPS. Why simultaneous steps go
 #   round in circles.
-#
-# Next: [Training well](training.ipynb), where rates, schedules and decay are put to the test.

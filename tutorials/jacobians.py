@@ -833,5 +833,3 @@ for seed in range(3):
 #   trained.
 #
 # If something here surprised you, step through it: [Seeing it happen](seeing.ipynb) shows how.
-#
-# Next: [The fast path](fast.ipynb), the same numbers in less time.

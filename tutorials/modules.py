@@ -714,5 +714,3 @@ assert restored == lowest <= last_loss
 #   Neural Networks from Overfitting".
 # - Szegedy, Vanhoucke, Ioffe, Shlens and Wojna (2016), "Rethinking the Inception Architecture for Computer
 #   Vision": label smoothing, among others.
-#
-# Next: [Groups and state](groups_and_state.ipynb), what an optimizer holds.

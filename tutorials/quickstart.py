@@ -433,5 +433,3 @@ assert accuracy_of(robust, digits.x_test, digits.y_test) > 0.9
 # - Goodfellow, Bengio and Courville (2016), "Deep Learning", chapter 6: networks like this one.
 # - The digits: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI Machine
 #   Learning Repository.
-#
-# Next: [Gradients](gradients.ipynb), what `backward` computes.

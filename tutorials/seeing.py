@@ -427,5 +427,3 @@ assert b.grad == 6 * 1 + 12 * 2 == 30
 # - The Python documentation, "pdb: The Python Debugger": all of its commands.
 # - Zeller (2009), "Why Programs Fail: A Guide to Systematic Debugging": how to get from a failure to its
 #   cause without guessing.
-#
-# Next: [Descent](descent.ipynb), what to do with a gradient.

@@ -681,5 +681,3 @@ assert min(lowest) < 1
 #   and Pascanu, Mikolov and Bengio (2013), "On the difficulty of training recurrent neural networks".
 # - Bahdanau, Cho and Bengio (2015), "Neural Machine Translation by Jointly Learning to Align and
 #   Translate": attention, where it began.
-#
-# Next: [A tiny GPT](tiny_gpt.ipynb), which keeps the attention and drops the recurrence.

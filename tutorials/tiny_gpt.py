@@ -781,6 +781,3 @@ assert {ALPHABET[token] for token in np.flatnonzero(gradient)} == set(".ema")
 #   al. (2019), "Language Models are Unsupervised Multitask Learners": GPT and GPT-2.
 # - Bengio et al. (2003), "A Neural Probabilistic Language Model": embeddings, and a neural network that
 #   beats counting.
-#
-# Next: [Jacobians and gradients of gradients](jacobians.ipynb), for whoever wants to know what a
-# gradient is a part of.

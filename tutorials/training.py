@@ -708,5 +708,3 @@ assert 0.3 <= turn <= 3  # within a factor of three or so of the best of the swe
 #   Covariate Shift"; Ba, Kiros and Hinton (2016), "Layer Normalization".
 # - Goyal et al. (2017), "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour": the learning rate grows
 #   with the batch.
-#
-# Next: [A tiny GPT](tiny_gpt.ipynb).

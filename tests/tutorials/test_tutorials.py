@@ -130,6 +130,14 @@ def test_it_ends_with_exercises_and_what_to_read_on(script):
 
 
 @every_tutorial
+def test_it_does_not_say_which_chapter_is_the_next(script):
+    prose = "\n".join(cell.source for cell in cells_of(script) if cell.cell_type == "markdown")
+    assert not re.search(r"(?i)\bnext:|\b(next|last|previous) (tutorial|chapter)", prose), (
+        "tutorials/course.txt says the order, and the page has a link to the next chapter"
+    )
+
+
+@every_tutorial
 def test_each_exercise_is_followed_by_its_folded_solution(script):
     cells = cells_of(script)
     start = next(i for i, cell in enumerate(cells) if "## Exercises" in cell.source)
