@@ -570,6 +570,21 @@ def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():
 # The course
 
 
+def test_the_time_of_a_chapter_is_counted(tmp_path):
+    script = tmp_path / "one.py"
+    words, code = "# word " + "word " * 399 + "\n", "x = 1\n" * 30
+    equation, exercise = "# $$a = b$$\n", "# **1.** Say.\n"
+    folded = '# %% jupyter={"source_hidden": true}\n' + code
+    script.write_text(f"# %% [markdown]\n{words}{equation}{exercise}\n# %%\n{code}\n{folded}")
+    assert 2 + 1 + 0.5 + 5 == 8.5  # minutes: words, code that is not folded, equation, exercise
+    assert chapters.minutes(script) == 10  # rounded up to five minutes
+
+
+@pytest.mark.parametrize("script", pair.scripts(), ids=lambda script: script.stem)
+def test_no_chapter_takes_more_than_an_hour(script):
+    assert chapters.minutes(script) <= 60
+
+
 def test_the_page_of_exercises_lists_each_with_its_chapter():
     rows = chapters.table_of_exercises().splitlines()[2:]
     wanted = [(name, chapter) for chapter, names in pair.course().items() for name in names]

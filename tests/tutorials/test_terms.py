@@ -27,6 +27,7 @@ def prose_of(chapter):
     cells = pair.notebook_of(CHAPTERS[chapter].read_text(encoding="utf-8")).cells
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     text = re.sub(r"^- \*\*.*?\*\*", "- ", text, flags=re.MULTILINE)  # what begins an item
+    text = re.sub(r"^\|.*\]\(.*$", "", text, flags=re.MULTILINE)  # rows that lead to other chapters
     return re.sub(NO_PROSE, " ", text.partition("## Read on")[0], flags=re.DOTALL)
 
 
