@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("jupytext", reason='pip install -e ".[docs]" installs jupytext')
+
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "docs" / "hooks"))
+
+import pair  # noqa: E402, it is beside what builds the site
+
+pytestmark = pytest.mark.slow
+
+LONGEST, WIDTH = 15_000, 1400  # pixels
 LEFT_OUT = ["backward", "descent", "tiny_gpt"]
 OWN = """\
 # %% [markdown]
@@ -57,14 +66,12 @@ def html_of(site, page):
     return (site / page / "index.html").read_text("utf-8")
 
 
-@pytest.mark.slow
 def test_chapters_get_their_numbers_from_the_list(shorter):
     heading = re.compile(r"<h1[^>]*>(.*?)<a", re.DOTALL)
     titles = [heading.findall(html_of(shorter, f"tutorials/{n}"))[0] for n in ("own", "gradients")]
     assert titles == ["2. Of our own", "3. Gradients"]
 
 
-@pytest.mark.slow
 def test_what_is_left_out_has_no_page_no_session_and_no_exercise(shorter, site):
     for chapter in LEFT_OUT:
         assert (site / "tutorials" / chapter).exists()
@@ -77,9 +84,16 @@ def test_what_is_left_out_has_no_page_no_session_and_no_exercise(shorter, site):
     assert "id=2-of-our-own" in html_of(shorter, "teaching").replace('"', "")
 
 
-@pytest.mark.slow
 def test_a_link_to_what_is_left_out_is_its_text(shorter):
     own = html_of(shorter, "tutorials/own")
     assert re.search(r"<a [^>]*>Gradients</a> and Descent\.", own)
     for page in shorter.rglob("*.html"):
         assert not re.search(r'href="[^"]*tutorials/descent/', page.read_text("utf-8")), page
+
+
+@pytest.mark.parametrize("chapter", pair.course())
+def test_no_chapter_is_longer_than_15000_pixels(visit, chapter):
+    page = visit(f"tutorials/{chapter}/", viewport={"width": WIDTH, "height": 900})
+    for picture in page.locator("article img:visible").all():
+        picture.scroll_into_view_if_needed()  # what is still to be loaded has no size
+    assert page.evaluate("document.documentElement.scrollHeight") <= LONGEST

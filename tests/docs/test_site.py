@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import zlib
 
@@ -19,11 +20,19 @@ from simplegrad import fast, nn, optimizers
 from tests.helpers.browsers import IN_BOTH, needed
 from tests.helpers.site import REPOSITORY, ROOT, check_with_axe
 
+pytest.importorskip("jupytext", reason='pip install -e ".[docs]" installs jupytext')
+
+sys.path.append(str(ROOT / "docs" / "hooks"))
+
+import pair  # it is beside what builds the site
+
 pytestmark = pytest.mark.slow
 
 ADAM = "tutorials/adam/"
 KINDS = ["", ADAM, "api/tensor/", "equations/"]  # a page of each kind
 NAV = re.findall(r"([\w/-]+)\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+NAV += [f"tutorials/{chapter}" for chapter in pair.course()]
+NAV += [f"exercises/{exercise.stem}" for exercise in pair.exercises()]
 PAGES = [f"{name}/".removesuffix("index/") for name in NAV]
 PHONE = {"width": 390, "height": 844}
 
