@@ -329,8 +329,8 @@ assert p_max[right].mean() > p_max[~right].mean()
 # | | other learning rates for some parameters, saving and resuming | [Groups and state](groups_and_state.ipynb) |
 # | `nn.Sequential(…)` | layers, and how to write your own | [Modules](modules.ipynb) |
 # | | layers for images | [Convolution](convolution.ipynb) |
-# | | layers for one thing after another | [Sequences](sequences.ipynb) |
-# | `for epoch in range(1, 11):` | what makes a training better, and by how much | [Training well](training.ipynb) |
+# | | layers that read a text letter by letter | [Sequences](sequences.ipynb) |
+# | `for epoch in range(1, 11):` | what makes training better, and by how much | [Training well](training.ipynb) |
 # | | the same training in less time | [The fast path](fast.ipynb) |
 # | any of them | each line at work, in a debugger | [Seeing it happen](seeing.ipynb) |
 # | | what to do when it does not work | [Debugging further](debugging.ipynb) |
