@@ -27,24 +27,24 @@ from simplegrad import nn
 #
 # | symbol | argument |
 # |---|---|
-# | $\theta$ | a tensor of `model` or of a group's "params" |
+# | $\theta$ | a tensor of `model` or of `param_groups` |
 # | $g$ | its `.grad` |
 # | $t$ | `step_count`, 1 in the first step |
 # | $lr$ | `lr`, the learning rate ($\alpha$ in the paper) |
 # | $\beta_1, \beta_2$ | `beta_1`, `beta_2`, the decays of the moments |
 # | $\epsilon$ | `eps` |
-# | $m, v$ | "moments1" and "moments2" in `state()`, zeros at first |
+# | $m, v$ | "moments1" and "moments2" in `state()`, what the optimizer keeps; zeros at first |
 #
 # All operations are elementwise: squares, roots and divisions too. $m$ and $v$ are what the last
 # step has left, and $m_t$ and $v_t$ are what this step makes of them. $\beta_1^t$ is a power.
 #
 # ## Gradients to work with
 #
-# A linear map takes the 64 pixels of an image to ten scores, one for each digit. All its weights are
+# A linear map takes the 64 pixels of an image to ten logits, one for each digit. All its weights are
 # zero, and they stay so for a while: you collect gradients, but take no step with them. Then all
-# that changes is the minibatch of $B = 16$ images, drawn at random each time, and what the moments
-# estimate is known exactly. Three weights are enough. They lead from three pixels to the score of
-# the digit 3. The first gets much the same gradient from each minibatch, the second a noisy one, and
+# that changes is the batch of $B = 16$ images, drawn at random each time, and what the moments
+# estimate is known exactly. Three weights are enough. They lead from three pixels to the logit of
+# the digit 3. The first gets much the same gradient from each batch, the second a noisy one, and
 # the pixel of the third, at the edge, is seldom inked.
 
 # %%
@@ -70,8 +70,7 @@ for t in range(1, 7):
 # %% [markdown]
 # This is what simplegrad makes of them: three parameters that start at zero are given these
 # gradients, one after the other. Everything that you compute below is compared with it. A breakpoint
-# at the line `m_t = …` in `simplegrad/optimizers/adam.py` stops in each step, as in
-# [Debugging further](debugging.ipynb).
+# at the line `m_t = …` in `simplegrad/optimizers/adam.py` stops once for each parameter in each step.
 
 
 # %%
@@ -96,7 +95,7 @@ assert library_thetas.shape == library_ms.shape == library_vs.shape == (T, 3)
 # %% [markdown]
 # ## The first moment
 #
-# The gradient of a minibatch is the gradient of the whole loss, plus noise. The first moment
+# The gradient of a batch is the gradient of the whole loss, plus noise. The first moment
 # averages the noise away. Each step keeps $\beta_1$ of the old mean and adds $1 - \beta_1$ of the
 # new gradient. With $\beta_1 = 0.9$, that is nine tenths and one tenth.
 #
@@ -199,7 +198,7 @@ for name, root in zip(names, np.sqrt(vs[-1]), strict=True):
 #
 # $$\mathbb{E}[g^2] = \mathbb{E}[g]^2 + \mathrm{Var}[g]$$
 #
-# Here you can compute both terms. Since all scores are 0, the model gives each digit the probability
+# Here you can compute both terms. Since all logits are 0, the model gives each digit the probability
 # 0.1, and the gradient of one image is its pixel times $0.1$, or $0.1 - 1$ if it shows a 3. The mean
 # of $B$ images drawn at random has the same expectation, and a $B$-th of the variance.
 
@@ -298,7 +297,7 @@ plt.show()
 # These are the moments of the steady weight. The noise remains, and the bias is gone. Without the
 # correction, that of $m_t$ would be gone after some 40 steps, and that of $v_t$ after thousands.
 #
-# In a real training, the weights move, and the expectation of the gradient with them. Then the
+# In real training, the weights move, and the expectation of the gradient with them. Then the
 # corrected moments still are weighted averages, of gradients that were taken at different places.
 # The old places hardly count, because $\beta_1^{t-i}$ is small.
 #
@@ -409,9 +408,9 @@ def adam_step(theta, g, m, v, t, lr=1e-3, beta_1=0.9, beta_2=0.999, eps=1e-8):
 
 
 # %% [markdown]
-# Train a network twice for 200 steps, with minibatches of 32 digits: once with the library and once
+# Train a network twice for 200 steps, with batches of 32 digits: once with the library and once
 # with your function. Both start from the same random numbers, in float32 and then in float64. The
-# network, of 16 hidden units, and its minibatches are in the folded cell.
+# network, of 16 hidden units, and its batches are in the folded cell.
 
 
 # %% jupyter={"source_hidden": true}
@@ -425,7 +424,7 @@ def new_network(dtype):
     return model
 
 
-def minibatches(dtype, steps=200):
+def batches(dtype, steps=200):
     """Images and labels of 32 random digits for each step, the same each time."""
     rng = np.random.default_rng(1)
     for _ in range(steps):
@@ -440,7 +439,7 @@ def train_by_hand(dtype, step):
     for name, theta in model.parameters().items():
         moments[name] = np.zeros_like(theta.data), np.zeros_like(theta.data)
     losses = []
-    for t, (x, y) in enumerate(minibatches(dtype), start=1):
+    for t, (x, y) in enumerate(batches(dtype), start=1):
         loss = sg.cross_entropy(model(x), y)
         loss.backward()
         for name, theta in model.parameters().items():
@@ -455,7 +454,7 @@ def train_with_library(dtype):
     model = new_network(dtype)
     opt = optim.Adam(model, lr=0.01)
     losses = []
-    for x, y in minibatches(dtype):
+    for x, y in batches(dtype):
         loss = sg.cross_entropy(model(x), y)
         loss.backward()
         opt.step()
@@ -541,8 +540,8 @@ assert opt.step_count == 1
 # %% [markdown]
 # **2.** Another mistake is harder to find: $\beta$ and $1 - \beta$ swapped. Predict how long the first
 # step is, in units of $lr$, if they are swapped in the first equation only, in the second only, and
-# in both. Check it, and train the network of "By hand, beside the library" with each of the three. What would tell you of
-# the mistake, if not the loss? And where the loss does tell you, why?
+# in both. Check it, and train the network of "By hand, beside the library"
+# with each of the three. What would tell you of the mistake, if not the loss? And where the loss does tell you, why?
 
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}

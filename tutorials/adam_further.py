@@ -19,10 +19,10 @@ import simplegrad.optimizers as optim
 from simplegrad import nn
 
 # %% [markdown]
-# The folded cell has three things of [Adam](adam.ipynb): `adam_step`, which is the five equations for an
-# array; `adam_run`, which gives three parameters of `optim.Adam` the gradients that you choose, one after
-# the other; and the gradients of a linear map for digits by three of its weights, a steady one, a noisy
-# one and one that is rarely above 0.
+# The folded cell has three things of [Adam, equation by equation](adam.ipynb): `adam_step`, which is the
+# five equations for an array; `adam_run`, which gives parameters of `optim.Adam` the gradients that you
+# choose, one after the other; and the `gradients` of a linear map for digits by three of its weights, a
+# steady one, a noisy one and a rare one, whose pixel is seldom inked.
 
 # %% jupyter={"source_hidden": true}
 beta_1, beta_2 = 0.9, 0.999
@@ -82,8 +82,8 @@ for i in range(T):
 # **After a silence** a step can be longer, because the default decays differ. $\hat m$ looks at
 # about 10 gradients, and $\sqrt{\hat v}$ at about 1,000. Let an element have had gradients of 0 for
 # a long time, and then a $g$. Only the last term of each sum is left: $m_t = (1 - \beta_1) \, g$ and
-# $v_t = (1 - \beta_2) \, g^2$, and the corrections have faded. Section 2.1 of the paper therefore
-# gives two bounds. The first holds if $1 - \beta_1 > \sqrt{1 - \beta_2}$, and the second otherwise:
+# $v_t = (1 - \beta_2) \, g^2$, and the corrections have faded. Section 2.1 of Kingma and Ba
+# (2015) therefore gives two bounds. The first holds if $1 - \beta_1 > \sqrt{1 - \beta_2}$, and the second otherwise:
 #
 # $$|\Delta| \le lr \, (1 - \beta_1) / \sqrt{1 - \beta_2}$$
 #
@@ -226,13 +226,13 @@ for size in (1e-4, 1e-8, 1e-12):
     assert np.allclose(step, Delta)
 
 # %% [markdown]
-# In simplegrad, $\epsilon$ stands where Algorithm 1 of the paper and PyTorch have it: outside the
+# In simplegrad, $\epsilon$ stands where Algorithm 1 of Adam's paper and PyTorch have it: outside the
 # root, and beside the corrected $\hat v$. There are others. AdaDelta (Zeiler, 2012) has it inside of
 # its root. With Adam's moments:
 #
 # $$\theta \mathrel{-}= lr \, \hat m / \sqrt{\hat v + \epsilon}$$
 #
-# TensorFlow puts both corrections into one number, as the end of the paper's section 2 suggests, and
+# TensorFlow puts both corrections into one number, as the end of that paper's section 2 suggests, and
 # adds its $\hat\epsilon$ to the root of the uncorrected $v_t$:
 #
 # $$lr_t = lr \, \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)$$
@@ -288,9 +288,9 @@ for t in (1, 10, 100, 1000):
 #
 # ## Sparse gradients
 #
-# An embedding is a table with a row of numbers for each word. A word that is not in a minibatch gives
-# its row a gradient of 0. Take an embedding of two rows. The **frequent** one gets a gradient of 1 in each step, and the **rare** one in every
-# 20th.
+# An embedding is a table with a row of numbers for each word. A word that is not in a batch gives
+# its row a gradient of 0. Take an embedding of two rows. The **frequent** one gets a gradient of 1 in
+# each step, and the **rare** one in every 20th.
 
 
 # %%
@@ -472,7 +472,7 @@ for t in (1, 500, 1000, 2000):
 # %% [markdown]
 # ### The paper's decay
 #
-# What $\lambda$ is worth depends on whose it is. The paper splits the learning rate into a base rate
+# What $\lambda$ is worth depends on whose it is. The paper of AdamW splits the learning rate into a base rate
 # $\alpha$ and a factor $\eta_t$ that a schedule sets. In line 12 of its Algorithm 2, only $\eta_t$
 # scales the decay, and $\alpha$ does not. With $\lambda'$ for the paper's decay:
 #
@@ -525,14 +525,13 @@ for alpha in (0.01, 0.005):
 # PyTorch and simplegrad is halved as well. So when you change $lr$, tune $\lambda$ again or keep the
 # product $lr \, \lambda$. And divide a decay that was chosen for Algorithm 2 by its base rate.
 #
-#
 # ## AMSGrad
 #
 # Adam can go the wrong way. Reddi, Kale and Kumar (2018) give an example in which all losses are straight
 # lines. $\theta$ is kept in $[-1, 1]$. The loss of step 1, and of each third step after it, is
 # $C \, \theta$ with $C > 2$, and that of the others is $-\theta$. So the gradients are
 # $C, -1, -1, C, -1, -1, \ldots$ On average the loss is $\frac{C - 2}{3} \, \theta$, and the best place is
-# $-1$. Take $C = 3$, $\beta_1 = 0$ and, as the paper does, $\beta_2 = 1 / (1 + C^2)$.
+# $-1$. Take $C = 3$, $\beta_1 = 0$ and, as they do, $\beta_2 = 1 / (1 + C^2)$.
 
 # %%
 C, lr = 3.0, 0.01
@@ -571,7 +570,7 @@ assert np.isclose(adam[179] - adam[176], Delta)
 # $$v^{max}_t = \max(v^{max}, v_t)$$
 #
 # Now $C$ and the $-1$ are divided by the same number, and three steps lead down. With $\beta_1 = 0$, the
-# first moment is $g$ itself. Without bias correction, as the paper has it, a step is then $lr \, g$
+# first moment is $g$ itself. Without bias correction, as they have it, a step is then $lr \, g$
 # divided by the root:
 
 # %%
@@ -601,8 +600,8 @@ axes.legend(loc="center left")
 plt.show()
 
 # %% [markdown]
-# The $\beta_2$ of this example is 0.1, far from the default; exercise 1 asks what a larger one does. The
-# paper shows more: for all $\beta_1 < \sqrt{\beta_2}$ there are convex losses on which Adam fails.
+# The $\beta_2$ of this example is 0.1, far from the default; exercise 1 asks what a larger one does.
+# Reddi, Kale and Kumar show more: for all $\beta_1 < \sqrt{\beta_2}$ there are convex losses on which Adam fails.
 # simplegrad has no AMSGrad. The exercise `amsgrad` asks you for the whole step, with the first moment and
 # both corrections.
 #

@@ -21,7 +21,7 @@ from simplegrad.autograd import tape_of, unbroadcast
 # %% [markdown]
 # ## A result remembers its recipe
 #
-# Four tensors go with you through this tutorial: a leaf `w`, and three that are computed from it.
+# Four tensors go with you through this tutorial: `w`, and three that are computed from it.
 # They are small enough for mental arithmetic. With $w = 2$, the loss is $L = w^2 + w^3 = 12$, and
 # its derivative is $2 w + 3 w^2 = 16$.
 
@@ -38,15 +38,15 @@ for t in (w, u, v, L):
     print(f"{t.name} = {t.item():2g}   rule: {rule:4}   inputs: {inputs}")
 
 # %% [markdown]
-# This is all that the forward pass leaves behind. Each result keeps the rule that made it and the
-# tensors that the rule was given. A tensor that you made yourself has no rule: it is a **leaf**.
+# To compute the results is the **forward pass**, and this is all that it leaves behind. Each result
+# keeps the rule that made it and the tensors that the rule was given. A tensor that you made yourself has no rule: it is a **leaf**.
 # The tensors, with an arrow from each input to its result, are the **computational graph**. It has no
 # cycles, because a tensor's inputs exist before it does and are never exchanged.
 #
 # ## The tape
 #
-# `tape_of` lists the tensors that a result was computed from. It starts at the result, follows
-# `inputs`, and takes each tensor once, however often it was used. Then it sorts them by `index`,
+# `tape_of` lists a result and the tensors that it was computed from. This list is its **tape**. The
+# function starts at the result, follows `inputs`, and takes each tensor once, however often it was used. Then it sorts them by `index`,
 # which counts the tensors of the program in the order in which they were made.
 
 # %%
@@ -61,7 +61,7 @@ for c in tape:
 # An order in which each node of a graph comes after all the nodes it depends on is called a
 # **topological order**. In general, it takes an algorithm to find one (exercise 4). Here the program
 # has found it already: a tensor is made after its inputs, so the order of creation is a topological
-# order. The tape is also called a Wengert list, after Wengert (1964), "A simple automatic derivative
+# order. A tape is also called a Wengert list, after Wengert (1964), "A simple automatic derivative
 # evaluation program".
 #
 # Collecting and sorting needs no recursion, so a graph may be as deep as you like. By default,
@@ -258,8 +258,8 @@ assert gradients_of(L)[w.index] == w.grad == 16
 # - `if a.requires_grad` leaves out partials that nobody needs.
 # - `**c.params` hands over what else the rule was given, such as the axis of a sum.
 # - `grads.pop` forgets the gradient of a tensor that has passed it on. Only those of leaves remain.
-# - `unbroadcast` brings a gradient back to the shape of `a` where NumPy had repeated `a`. The next
-#   tutorial, [Broadcasting](broadcasting.ipynb), is about this one line.
+# - `unbroadcast` brings a gradient back to the shape of `a` where NumPy had repeated `a`. All of
+#   [Broadcasting](broadcasting.ipynb) is about this one line.
 #
 # Does it differentiate a real network? Compare it with simplegrad on handwritten digits: a network
 # with a normalization, a nonlinearity and a classification loss, and every bit of its gradients.
@@ -512,7 +512,7 @@ for c in tape_of(L):
 
 L.backward()
 assert derivative[L.index] == w.grad == 16
-# A second leaf takes a second pass: a million parameters take a million, and reverse mode takes one.
+# A second leaf takes a second pass: a million parameters take a million, and `backward()` takes one.
 
 # %% [markdown]
 # **4.** Forget the order of creation. Write `order_of(root)`, which finds an order for the backward

@@ -94,7 +94,7 @@ print(f"db = {db}, the sums of its columns")
 
 a = sg.Tensor(a, requires_grad=True, name="a")
 b = sg.Tensor(b, requires_grad=True, name="b")
-(a + b).backward(grad=dc)
+(a + b).backward(grad=dc)  # goes back from this dc, as there is no loss here
 assert np.array_equal((a + b).data, c)
 assert np.array_equal(a.grad, da.reshape(3, 1))
 assert np.array_equal(b.grad, db)
@@ -260,8 +260,8 @@ np.testing.assert_allclose(y.data, x @ W + b, rtol=1e-6)
 assert np.array_equal(layer.bias.grad, db)
 
 # %% [markdown]
-# The bias gets one contribution from each row of the batch. In a sequence model, `x` has shape
-# (batch, time, features), and the bias gets one from each position of each sequence. The rule is
+# The bias gets one contribution from each row of the batch. In a model of sequences, such as texts, `x`
+# has shape (batch, time, features), and the bias gets one from each position of each sequence. The rule is
 # the same, with two new axes at the left.
 
 # %%
@@ -368,7 +368,7 @@ lines = {}
 for loss_of in (right_loss, wrong_loss):
     sg.manual_seed(0)
     model = nn.Linear(1, 1)
-    opt = optim.SGD(model=model, lr=0.1)
+    opt = optim.SGD(model=model, lr=0.1)  # theta -= lr * theta.grad
     losses = []
     for _ in range(200):
         loss = loss_of(model(x), t)

@@ -24,7 +24,8 @@ from simplegrad.tensor import record
 # ## One expression
 #
 # All of this tutorial is about $L = \tanh(x w + b)$. With an input $x$, a weight $w$ and a bias $b$, it
-# is one neuron of a network. A computer evaluates it in three operations. Give each result a name:
+# is one neuron of a network. A computer evaluates it in three operations, the nodes of the expression.
+# Give each result a name:
 #
 # $$p = x \, w$$
 # $$s = p + b$$
@@ -101,7 +102,7 @@ assert abs(central - exact) < abs(slopes[h] - exact) / 1000
 
 # %% [markdown]
 # Each of the three inputs has its partial derivative, found in the same way. The three together are the
-# **gradient** of $L$, written $\nabla L$.
+# gradient of $L$, written $\nabla L$.
 
 # %%
 h = 1e-6
@@ -222,7 +223,8 @@ print(inspect.getsource(rules.Mul))
 # %% [markdown]
 # `da` is the partial for the first input, and `db` that for the second. They are plain functions, and you
 # can call them on numbers. At the node $p = x \, w$, the $a$ of the rule is $x$, its $b$ is $w$ and its
-# $c$ is $p$. (The $b$ of a rule is its second input, which is the bias only in $s = p + b$.) Here is the walk once more, made with rules:
+# $c$ is $p$. (The $b$ of a rule is its second input, which is the bias only in $s = p + b$.) Here is the
+# walk once more, made with rules:
 
 # %%
 rule_ds = rules.Tanh.da(dL, L, s)
@@ -319,7 +321,8 @@ plt.show()
 # ## How small should h be?
 #
 # Differences are the judge of every gradient, so you should know how far to trust them. Now that
-# $\partial L / \partial x$ is known exactly, you can measure their errors for many $h$, the last time in
+# $\partial L / \partial x$ is known exactly, you can measure their errors for many $h$: those of the
+# forward difference, which is the slope of the secant, and those of the central difference, once more in
 # float32.
 
 # %%
@@ -449,8 +452,8 @@ print(message)
 assert "look at WrongTanh.da" in message
 
 # %% [markdown]
-# The report has a row for each element that differs, and says which partial is wrong. Every rule of simplegrad is compared with central differences by its tests. If you add one, do the
-# same.
+# The report has a row for each element that differs, and says which partial is wrong. The tests of
+# simplegrad compare every rule with central differences. If you add one, do the same.
 
 # %% [markdown]
 # ## Exercises

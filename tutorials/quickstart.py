@@ -44,7 +44,8 @@ accuracy = (predictions == digits.y_test).mean()
 assert accuracy > 0.95
 
 # %% [markdown]
-# That is a complete program: data, model, optimizer, training, test. The sections below take it apart.
+# That is a complete program: data, a model, an optimizer, which is what changes the model, training and
+# a test. The sections below take it apart.
 
 # %% [markdown]
 # ## The data
@@ -205,8 +206,9 @@ assert np.isclose(Delta_L, g * delta, rtol=0.01)
 # ## What a step changes
 #
 # `opt.step()` moves the parameters so that the loss falls. How far it moves each is up to the optimizer.
-# Adam's first step is simple: a parameter $\theta$ moves against the sign of its gradient by nearly the
-# learning rate $lr$, whatever the size of the gradient. The tiny $\epsilon$ is there for gradients of 0.
+# Adam's first step is simple: a parameter $\theta$ moves against the sign of its gradient by nearly $lr$,
+# the **learning rate**, whatever the size of the gradient. The tiny $\epsilon$ is there for gradients of
+# 0.
 #
 # $$\Delta \theta = -lr \, \frac{g}{|g| + \epsilon}$$
 
@@ -313,26 +315,29 @@ assert p_max[right].mean() > p_max[~right].mean()
 # %% [markdown]
 # ## Where each line leads
 #
-# Each line of the program has a tutorial that takes it apart.
+# Each line of the program has tutorials that take it apart.
 #
 # | line | what you will see | tutorial |
 # |---|---|---|
 # | `loss.backward()` | what a gradient is, one node at a time | [Gradients](gradients.ipynb) |
-# | | how the chain rule runs through a whole program | [The backward pass](backward.ipynb) |
+# | | how it finds its way back through a whole program | [The backward pass](backward.ipynb) |
+# | | the gradient of a gradient | [Jacobians and gradients of gradients](jacobians.ipynb) |
 # | `model(digits.x_train[batch])` | how one bias serves 32 images | [Broadcasting](broadcasting.ipynb) |
 # | `opt.step()` | descent, and what the learning rate does | [Descent](descent.ipynb) |
 # | `optim.Adam(model=model, lr=3e-3)` | Adam's five equations | [Adam, equation by equation](adam.ipynb) |
 # | | how long a step can be, AdamW and AMSGrad | [Adam, further](adam_further.ipynb) |
 # | | other learning rates for some parameters, saving and resuming | [Groups and state](groups_and_state.ipynb) |
 # | `nn.Sequential(…)` | layers, and how to write your own | [Modules](modules.ipynb) |
-# | `for epoch in range(1, 11):` | the same training in less time | [The fast path](fast.ipynb) |
+# | | layers for images | [Convolution](convolution.ipynb) |
+# | | layers that read a text letter by letter | [Sequences](sequences.ipynb) |
+# | `for epoch in range(1, 11):` | what makes training better, and by how much | [Training well](training.ipynb) |
+# | | the same training in less time | [The fast path](fast.ipynb) |
 # | any of them | each line at work, in a debugger | [Seeing it happen](seeing.ipynb) |
 # | | what to do when it does not work | [Debugging further](debugging.ipynb) |
 # | all of them | a language model | [A tiny GPT](tiny_gpt.ipynb) |
-# | `loss.backward()` again | the gradient of a gradient | [Jacobians](jacobians.ipynb) |
 #
-# You can also watch a line at work. This tutorial is a plain script, `tutorials/quickstart.py`. Set a
-# breakpoint on `loss.backward()`, start the script in a debugger, and step in.
+# You can also watch a line at work. This tutorial is a plain script, `tutorials/quickstart.py`. Start it
+# in a debugger, stop at `loss.backward()`, and step in.
 
 # %% [markdown]
 # ## Exercises

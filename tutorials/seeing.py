@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Seeing it happen
 #
-# A debugger stops a program at a line, shows every variable there, and goes on one line at a time.
+# A debugger stops a program at a line that you have chosen, a **breakpoint**. It shows every variable
+# there, and goes on one line at a time.
 # simplegrad is written for it: each equation is a line of Python, and its variables have the names
 # of the equation. Here you go from `c = a * b` to the line of NumPy that multiplies, and then through
 # `backward()`, partial by partial. Each number that you meet on the way back has an equation.
@@ -13,8 +14,8 @@
 # %% [markdown]
 # ## Two debuggers
 #
-# **pdb** comes with Python and is driven by typed commands. `python -m pdb script.py` starts a script
-# and stops before its first line. **VS Code** shows the same things in panes and is driven by keys.
+# pdb comes with Python and is driven by typed commands. `python -m pdb script.py` starts a script
+# and stops before its first line. VS Code shows the same things in panes and is driven by keys.
 # What you learn here for one holds for the other.
 #
 # | what you want | pdb | VS Code |
@@ -27,7 +28,7 @@
 # | see a value | `p theta.grad` | hover, or the Variables and Watch panes |
 # | see the arguments of this function | `args`, `a` | the Variables pane |
 # | look at the caller, and come back | `up`, `down` | click in the Call Stack pane |
-# | stop whenever a function is called (a **breakpoint**) | `break sg.rules.Mul.da` | F9 on its first line |
+# | stop whenever a function is called | `break sg.rules.Mul.da` | F9 on its first line |
 # | leave | `quit`, `q` | Shift+F5 |
 #
 # The sessions below are real ones. The function `debug` writes a script to a temporary folder, starts
@@ -278,7 +279,7 @@ show(session[7:10])
 #
 # No debugger at hand? `sg.step_through` makes a call and writes down each line that ran, with the
 # variables of that moment. Then you go through them with buttons: Into, Over and Out are the keys of a
-# debugger, and Back goes to the step before, which no debugger can. Under **Jump to**, choose an equation.
+# debugger, and Back goes to the step before, which pdb cannot. Under "Jump to", choose an equation.
 
 # %%
 a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
@@ -344,7 +345,7 @@ if launch.exists():  # it does in a clone of the repository
 # `false` it goes into the library. Copy the configuration to your own projects. `"subProcess": false`
 # keeps the debugger out of other processes that a script starts, such as those of pdb in this tutorial.
 #
-# The pane Variables shows what there is. The pane **Watch** shows what you ask for, again at each stop:
+# The pane Variables shows what there is. The pane Watch shows what you ask for, again at each stop:
 #
 # | where you are | watch | it says |
 # |---|---|---|
