@@ -591,8 +591,6 @@ print(f"H has {H.size:,} elements and takes {len(H)} backward passes of the grad
 # the largest absolute value outgrows the others. When $v$ has turned to it, and has length 1,
 #
 # $$\lambda_{\max} = v^\top H v$$
-#
-# First find the minimum, with Newton's method. This loss is convex, so no saddle is in the way.
 
 
 # %%
@@ -605,6 +603,16 @@ def largest_eigenvalue(loss_of, w, rounds=100):
         v = Hv / np.linalg.norm(Hv)
     Hv = sg.hvp(loss_of, sg.Tensor(w), v)[1].data
     return v @ Hv, v
+
+
+lambda_max, v = largest_eigenvalue(loss_of, np.zeros(64))
+exact = np.linalg.eigvalsh(H)[-1]
+print(f"from products {lambda_max:.4f}, from the matrix {exact:.4f}")
+assert np.isclose(lambda_max, exact, rtol=1e-6)
+
+# %% [markdown]
+# It differs from place to place. Go to the minimum with Newton's method, and look at it in each step. This
+# loss is convex, so no saddle is in the way.
 
 
 # %% jupyter={"source_hidden": true}
@@ -632,8 +640,7 @@ assert curvatures[0] > 3 * curvatures[5]
 
 # %% [markdown]
 # From step 3 on, each step about doubles the number of zeros in front of the gradient. The largest
-# curvature changes on the way, since this loss is no quadratic: at the start it is three times what
-# it is in the end.
+# curvature at the start is three times what it is in the end, since this loss is no quadratic.
 #
 # ### The largest learning rate
 #
