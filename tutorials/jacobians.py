@@ -112,7 +112,7 @@ assert np.array_equal(np.stack(columns, axis=1), J)
 # It knows neither rules nor tapes, so it is the judge in what follows.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def by_complex_step(f, x, x_dot, h=1e-30):
     """The Jacobian of f times x_dot, from NumPy alone."""
     return f(x + 1j * h * x_dot).imag / h

@@ -567,7 +567,7 @@ plt.show()
 # It takes fewer steps than the GRU. One seed says little, so here are three. Say that a network has learned
 # the task when the mean of 20 losses is below 0.1.
 
-# %% tags=["not-in-the-page"]
+# %% jupyter={"source_hidden": true} tags=["not-in-the-page"]
 for seed in (0, 1, 2):
     needed = {}
     for name, make in (("GRU", lambda: Reader(gru)), ("RNN, attention", lambda: LookBack(nn.RNN))):
