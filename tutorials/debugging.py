@@ -131,9 +131,9 @@ show(session[10:20])
 show(session[20:35])
 
 # %% [markdown]
-# Both groups, by hand. In the first step the bias correction gives $g$ and $g^2$ back, whatever
-# $\beta_1$ is, and so each element moves by its learning rate: those of $w$ by 0.1, and that of $b$ by
-# 0.01, up.
+# Both groups, by hand in the folded cell. In the first step the bias correction gives $g$ and $g^2$ back,
+# whatever $\beta_1$ is, and so each element moves by its learning rate: those of $w$ by 0.1, and that of
+# $b$ by 0.01, up.
 #
 # $$m_t = \beta_1 \, m + (1 - \beta_1) \, g$$
 # $$v_t = \beta_2 \, v + (1 - \beta_2) \, g^2$$
@@ -141,7 +141,7 @@ show(session[20:35])
 # $$\hat v = v_t / (1 - \beta_2^t)$$
 # $$\theta \mathrel{-}= lr \, \hat m / (\sqrt{\hat v} + \epsilon)$$
 
-# %% tags=["not-in-the-page"]
+# %% jupyter={"source_hidden": true} tags=["not-in-the-page"]
 beta_2, eps, t, m, v = 0.999, 1e-8, 1, 0.0, 0.0
 for lr, beta_1, theta, g, part in [
     (0.1, 0.9, np.array([5.0, 0.0]), np.array([4.0, -2.0]), session[5:20]),
@@ -188,15 +188,15 @@ assert "down: 2 parameters, lr=0.1, beta_1=0.9" in last
 assert "up: 1 parameters, lr=0.01, beta_1=0.5, beta_2=0.999, eps=1e-08, maximize=True" in last
 
 # %% [markdown]
-# `loaded` are the moments as arrays, first $m$ and then $v$, group by group. At the end, `step_count` and all
+# `loaded` holds the moments as arrays, first $m$ and then $v$, group by group. At the end, `step_count` and all
 # hyperparameters are those of the state, and the next step would be the one that `opt` would take.
 
 # %% [markdown]
 # ## The first NaN
 #
-# A NaN spreads: nearly everything that is computed from it is NaN, too. When the loss is NaN, you want
-# to know which operation made the first one. This script computes a softmax without care for large
-# numbers.
+# NaN, not a number, is what $0 / 0$ gives. It spreads: nearly everything that is computed from it is NaN,
+# too. When the loss is NaN, you want to know which operation made the first one. This script computes a
+# softmax without care for large numbers.
 
 # %%
 softmax = """\

@@ -2,7 +2,7 @@
 # # Jacobians and gradients of gradients
 #
 # Every partial of simplegrad multiplies a vector by a matrix that it never writes down: a Jacobian.
-# This tutorial writes it down, by rows and by columns, and counts what each way costs. Then it
+# This chapter writes it down, by rows and by columns, and counts what each way costs. Then it
 # differentiates gradients. They are computed from rules like any other result, so the rules that
 # you know are enough for second derivatives: for Newton's method, for the largest learning rate of
 # a model, and, in an exercise, for a loss that contains a slope.
@@ -27,7 +27,7 @@ from simplegrad import nn, rules
 # A loss is one number, and its derivative by $n$ numbers is a gradient of $n$ elements. Take a
 # function whose result has $m$ elements instead. Each of them has its own gradient, and these $m$
 # gradients, one below the other, are a matrix of $m$ rows and $n$ columns: the **Jacobian** of the
-# function.
+# function. The $J_t$ of [Sequences](sequences.ipynb) is that of a step.
 #
 # $$J_{ij} = \frac{\partial c_i}{\partial x_j}$$
 #
@@ -86,8 +86,8 @@ for i, row in enumerate(rows, 1):
 # ### By columns
 #
 # From the right, a Jacobian is multiplied by a column vector: a **Jacobian-vector product**, or
-# **jvp**. Let $x$ move with the velocity $\dot x$. Then $c$ moves with the velocity $\dot c$, which
-# is called its **tangent**.
+# **jvp**. Let $x$ move with the velocity $\dot x$. Then $c$ moves with a velocity $\dot c$, which is
+# called its tangent, too: for a single $x$ that moves with velocity 1, it is the slope of the tangent.
 #
 # $$\dot{c} = J \, \dot{x}$$
 
@@ -104,16 +104,15 @@ assert np.array_equal(np.stack(columns, axis=1), J)
 # If only $x_j$ moves, with velocity 1, the tangent is column $j$. So $n$ of these products give the
 # whole Jacobian, too. How `sg.jvp` gets one, you will see below.
 #
-# A finite difference is a jvp as well, up to an error: $(f(x + h \dot x) - f(x)) / h$. Where a
-# function can be computed with complex numbers, the **complex step** has hardly any error, because
-# it subtracts nothing (Squire and Trapp, 1998):
+# A difference is a jvp as well, up to an error: $(f(x + h \dot x) - f(x)) / h$. The complex step of
+# [Gradients](gradients.ipynb) has hardly any, and takes a vector as well as a number:
 #
 # $$J \, \dot x \approx \mathrm{Im} \, f(x + i \, h \, \dot x) / h$$
 #
 # It knows neither rules nor tapes, so it is the judge in what follows.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def by_complex_step(f, x, x_dot, h=1e-30):
     """The Jacobian of f times x_dot, from NumPy alone."""
     return f(x + 1j * h * x_dot).imag / h
@@ -348,9 +347,9 @@ for n, m in ((256, 1), (1, 256)):
 
 # %% [markdown]
 # A loss is one number that depends on a million: one row, or a million columns. This is why
-# simplegrad is a reverse mode. It is not free, since the tape keeps every intermediate result until
-# the backward pass has used it. Forward mode keeps nothing, and where one input has many outputs,
-# such as the points of a path that depends on one angle, it is the one to take.
+# simplegrad works in reverse mode. It is not free, since the tape keeps every intermediate result
+# until the backward pass has used it. Forward mode keeps nothing, and where one input has many
+# outputs, such as the points of a path that depends on one angle, it is the one to take.
 #
 # ## A jvp from two vjps
 #
@@ -425,13 +424,13 @@ assert orders == [4 * 3**3, 12 * 3**2, 24 * 3, 24]
 # %% [markdown]
 # ## The Hessian
 #
-# The second derivatives of a loss by $n$ numbers are a matrix, the **Hessian**. It is the Jacobian
-# of the gradient.
+# The Hessian of [Descent](descent.ipynb), the matrix of the second derivatives of a loss, is the
+# Jacobian of the gradient.
 #
 # $$H_{ij} = \frac{\partial^2 L}{\partial x_i \, \partial x_j}$$
 #
-# The loss of [Descent](descent.ipynb) was a valley that was written down by its Hessian. Now go
-# the other way: from the loss to the Hessian, its eigenvalues and the condition number $\kappa$.
+# There the loss was a valley that was written down by its Hessian. Now go the other way: from the
+# loss to the Hessian, its eigenvalues and the condition number $\kappa$.
 
 # %% jupyter={"source_hidden": true}
 lambda_min, lambda_max = 1.0, 25.0
@@ -488,9 +487,9 @@ assert np.allclose(theta, 0, atol=1e-12)
 
 # %% [markdown]
 # One step, whatever $\kappa$ and the angle are: a quadratic is its own fitted quadratic. For
-# gradient descent, the number of steps grows as $\kappa$. On other losses, what is wrong is the
-# third derivative and those after it. So near a minimum each step about doubles the number of
-# correct digits, as you will see below.
+# gradient descent, the number of steps grows as $\kappa$. On other losses, the fit neglects the third
+# derivative and those after it. Near a minimum these matter less and less, and each step about
+# doubles the number of correct digits, as you will see below.
 #
 # ### Where it fails
 #
@@ -555,9 +554,9 @@ plt.show()
 # $$H v = \frac{\partial}{\partial x} \left( \frac{\partial L}{\partial x} \cdot v \right)$$
 #
 # That is two backward passes, and no matrix. `sg.hvp` does it. To try it, take a model with 64
-# weights, small enough for its Hessian to be written down: logistic regression that tells the digit
-# 8 from the others. What the equation calls $x$ are the weights $w$ here. The term with $w^2$, a
-# weight decay, makes sure that the loss has a single minimum.
+# weights, small enough for its Hessian to be written down: logistic regression, a linear layer and a
+# sigmoid that tell the digit 8 from the others. What the equation calls $x$ are the weights $w$ here.
+# The term with $w^2$, an L2 regularization, makes sure that the loss has a single minimum.
 
 # %%
 digits = sg.datasets.load_digits()
@@ -583,7 +582,7 @@ print(f"H has {H.size:,} elements and takes {len(H)} backward passes of the grad
 # %% [markdown]
 # ### The largest eigenvalue
 #
-# **Power iteration** finds $\lambda_{\max}$ from products alone, as in exercise 3 of
+# Power iteration finds $\lambda_{\max}$ from products alone, as in exercise 3 of
 # [Descent](descent.ipynb), but without an error from differences. Start with any $v$ and repeat
 #
 # $$v \leftarrow H v / |H v|$$
@@ -592,8 +591,6 @@ print(f"H has {H.size:,} elements and takes {len(H)} backward passes of the grad
 # the largest absolute value outgrows the others. When $v$ has turned to it, and has length 1,
 #
 # $$\lambda_{\max} = v^\top H v$$
-#
-# First find the minimum, with Newton's method. This loss is convex, so no saddle is in the way.
 
 
 # %%
@@ -608,6 +605,17 @@ def largest_eigenvalue(loss_of, w, rounds=100):
     return v @ Hv, v
 
 
+lambda_max, v = largest_eigenvalue(loss_of, np.zeros(64))
+exact = np.linalg.eigvalsh(H)[-1]
+print(f"from products {lambda_max:.4f}, from the matrix {exact:.4f}")
+assert np.isclose(lambda_max, exact, rtol=1e-6)
+
+# %% [markdown]
+# It differs from place to place. Go to the minimum with Newton's method, and look at it in each step. This
+# loss is convex, so no saddle is in the way.
+
+
+# %% jupyter={"source_hidden": true}
 def slope_at(w):
     """The length of the gradient."""
     leaf = sg.Tensor(w, requires_grad=True)
@@ -632,8 +640,7 @@ assert curvatures[0] > 3 * curvatures[5]
 
 # %% [markdown]
 # From step 3 on, each step about doubles the number of zeros in front of the gradient. The largest
-# curvature changes on the way, since this loss is no quadratic: at the start it is three times what
-# it is in the end.
+# curvature at the start is three times what it is in the end, since this loss is no quadratic.
 #
 # ### The largest learning rate
 #

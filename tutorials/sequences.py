@@ -7,7 +7,7 @@
 #
 # - **You will be able to** write a recurrent network and a GRU by hand, follow the gradient back through
 #   time and measure how it fades, and say what a gate and what attention do about it.
-# - **Read before:** [Modules](modules.ipynb).
+# - **Read before:** [Modules](modules.ipynb), and on clipping [Training well](training.ipynb).
 
 # %%
 import matplotlib.pyplot as plt
@@ -280,8 +280,8 @@ assert norms[1] < 1e-6 * norms[-1]
 # %% [markdown]
 # By the state of the first letter, the gradient is more than a million times shorter than by the last
 # state. That is the **vanishing gradient** (Bengio, Simard and Frasconi, 1994). On its way it was
-# multiplied by 29 matrices. For one sequence, each of them is the **Jacobian** of a step, the matrix of the
-# derivatives of every element of $h_t$ by every element of $h_{t-1}$:
+# multiplied by 29 matrices. For one sequence, each of them holds the derivatives of every element of $h_t$
+# by every element of $h_{t-1}$, a row for each element of $h_t$:
 #
 # $$J_t = \operatorname{diag}(1 - h_t^2) \, W_h^\top$$
 #
@@ -312,7 +312,7 @@ assert 0.4 < np.exp(np.mean(np.log(factors))) < 0.7
 # step stretches most, again and again.
 #
 # With larger weights the same product can grow. An **exploding gradient** makes one huge step, and the
-# cure is to shorten the gradient: `nn.clip_grad_norm` keeps its direction and limits its length (Pascanu,
+# cure is the clipping of [Training well](training.ipynb), which was proposed for recurrent networks (Pascanu,
 # Mikolov and Bengio, 2013).
 
 # %%
@@ -456,8 +456,8 @@ print(f"mean loss of the last 50 steps: {np.mean(losses['GRU'][-50:]):.3f}")
 assert np.mean(losses["GRU"][-50:]) < 0.1
 
 # %% [markdown]
-# And the names? There the GRU helps, too, though no more than a little: they are short. It has three
-# times as many weights in its cell.
+# And the names? They are short, so there is less to gain. With one seed each, the loss of the GRU is a little
+# lower, and it has three times as many weights in its cell.
 
 # %%
 sg.manual_seed(0)
@@ -471,7 +471,7 @@ assert gru_loss < rnn_loss
 # %% [markdown]
 # ## A look back
 #
-# A gate keeps the door open along a path of 29 steps. **Attention** (Bahdanau, Cho and Bengio, 2015) makes
+# A gate keeps a path of 29 steps open. **Attention** (Bahdanau, Cho and Bengio, 2015) makes
 # the path short: at the end, look back at all states at once. A vector $q$ says what is looked for, here
 # made of the last state by a matrix that is learned. Each state gets a **score**, its product with $q$. The
 # softmax makes weights of the scores, positive and with the sum 1, and the result is the mean of the
@@ -538,7 +538,7 @@ axes.legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# The gradient is short, since it is dealt out to 31 states, but it is as long for the first as for the
+# The gradient is short, since it is dealt out to 31 states, but it is about as long for the first as for the
 # last. And the network that did not learn the task learns it now. The mean weights show where it looks: at
 # state 2, that of the first letter.
 
@@ -564,10 +564,10 @@ axes.legend(loc="center right")
 plt.show()
 
 # %% [markdown]
-# It takes fewer steps than the GRU. One seed says little, so here are three. A network has learned the
-# task when the mean of 20 losses is below 0.1.
+# It takes fewer steps than the GRU. One seed says little, so here are three. Say that a network has learned
+# the task when the mean of 20 losses is below 0.1.
 
-# %% tags=["not-in-the-page"]
+# %% jupyter={"source_hidden": true} tags=["not-in-the-page"]
 for seed in (0, 1, 2):
     needed = {}
     for name, make in (("GRU", lambda: Reader(gru)), ("RNN, attention", lambda: LookBack(nn.RNN))):

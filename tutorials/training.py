@@ -28,8 +28,8 @@ print(f"{len(x_train)} for training, {len(x_validation)} for validation")
 # ## What is a difference?
 #
 # Everything below is a comparison, so the measuring comes first. `fit` is the training loop that you know,
-# with two hooks for later, and `evaluate` is the one from Modules. `several` trains a network from each of
-# a few seeds and returns the validation loss of each.
+# with a schedule and a largest norm for later, and `evaluate` is the one from [Modules](modules.ipynb).
+# `several` trains a network from each of a few seeds and returns the validation loss of each.
 
 
 # %%
@@ -106,8 +106,8 @@ assert 0 < abs(first - second) < s
 # ## Learning rate and batch size
 #
 # The gradient of a batch is that of all digits plus noise. Draw the $B$ digits of a batch independently, and
-# let $g_i$ be the gradient of digit $i$, and $g$ the mean of all $n$ of them. The mean squared error of the
-# gradient $g_B$ of a batch is then
+# let $g_i$ be the gradient of digit $i$, and $g$ the mean of all $n$ of them. For the gradient $g_B$ of a
+# batch, the noise has the mean square ($\operatorname{E}$ stands for the mean over all draws)
 #
 # $$\operatorname{E} \lVert g_B - g \rVert^2 = \frac{1}{B} \, \frac{1}{n} \sum_i \lVert g_i - g \rVert^2$$
 
@@ -241,7 +241,7 @@ assert abs(sgd.mean() - adam.mean()) < max(sgd.std(ddof=1), adam.std(ddof=1))
 #
 # ## First values, forward and backward
 #
-# Modules has shown that the first weights must be random. How large should they be? Say that $W$ has the
+# [Modules](modules.ipynb) has shown that the first weights must be random. How large should they be? Say that $W$ has the
 # shape $(n, n)$, and its elements are drawn independently with the mean 0 and the variance $\sigma_W^2$. Each
 # $y_j$ of $y = x W$ is a sum of $n$ terms, whose mixed products have the mean 0. A ReLU keeps half of the
 # squares, since $y_j$ is as often negative as positive:
@@ -279,7 +279,8 @@ for name, values, expected in [
 # The factor applies in every layer, so ten layers have its tenth power. With $\sigma_W = 1 / \sqrt n$ it is
 # $1 / 2$, and right for layers without a ReLU (Glorot and Bengio, 2010, who weigh both directions for layers
 # that are not square). With $\sigma_W = \sqrt{2 / n}$ it is 1 (He et al., 2015). `nn.Linear` draws uniformly
-# from $[-1 / \sqrt n, 1 / \sqrt n)$, as PyTorch does, whose variance is $1 / (3 n)$: the factor is $1 / 6$.
+# from $[-1 / \sqrt n, 1 / \sqrt n)$, as PyTorch's does. Such numbers have the variance $1 / (3 n)$, so the
+# factor is $1 / 6$.
 #
 # Measure it: ten layers, a random gradient at the end, and the mean squares at all layers both ways.
 
@@ -463,7 +464,7 @@ np.testing.assert_allclose(clipped, g, rtol=1e-4, atol=1e-7)
 
 # %% [markdown]
 # It comes between `backward()` and `step()`. Here is the deep network with He's values again, at three times
-# its rate of above, with and without.
+# the rate of above, with clipping and without.
 
 # %%
 unclipped = several(lambda: with_momentum(deep(start_he), lr=0.03))
@@ -477,9 +478,9 @@ assert unclipped.mean() - clipped.mean() > max(unclipped.std(ddof=1), clipped.st
 #
 # ## A schedule
 #
-# Steps that are long enough to get somewhere are too long to settle. The cosine of Groups and state begins
-# with a warm-up and ends at 0. Compare it with a straight line to 0 and with a constant rate, the same
-# number of steps for all.
+# Steps that are long enough to get somewhere are too long to settle. The cosine of
+# [Groups and state](groups_and_state.ipynb) begins with a warm-up and ends at 0. Compare it with a straight
+# line to 0 and with a constant rate, the same number of steps for all.
 
 # %%
 steps = 10 * (len(x_train) // 32)
@@ -512,9 +513,16 @@ assert max(line.std(ddof=1), cosine.std(ddof=1)) < constant.std(ddof=1) / 2
 #
 # ## Dropout and weight decay
 #
-# Both work against overfitting. Dropout is known from Modules, and weight decay from Adam: AdamW pulls all
-# weights towards 0 in each step, beside the step of Adam. The code is folded; it is that of the schedules, with
-# both of them as arguments.
+# Both work against overfitting. Dropout is known from [Modules](modules.ipynb), and weight decay from
+# [Adam, further](adam_further.ipynb): AdamW pulls all weights towards 0 in each step, beside the step of Adam.
+
+
+# %%
+def regular(dropout, decay=0.0):
+    model = small(dropout)
+    opt = optim.AdamW(model, lr=0.01, weight_decay=decay)
+    return fit(model, opt, epochs=20, schedule=optim.schedules.Cosine(opt, total_steps=2 * steps))
+
 
 # %% jupyter={"source_hidden": true}
 regularised, training_losses = {}, {}
@@ -522,10 +530,7 @@ for dropout, decay in (0.0, 0.0), (0.3, 0.0), (0.0, 0.1), (0.0, 1.0):
     networks = []
 
     def trained(dropout=dropout, decay=decay, networks=networks):
-        model = small(dropout)
-        opt = optim.AdamW(model, lr=0.01, weight_decay=decay)
-        schedule = optim.schedules.Cosine(opt, total_steps=2 * steps)
-        networks.append(fit(model, opt, epochs=20, schedule=schedule))
+        networks.append(regular(dropout, decay))
         return networks[-1]
 
     name = f"dropout {dropout}, decay {decay}"
@@ -538,28 +543,12 @@ plain, dropped, decayed, too_much = regularised.values()
 assert abs(plain.mean() - decayed.mean()) < plain.std(ddof=1)
 assert too_much.min() > 2 * plain.max()
 
-# %% alt="Validation losses of four networks, five dots each, and a line from mean minus spread to mean plus spread. The dots of the plain network, with dropout and with a decay of 0.1 overlap between 0.08 and 0.11. Those with a decay of 1 are far above, at 0.23." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
-for row, losses in enumerate(regularised.values()):
-    axes.errorbar(losses.mean(), row, xerr=losses.std(ddof=1), fmt="|", capsize=4, color=f"C{row}")
-    axes.plot(losses, np.full(len(losses), row + 0.2), "o", markersize=4, color=f"C{row}")
-axes.set_yticks(range(4), list(regularised))
-axes.set(xlabel="validation loss (nats)", ylim=(3.6, -0.4))
-plt.show()
-
 # %% [markdown]
 # Dropout and decay raise the training loss, as they should. On the validation digits, a decay of 0.1 makes no
 # difference, in the sense of this chapter, and a decay of 1 clearly does harm. What of dropout? Its mean
 # is lower by about one spread. That is a case for more seeds, and fresh ones.
 
-
 # %%
-def regular(dropout):
-    model = small(dropout)
-    opt = optim.AdamW(model, lr=0.01, weight_decay=0.0)
-    return fit(model, opt, epochs=20, schedule=optim.schedules.Cosine(opt, total_steps=2 * steps))
-
-
 without = several(lambda: regular(0.0), seeds=range(5, 15))
 with_dropout = several(lambda: regular(0.3), seeds=range(5, 15))
 report("without dropout", without)
@@ -567,13 +556,13 @@ report("with dropout", with_dropout)
 assert without.mean() - with_dropout.mean() > max(without.std(ddof=1), with_dropout.std(ddof=1))
 
 # %% [markdown]
-# Now the difference is larger than the spread. Dropout helps here: a little.
+# Now the difference is larger than the spread. Dropout helps here, a little.
 #
 # ## The test set, once
 #
-# Choosing is fitting. Take the ten networks from the beginning, the same in all but luck, and split the
-# validation digits into two halves. Choose the one with the lowest loss on one half, and look at it on the
-# other, over many random splits.
+# By choosing between networks, you fit your choice to the validation set. Take the ten networks from the
+# beginning, the same in all but luck, and split the validation digits into two halves. Choose the one with
+# the lowest loss on one half, and look at it on the other, over many random splits.
 
 # %% jupyter={"source_hidden": true}
 networks = []
@@ -599,8 +588,8 @@ assert np.mean(on_chosen) < np.mean(on_others)
 
 # %% [markdown]
 # The number that chose is too good. It no longer says how the network does on digits that nobody has looked
-# at, and that holds for every rate, schedule and layer that you choose by validation. So the **test set** is
-# touched once, when nothing is left to choose, and its number is reported whatever it is. Report it from
+# at, and that holds for every rate, schedule and layer that you choose by validation. So the test set is
+# used once, when nothing is left to choose, and its number is reported whatever it is. Report it from
 # several seeds. The choice here, made above: the small network with dropout, for 20 epochs with a cosine.
 
 # %%
