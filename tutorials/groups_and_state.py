@@ -222,7 +222,7 @@ axes.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# ## Two players# ## Two players
+# ## Two players
 #
 # `maximize` can differ from group to group. Then one optimizer plays a game: $x$ is moved to make
 # $f$ small, and $y$ to make it large. Generative adversarial networks are trained like this
@@ -420,9 +420,10 @@ assert not np.array_equal(bias.data, before[1])
 #
 # ## The state
 #
-# `opt.state()` is all that an optimizer knows beside the parameters: the step count, which is
-# one for all groups, and for each group the label, the hyperparameters and the arrays that it keeps from step to step. Adam keeps
-# two for each parameter. They are copies, so further steps do not change a state that you hold.
+# `opt.state()` is all that an optimizer knows beside the parameters: the step count, which is one for
+# all groups, and for each group the label, the hyperparameters and the arrays that it keeps from step
+# to step. Adam keeps two for each parameter. They are copies, so further steps do not change a state
+# that you hold.
 
 # %%
 sg.manual_seed(0)
@@ -464,10 +465,11 @@ assert opt_resumed.lr == 1e-2
 # `sg.save` writes the tensors of the model, the state of the optimizer and the state of the random
 # generator into one file, with whatever numbers and strings you add. The generator belongs to it. What comes
 # next in a run depends on the order in which the digits come, and on what dropout puts to zero.
-# Here both come from the generator of simplegrad.
+# Here both come from the generator of simplegrad. `new_run` makes a small network with Dropout and its Adam,
+# and `train_epochs` is the training loop of [Modules](modules.ipynb), which returns the losses.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def new_run():
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 10))
     return model, optim.Adam(model, lr=3e-3)
@@ -487,6 +489,7 @@ def train_epochs(model, opt, first, last):
     return losses
 
 
+# %%
 sg.manual_seed(0)
 model, opt = new_run()
 whole = train_epochs(model, opt, 0, 6)
@@ -547,7 +550,7 @@ folder.cleanup()
 # %%
 reader = Reader()
 opt = optim.Adam(reader)
-other_state = optim.Adam(nn.Linear(64, 10)).state()
+other_state = optim.Adam(nn.Linear(64, 10), lr=0.5).state()
 mistakes = [
     lambda: optim.Adam(param_groups=[{"params": reader, "betas": (0.9, 0.99)}]),
     lambda: optim.Adam(param_groups=[{"params": reader}, {"params": reader.head}]),
@@ -563,9 +566,11 @@ for mistake in mistakes:
 
 assert len(messages) == len(mistakes)
 assert "did you mean beta_1, beta_2?" in messages[0]
+assert opt.lr == 1e-3
 
 # %% [markdown]
-# Nothing has changed after an error: `load_state` checks all of a state before it takes any of it.
+# Nothing has changed after an error, not even the learning rate: `load_state` checks all of a state before
+# it takes any of it.
 
 # %% [markdown]
 # ## Exercises

@@ -193,7 +193,7 @@ assert (c == sg.tanh(a).data).all()
 # The right panel of the next picture shows what the backward pass multiplies with: the derivatives.
 # GELU, the fourth curve, is a smooth relative of ReLU.
 
-# %%
+# %% jupyter={"source_hidden": true}
 activations = {"ReLU": sg.relu, "sigmoid": sg.sigmoid, "tanh": sg.tanh, "GELU": sg.gelu}
 values, derivatives = {}, {}
 for name, activation in activations.items():
@@ -205,7 +205,7 @@ for name, activation in activations.items():
     print(f"{name:8} derivative at 0: {inputs.grad[40]:.2f}, at 4: {inputs.grad[-1]:.3f}")
 
 # %% alt="Left, four activations from -4 to 4: ReLU is 0 and then the diagonal, GELU follows it smoothly, sigmoid rises from 0 to 1, tanh from -1 to 1. Right, their derivatives: ReLU jumps from 0 to 1 at 0, GELU goes there smoothly and a little beyond on both sides, sigmoid and tanh are bells of height 0.25 and 1 that are close to 0 at both ends." jupyter={"source_hidden": true}
-figure, panels = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 styles = ["-", "--", "-.", ":"]
 for axes, curves in zip(panels, [values, derivatives], strict=True):
     for (name, curve), style in zip(curves.items(), styles, strict=True):
@@ -301,9 +301,10 @@ for name, theta in model.parameters().items():
 # nothing reaches the first layer. Only the last bias learns, and it does not even see the image.
 #
 # Any other constant fails, too. All hidden units compute the same, get the same gradient, and stay the
-# same: 32 units do the work of one. The first values must be different, so they are random.
+# same: 32 units do the work of one. After 100 steps from 0.1, the code of which is folded, they still do. The
+# first values must be different, so they are random.
 
-# %%
+# %% jupyter={"source_hidden": true}
 for theta in model.parameters().values():
     theta.data = np.full(theta.shape, 0.1)
 
@@ -417,7 +418,7 @@ for epoch in (1, 5, 20, 60):
     print(f"epoch {epoch:2}: training {train_loss:.4f}, validation {validation_loss:.4f}")
 
 # %% alt="Loss over 60 epochs, on a logarithmic scale. The training loss falls almost all the time, to about 0.001. The validation loss falls with it during the first ten epochs, to about 0.09, and then stays there." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.6))
+figure, axes = plt.subplots(figsize=(6.5, 3))
 epochs = np.arange(1, len(plain_losses) + 1)
 axes.plot(epochs, plain_losses[:, 0], "C0-", label="training")
 axes.plot(epochs, plain_losses[:, 1], "C1--", label="validation")
@@ -505,7 +506,7 @@ assert lower.all()
 assert abs(more).max() <= 3
 
 # %% alt="Validation loss over 60 epochs of two networks, from five seeds each. All ten fall to about 0.1 in ten epochs. There the plain networks stay. With Dropout, the loss goes on falling slowly, and ends between 0.06 and 0.08, below all plain ones." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.6))
+figure, axes = plt.subplots(figsize=(6.5, 3))
 for name, style, label in ("plain", "C1--", "plain"), ("Dropout", "C2-", "with Dropout"):
     curves = np.array(losses[name])[:, :, 1].T  # a column for each seed
     axes.plot(epochs, curves, style, linewidth=0.8, label=[label, *[None] * 4])
@@ -569,8 +570,8 @@ plt.show()
 # %% [markdown]
 # ## Exercises
 #
-# The longer exercises `matmul` and `cross_entropy` in `tutorials/exercises/` come with a check that
-# says which equation is wrong: `python -m simplegrad.exercises check matmul`.
+# The longer exercise `cross_entropy` in `tutorials/exercises/` comes with a check that says which equation
+# is wrong: `python -m simplegrad.exercises check cross_entropy`.
 #
 # **1.** Write a module `Softplus` that computes $\log(1 + e^a)$ for every element. It must give 1000
 # for $a = 1000$, and its gradient must pass `sg.gradcheck`.
