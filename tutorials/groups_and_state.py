@@ -212,7 +212,7 @@ squares = data.var() + (data.mean() - mus) ** 2
 heights = -logs - squares / np.exp(2 * logs) / 2
 top = -np.log(data.std()) - 0.5
 
-figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
+figure, axes = plt.subplots(figsize=(6.5, 3), layout="constrained")
 levels = top - np.array([6.4, 3.2, 1.6, 0.8, 0.4, 0.2, 0.1, 0.05, 0.025])
 axes.contour(mus, logs, heights, levels=levels, colors="C7", linewidths=0.6, linestyles="-")
 axes.plot(*np.transpose(climb), "C0o-", markersize=2.5, linewidth=1, label="Adam, maximize=True")
