@@ -6,8 +6,8 @@
 # into modules, choose the numbers that they start with, and train a network that reads handwritten
 # digits. Then you look at the digits that it still misreads.
 #
-# - **You will be able to** write a module and name its parameters, say why the first values matter,
-#   train with mini-batches and watch a validation curve, tell `train()` from `eval()`, and judge a
+# - **You will be able to** write a module and name its parameters, say why the first values differ,
+#   train with batches and watch a validation curve, tell `train()` from `eval()`, and judge a
 #   classifier by its mistakes.
 # - **Read before:** [Broadcasting](broadcasting.ipynb) and
 #   [Adam, equation by equation](adam.ipynb).
@@ -74,7 +74,8 @@ print(affine.W)
 # $$dW = x^\top dy$$
 # $$db_j = \sum_i dy_{ij}$$
 #
-# The bias was added to every row $i$, so its gradient sums over the rows.
+# The bias was added to every row $i$, so its gradient sums over the rows, as in
+# [Broadcasting](broadcasting.ipynb).
 
 # %%
 x = sg.normal((4, 3), requires_grad=True)
@@ -125,10 +126,10 @@ count = sum(theta.size for theta in model.parameters().values())
 assert count == (64 * 32 + 32) + (32 * 32 + 32) + (32 * 10 + 10)
 
 # %% [markdown]
-# A **parameter** is an attribute that is a Tensor and requires gradients. There is no list in which it
-# would have to be registered: the attributes are looked through when you ask. So neither a constant is
-# a parameter nor a result that a module keeps, and a tensor that two modules share is listed once,
-# under its first name.
+# A parameter of a module is an attribute that is a Tensor and requires gradients. There is no list in which
+# it would have to be registered: the attributes are looked through when you ask. So a constant is no
+# parameter, nor is a result that a module keeps. A tensor that two modules share is listed once, under its
+# first name.
 
 
 # %%
@@ -192,7 +193,7 @@ assert (c == sg.tanh(a).data).all()
 # The right panel of the next picture shows what the backward pass multiplies with: the derivatives.
 # GELU, the fourth curve, is a smooth relative of ReLU.
 
-# %%
+# %% jupyter={"source_hidden": true}
 activations = {"ReLU": sg.relu, "sigmoid": sg.sigmoid, "tanh": sg.tanh, "GELU": sg.gelu}
 values, derivatives = {}, {}
 for name, activation in activations.items():
@@ -204,7 +205,7 @@ for name, activation in activations.items():
     print(f"{name:8} derivative at 0: {inputs.grad[40]:.2f}, at 4: {inputs.grad[-1]:.3f}")
 
 # %% alt="Left, four activations from -4 to 4: ReLU is 0 and then the diagonal, GELU follows it smoothly, sigmoid rises from 0 to 1, tanh from -1 to 1. Right, their derivatives: ReLU jumps from 0 to 1 at 0, GELU goes there smoothly and a little beyond on both sides, sigmoid and tanh are bells of height 0.25 and 1 that are close to 0 at both ends." jupyter={"source_hidden": true}
-figure, panels = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 styles = ["-", "--", "-.", ":"]
 for axes, curves in zip(panels, [values, derivatives], strict=True):
     for (name, curve), style in zip(curves.items(), styles, strict=True):
@@ -300,9 +301,10 @@ for name, theta in model.parameters().items():
 # nothing reaches the first layer. Only the last bias learns, and it does not even see the image.
 #
 # Any other constant fails, too. All hidden units compute the same, get the same gradient, and stay the
-# same: 32 units do the work of one. The first values must be different, so they are random.
+# same: 32 units do the work of one. After 100 steps from 0.1, the code of which is folded, they still do. The
+# first values must be different, so they are random.
 
-# %%
+# %% jupyter={"source_hidden": true}
 for theta in model.parameters().values():
     theta.data = np.full(theta.shape, 0.1)
 
@@ -320,13 +322,13 @@ assert np.allclose(W_1, W_1[:, :1], atol=1e-3)
 
 # %% [markdown]
 # How large should random numbers be? `nn.Linear` draws them uniformly from $[-1 / \sqrt{in}, 1 / \sqrt{in})$.
-# In a network of two or three layers that does well. What goes wrong in a deep one, and what helps, is the
+# In a network of two or three layers that does well. What goes wrong in a deep one, and what helps, is a
 # matter of the chapter Training well.
 #
 # ## The training loop
 #
-# The digits are images of 8 by 8 pixels, from 0, which is paper, to 1, which is ink. Each is a row of 64
-# numbers. They were written by 13 people.
+# Here are some of the digits, which were written by 13 people. The values go from 0, which is paper, to 1,
+# which is ink.
 
 # %% alt="Sixteen handwritten digits of 8 by 8 grey pixels in two rows, each with the number that it shows above it." jupyter={"source_hidden": true}
 figure, cells = plt.subplots(2, 8, figsize=(6.5, 2.2))
@@ -349,30 +351,10 @@ print(f"{len(x_train)} for training, {len(x_validation)} for validation, ", end=
 print(f"{len(digits.x_test)} for the test")
 
 # %% [markdown]
-# The gradient over all training digits is a mean, and you can take a mean batch by batch. With batches
-# $k$ of $n_k$ digits and their gradients $g_k$, all at the same parameters:
-#
-# $$g = \sum_k \frac{n_k}{n} \, g_k$$
-
-# %%
-model = nn.Linear(64, 10)
-n = len(x_train)
-g = np.zeros_like(model.weight.data)
-for start in range(0, n, 64):
-    x_k, y_k = x_train[start : start + 64], y_train[start : start + 64]
-    n_k = len(x_k)
-    model.weight.zero_grad()
-    sg.cross_entropy(model(x_k), y_k).backward()
-    g += n_k / n * model.weight.grad
-
-model.weight.zero_grad()
-sg.cross_entropy(model(x_train), y_train).backward()
-np.testing.assert_allclose(g, model.weight.grad, rtol=1e-4, atol=1e-6)
-
-# %% [markdown]
-# So the gradient of one batch, drawn at random, is right on average, and it costs a small part of the
-# whole. Training takes a step after each batch, and does not wait for the others. One pass through all
-# batches is an **epoch**. Before each, the digits are shuffled, so that the batches differ every time.
+# The gradient of the loss over all training digits is the mean of their gradients. So that of one batch,
+# drawn at random, is right on average, and costs a small part of the whole. As in
+# [Quickstart](quickstart.ipynb), training takes a step after each batch, and the digits are shuffled before
+# each epoch, so that the batches differ every time.
 #
 # The random order comes from `sg.generator()`, as the first values of the parameters do. One seed
 # repeats all of it, and `sg.save` keeps its state.
@@ -436,7 +418,7 @@ for epoch in (1, 5, 20, 60):
     print(f"epoch {epoch:2}: training {train_loss:.4f}, validation {validation_loss:.4f}")
 
 # %% alt="Loss over 60 epochs, on a logarithmic scale. The training loss falls almost all the time, to about 0.001. The validation loss falls with it during the first ten epochs, to about 0.09, and then stays there." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.6))
+figure, axes = plt.subplots(figsize=(6.5, 3))
 epochs = np.arange(1, len(plain_losses) + 1)
 axes.plot(epochs, plain_losses[:, 0], "C0-", label="training")
 axes.plot(epochs, plain_losses[:, 1], "C1--", label="validation")
@@ -478,8 +460,9 @@ assert dropout(x) is x
 # `train()` and `eval()` are for. They set the attribute `training` of a module and of all modules in
 # it, and `Dropout` looks at it.
 #
-# Here is the same network with Dropout in it. In training mode, it gives two different answers for the
-# same image.
+# Here is the same network with Dropout in it. About half of its hidden values are missing in training mode,
+# different ones in each call, so it gives two different answers for the same image. Whoever forgets `eval()`
+# leaves the answers to luck.
 
 # %%
 sg.manual_seed(0)
@@ -496,9 +479,9 @@ for set_mode in model.train, model.eval:
 #
 # Train it as you trained the plain one. Nothing differs but the Dropout. Whichever of two networks is
 # better may have been lucky in its first values and batches, so train four more pairs, each from another
-# seed. This takes some seconds, and in a browser up to a minute.
+# seed. The code is folded. It takes some seconds, and in a browser up to a minute.
 
-# %%
+# %% jupyter={"source_hidden": true}
 model.train()
 networks = {"plain": [plain], "Dropout": [model]}
 losses = {"plain": [plain_losses], "Dropout": [train(model)]}
@@ -523,7 +506,7 @@ assert lower.all()
 assert abs(more).max() <= 3
 
 # %% alt="Validation loss over 60 epochs of two networks, from five seeds each. All ten fall to about 0.1 in ten epochs. There the plain networks stay. With Dropout, the loss goes on falling slowly, and ends between 0.06 and 0.08, below all plain ones." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(6.5, 3.6))
+figure, axes = plt.subplots(figsize=(6.5, 3))
 for name, style, label in ("plain", "C1--", "plain"), ("Dropout", "C2-", "with Dropout"):
     curves = np.array(losses[name])[:, :, 1].T  # a column for each seed
     axes.plot(epochs, curves, style, linewidth=0.8, label=[label, *[None] * 4])
@@ -532,26 +515,9 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# Dropout lowers the loss from every seed. The number of digits read correctly hardly changes: it is
-# higher in some pairs and equal in others. Five pairs and so few digits do not show more than that.
+# Dropout lowers the loss from every seed. The number of digits read correctly hardly changes: five pairs and so
+# few digits do not show more than that.
 #
-# What if you forget `eval()`? Then half of the hidden values are missing, different ones in each call, and
-# the answers are a matter of luck. Here are 100 calls on the same validation digits.
-
-# %%
-model.train()
-accuracies = []
-with sg.no_grad():
-    for _ in range(100):
-        guesses = model(x_validation).data.argmax(axis=1)
-        accuracies.append((guesses == y_validation).mean())
-
-_, accuracy = evaluate(model, x_validation, y_validation)
-print(f"with eval(): {accuracy:.1%} right")
-print(f"without it:  {min(accuracies):.1%} to {max(accuracies):.1%}, ", end="")
-print(f"{np.mean(accuracies):.1%} on average")
-
-# %% [markdown]
 # The choices are made, so the test set may be opened.
 
 # %%
@@ -580,56 +546,32 @@ assert np.isclose(repeated.std(), s, rtol=0.02)
 #
 # ## The mistakes that it still makes
 #
-# An accuracy says how many, and not which. In a **confusion matrix**, the row is the true digit, the
-# column is the predicted one, and each entry counts.
+# An accuracy says how many, and not which. Behind every mistake there is an image. Look at all of them, and
+# at how sure the network was.
 
 # %%
 model.eval()
 with sg.no_grad():
     probabilities = sg.softmax(model(digits.x_test)).data
 predicted = probabilities.argmax(axis=1)
-
-confusion = np.zeros((10, 10), dtype=int)
-np.add.at(confusion, (digits.y_test, predicted), 1)
-assert confusion.sum() == n
-assert np.isclose(np.trace(confusion) / n, test_accuracy)
-
-# %% alt="Confusion matrix of ten by ten digits, true digit down and predicted digit across. Blue squares on the diagonal hold counts of about 20 to 30. A few orange squares off the diagonal hold the mistakes, one or two each." jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(5.4, 5.4))
-for true, guess in np.argwhere(confusion):
-    color = "C0" if true == guess else "C1"
-    axes.scatter(guess, true, s=500, marker="s", color=color, alpha=0.4, linewidths=0)
-    axes.text(guess, true, f"{confusion[true, guess]}", ha="center", va="center")
-axes.set(xlabel="predicted digit", ylabel="true digit", xlim=(-0.6, 9.6), ylim=(9.6, -0.6))
-axes.set_xticks(range(10))
-axes.set_yticks(range(10))
-axes.set_aspect("equal")
-plt.show()
-
-# %% [markdown]
-# Behind every entry off the diagonal there is an image. Look at all of them, and at how sure the
-# network was.
-
-# %%
 mistakes = np.flatnonzero(predicted != digits.y_test)
-for i in mistakes:
-    truth, guess = digits.y_test[i], predicted[i]
-    print(f"digit {i:3}: {truth} read as {guess}: ", end="")
-    print(f"{probabilities[i, guess]:.0%} for {guess}, {probabilities[i, truth]:.0%} for {truth}")
+assert np.isclose(1 - len(mistakes) / n, test_accuracy)
 
-# %% alt="The test digits that the network misreads, a handful, each of 8 by 8 grey pixels with the prediction and the truth above it. Several are hard to read for a person, too." jupyter={"source_hidden": true}
+# %% alt="The test digits that the network misreads, a handful, each of 8 by 8 grey pixels. Above each are the digit that the network read and the true one, with the probability that it gave to either. Several are hard to read for a person, too." jupyter={"source_hidden": true}
 figure, cells = plt.subplots(1, len(mistakes), figsize=(1.6 * len(mistakes), 2.2), squeeze=False)
 for cell, i in zip(cells.flat, mistakes, strict=True):
+    truth, guess = digits.y_test[i], predicted[i]
     cell.imshow(digits.x_test[i].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-    cell.set_title(f"read as {predicted[i]},\ntruly {digits.y_test[i]}", fontsize=10)
+    read = f"read as {guess} ({probabilities[i, guess]:.0%}),"
+    cell.set_title(f"{read}\ntruly {truth} ({probabilities[i, truth]:.0%})", fontsize=10)
     cell.set_axis_off()
 plt.show()
 
 # %% [markdown]
 # ## Exercises
 #
-# The longer exercises `matmul` and `cross_entropy` in `tutorials/exercises/` come with a check that
-# says which equation is wrong: `python -m simplegrad.exercises check matmul`.
+# The longer exercise `cross_entropy` in `tutorials/exercises/` comes with a check that says which equation
+# is wrong: `python -m simplegrad.exercises check cross_entropy`.
 #
 # **1.** Write a module `Softplus` that computes $\log(1 + e^a)$ for every element. It must give 1000
 # for $a = 1000$, and its gradient must pass `sg.gradcheck`.

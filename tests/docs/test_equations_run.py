@@ -403,7 +403,6 @@ NOT_READ_IN_CHAPTERS = {
     r"g = \nabla_\theta L + \lambda \, \theta": "in Descent, a call gives the gradient",
     r"m_t = (1-\beta_1)\sum_{i=1}^{t} \beta_1^{t-i} g_i": "the code starts to count at 0",
     r"\Delta = -lr \, \mathbb{E}[g] / \sqrt{\mathbb{E}[g^2]}": "it is of expectations",
-    r"g = \sum_k \frac{n_k}{n} \, g_k": "each term of the sum is computed in a run of a loop",
     r"lr_t = lr_{base} \, f_t": "in the code, the rates are in a dict",
     r"h_t = W_{i_t} + R_t": "in the code, the indices i are x[0]",
     r"u = h + \operatorname{MultiHead}(\operatorname{LayerNorm}_1(h))": LAYERS,

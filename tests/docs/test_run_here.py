@@ -94,7 +94,7 @@ CHAOTIC = {
         *("def lenet", "assert x_train", "def scattered", "model = ", "W, b = "),
         "# A solution of exercise 3",
     ],
-    "tutorials/modules": ["model.train()", "mistakes = ", "# A solution of exercise 3"],
+    "tutorials/modules": ["model.train()", "# A solution of exercise 3"],
     # what many steps make of the last bits
     "tutorials/training": [
         *("a = several", "rates = ", "contestants = ", "fresh = ", "def deep", "W = sg.normal((4"),
