@@ -166,13 +166,14 @@ as_in_adam = lr * m_hat / (np.sqrt(v_hat) + eps)
 divided_first = lr * (m_hat / (np.sqrt(v_hat) + eps))
 print(f"{(divided_first != as_in_adam).mean():.0%} of the elements have other bits")
 np.testing.assert_allclose(divided_first, as_in_adam, rtol=1e-6)
+assert (divided_first != as_in_adam).any()
 
 # %% [markdown]
 # Does a last bit matter, then? Training feeds its results back into itself. Train two networks, with a
 # large learning rate, that differ in the last bit of one weight.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def differences_of(first, second, steps=500):
     differences = []
     optimizers = [optim.Adam(model=model, lr=0.05) for model in (first, second)]
@@ -301,6 +302,7 @@ def adam_in_place(theta, g, m, v, a, b, t):
     descend(theta, m, v, a, b, t)
 
 
+# %% jupyter={"source_hidden": true}
 n = 2**20
 w = sg.Tensor(rng.normal(size=n), dtype=np.float32, requires_grad=True)
 w.grad = rng.normal(size=n)
@@ -317,15 +319,14 @@ print(f"The readable step takes {ratio:.1f} times as long.")
 # Memory is slow, and a processor keeps what it has used last in a small, fast memory, its **cache**. Each
 # of the fourteen passes goes through arrays of millions of numbers. When the next pass comes back to
 # the first number, that has long been pushed out of the cache. So do all fourteen passes on a block of
-# the arrays, and then on the next block. No operation changes, and no bit. The sizes divide the number
-# of parameters, so that every block is whole.
+# the arrays, and then on the next block. No operation changes, and no bit.
 
 
 # %%
 def blocks_of(arrays, a, b):
     size = len(a)
     blocks = []
-    for start in range(0, len(arrays[0]), size):
+    for start in range(0, len(arrays[0]), size):  # a multiple of size
         blocks.append([array[start : start + size] for array in arrays] + [a, b])
     return blocks
 
@@ -335,7 +336,12 @@ def adam_in_blocks(blocks, t):
         adam_in_place(*block, t)
 
 
+# %% [markdown]
+# How large should a block be? Three sizes give the same bits, and more are timed. In each round, every size
+# takes its turn, so that all of them meet the same disturbances.
+
 # %% jupyter={"source_hidden": true}
+block_sizes = 2 ** np.arange(10, 23)
 n = 2**22
 theta = rng.normal(size=n).astype(np.float32)
 g = rng.normal(size=n).astype(np.float32)
@@ -346,12 +352,6 @@ for size in (2**12, 2**16, n):
     results.add(arrays[0].tobytes())
 assert len(results) == 1
 
-# %% [markdown]
-# How large should a block be? Here they are tried. In each round, every size takes its turn, so that all of them meet
-# the same disturbances.
-
-# %% jupyter={"source_hidden": true}
-block_sizes = 2 ** np.arange(10, 23)
 arrays = [theta, g, np.zeros_like(g), np.zeros_like(g)]
 cut = [blocks_of(arrays, np.empty_like(g[:size]), np.empty_like(g[:size])) for size in block_sizes]
 rounds = []
@@ -393,7 +393,8 @@ plt.show()
 # `fast.Adam` is `optimizers.Adam` with these passes, in blocks of 256 KB. It has the same arguments, the
 # same errors and the same `state()`. And it does one thing more. A model has many small parameters, and
 # a NumPy call takes its time even for ten numbers. So the small parameters of a group move into one
-# flat array, and one call goes over all of them. Their `.data` become views of that array.
+# flat array, and one call goes over all of them. Their `.data` become views of that array. Large
+# parameters, of 256 KB and more, stay where they are.
 
 # %%
 model = make_model(32)
@@ -408,8 +409,6 @@ assert all(theta.data.base is flat for theta in thetas)
 assert flat.size == sum(theta.size for theta in thetas)
 
 # %% [markdown]
-# Large parameters, of 256 KB and more, stay where they are.
-#
 # ## Replay
 #
 # Now forward and backward. From step to step, a training loop makes the same NumPy calls on arrays of
@@ -444,12 +443,11 @@ for _ in range(3):
 # If the function returns a loss, the result is a Tensor whose `rule` is the recording. All losses share
 # its arrays, so only the newest can be differentiated: call `backward()` before you compute the next.
 
-# %%
+# %% jupyter={"source_hidden": true}
 model = make_model(32)
 loss_of = fast.replay(lambda x, y: sg.cross_entropy(model(x), y))
 x, y = digits.x_train[:32], digits.y_train[:32]
 older, newer = loss_of(x, y), loss_of(x, y)
-print(newer)
 newer.backward()
 try:
     older.backward()
@@ -597,7 +595,7 @@ assert refused == [branching, noisy, appending]
 # under `fast.replay`. It has Dropout in it, so the random numbers must agree, too.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def dropout_model():
     sg.manual_seed(0)
     return nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10))
@@ -612,6 +610,7 @@ def train(step, steps):
     return losses
 
 
+# %%
 readable_model = dropout_model()
 readable_opt = optim.Adam(model=readable_model, lr=0.01)
 readable_step = step_of(readable_model, readable_opt)
