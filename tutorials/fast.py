@@ -37,7 +37,8 @@ digits = sg.datasets.load_digits()
 #
 # A training step has four parts. `time.perf_counter` is a clock, read here before and after each of
 # them. One reading says little, since a computer does other things, too. A few slow readings do not
-# move the **median** of many. The network has three layers; the cell below makes it in three widths.
+# move the **median** of many. The network has three layers, and is
+# made in three widths.
 
 
 # %%
@@ -448,6 +449,7 @@ model = make_model(32)
 loss_of = fast.replay(lambda x, y: sg.cross_entropy(model(x), y))
 x, y = digits.x_train[:32], digits.y_train[:32]
 older, newer = loss_of(x, y), loss_of(x, y)
+print(newer)
 newer.backward()
 try:
     older.backward()
