@@ -64,14 +64,11 @@ assert 67 < angle < 68
 # %% [markdown]
 # ## Gradient descent
 #
-# With $g = \nabla_\theta L$ and the **learning rate** $lr$, each step is
-#
-# $$\theta \mathrel{-}= lr \, g$$
-#
-# That is `optim.SGD`. An optimizer takes a model or, as in `path_of`, tensors by their names.
+# Two helpers first: `gradient` is the gradient of the loss at an array, and `path_of` gives all the places
+# that an optimizer visits.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def gradient(theta, H):
     """The gradient of the loss at an array."""
     leaf = sg.Tensor(theta, requires_grad=True)
@@ -92,6 +89,12 @@ def path_of(make, H, start, steps, **hyperparameters):
     return np.array(path)
 
 
+# %% [markdown]
+# With $g = \nabla_\theta L$ and the **learning rate** $lr$, each step is
+#
+# $$\theta \mathrel{-}= lr \, g$$
+
+# %%
 lr = 0.02
 theta = start.copy()
 by_hand = [theta.copy()]
@@ -364,7 +367,7 @@ assert rho < distance[200] / distance[199] < 1.01 * rho
 # millionth of what it was at first.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def steps_needed(make, kappa, steps, **hyperparameters):
     """How many steps it takes to come a million times closer to the minimum."""
     H = np.diag([1.0, kappa])
@@ -397,7 +400,7 @@ assert 7 < with_momentum[4] / with_momentum[0] < 12  # and its root 10 times
 #
 # $$\theta \mathrel{-}= lr \, (g + \mu \, b_t)$$
 
-# %%
+# %% jupyter={"source_hidden": true}
 lr, mu = 0.02, 0.9
 theta = start.copy()
 b = np.zeros(2)
@@ -506,7 +509,7 @@ plt.show()
 # All of them in a valley with $\kappa = 400$: SGD with its best learning rate, momentum with
 # Polyak's constants, and RMSProp with the same learning rate as before.
 
-# %%
+# %% jupyter={"source_hidden": true}
 H_400 = np.diag([1.0, 400.0])
 H_turned = Q @ H_400 @ Q.T
 paths = {
