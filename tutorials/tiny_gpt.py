@@ -235,7 +235,9 @@ class MultiHead(nn.Module):
 
 
 multi_head = MultiHead(C=4, H=2)
+print(multi_head)
 
+# %% jupyter={"source_hidden": true}
 heads = []
 for head in multi_head.heads:
     W_Q, W_K, W_V = (W.numpy() for W in head.parameters().values())
@@ -247,7 +249,6 @@ for head in multi_head.heads:
 W_O = multi_head.mix.weight.numpy()
 result = np.concatenate(heads, axis=1) @ W_O
 
-print(multi_head)
 assert np.allclose(result, multi_head(h).numpy()[0], atol=1e-6)
 
 # %% [markdown]
@@ -612,7 +613,7 @@ for tau in (0.5, 1.0, 1.5):
 # How many are new, and how many of the old ones are held-out names, which the model cannot have learned by
 # heart?
 
-# %% tags=["not-in-the-page"]
+# %% jupyter={"source_hidden": true} tags=["not-in-the-page"]
 shares = {}
 for label, logits_of, tau in (
     ("bigram model, tau = 1.0", bigram_logits, 1.0),
