@@ -235,7 +235,6 @@ class MultiHead(nn.Module):
 
 
 multi_head = MultiHead(C=4, H=2)
-print(multi_head)
 
 # %% jupyter={"source_hidden": true}
 heads = []
