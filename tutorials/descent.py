@@ -236,9 +236,9 @@ assert np.allclose(distance[1:] / distance[:-1], rho)
 #
 # The **velocity** $b$ is a sum of the past gradients, each weighted by $\mu$ once more for each
 # step that it is old. $\mu$ is the momentum, often 0.9. $\tau$, the dampening, and $\lambda$, the
-# weight decay (what it is for is a subject of Adam, further), are 0 unless you set them. ($\lambda$ without an index is the weight decay. With an
-# index, it is a curvature.) With all three at 0, gradient descent remains: $b_t = g$. To see every
-# symbol at work, set all of them.
+# weight decay (Adam, further, says what it is for), are 0 unless you set them. ($\lambda$ without an
+# index is the weight decay. With an index, it is a curvature.) With all three at 0, gradient descent
+# remains: $b_t = g$. To see every symbol at work, set all of them.
 
 # %%
 lr, mu, tau, weight_decay = 0.02, 0.9, 0.1, 0.01
