@@ -235,6 +235,9 @@ class MultiHead(nn.Module):
 
 
 multi_head = MultiHead(C=4, H=2)
+heads = sg.concatenate([head(h) for head in multi_head.heads], axis=-1).numpy()
+W_O = multi_head.mix.weight.numpy()
+assert np.allclose(heads @ W_O, multi_head(h).numpy(), atol=1e-6)
 
 # %% jupyter={"source_hidden": true}
 heads = []
@@ -245,7 +248,6 @@ for head in multi_head.heads:
     S[np.triu_indices(T, 1)] = -np.inf
     A = np.exp(S) / np.exp(S).sum(axis=1, keepdims=True)
     heads.append(A @ (h_0 @ W_V))
-W_O = multi_head.mix.weight.numpy()
 result = np.concatenate(heads, axis=1) @ W_O
 
 assert np.allclose(result, multi_head(h).numpy()[0], atol=1e-6)
