@@ -21,29 +21,19 @@ from simplegrad import fast, nn
 # %% [markdown]
 # ## The data
 #
-# The names are those of [Sequences](sequences.ipynb): 5,163 first names that were frequent in the census of
-# the United States in 1990, in the public domain. `simplegrad/datasets/NAMES.md` states the source. The same
-# 500 are held out: the model never learns from these, and they tell how good it is.
+# All of it is as in [Sequences](sequences.ipynb): 5,163 first names, from the census of the United States
+# in 1990 (`simplegrad/datasets/NAMES.md` states the source), of which 500 are held out. A token is a letter
+# or the dot, one of 27, and a number: its place in the alphabet, where the dot is 0. The input `x` is a name
+# with a dot before it, and the target `y` is the name with a dot after it. All rows have $T = 12$ places,
+# and the mask `m` is 1 where a place counts.
 
-# %%
+# %% jupyter={"source_hidden": true}
 names = sg.datasets.load_names()
 order = np.random.default_rng(0).permutation(len(names))
 test_names = [names[i] for i in order[:500]]
 train_names = [names[i] for i in order[500:]]
-
-print(len(train_names), "to learn from:", *train_names[:8])
-print(len(test_names), "held out:      ", *test_names[:8])
 assert len(names) == 5163
 
-# %% [markdown]
-# A token is again a letter or the dot, one of 27, and a number: its place in the alphabet, where the dot is 0.
-#
-# From a name of four letters the model learns five times: after nothing comes `e`, after `e` comes `m`,
-# and so on, and after `emma` comes the dot. So the input `x` is the name with a dot before it, and the
-# target `y` is the name with a dot after it. All rows have $T = 12$ places, since the longest names have
-# 11 letters, and the mask `m` is 1 where a place counts.
-
-# %%
 ALPHABET = ".abcdefghijklmnopqrstuvwxyz"
 T = 12
 
@@ -73,32 +63,18 @@ x_test, y_test, m_test = encode(test_names)
 assert [decode(row) for row in y_test] == test_names
 
 # %% [markdown]
-# ## A baseline to beat
+# From a name of four letters the model learns five times: after the dot comes `e`, after `e` comes `m`,
+# and so on, and after the last `a` comes the dot.
 #
-# The baseline is the bigram model, which looks at one token: how often token $b$ follows token $a$ in the
-# training names, with one added to each count.
-#
-# $$P_{ab} = \frac{N_{ab} + 1}{\sum_c (N_{ac} + 1)}$$
+# The loss is again the mean of $-\log p$ over the characters that count, in nats, and the baseline is the
+# bigram model. It looks at one character, and a transformer looks at all that came before.
 
-# %%
+# %% jupyter={"source_hidden": true}
 N = np.zeros((27, 27))
 np.add.at(N, (x_train[m_train == 1], y_train[m_train == 1]), 1)
 P = (N + 1) / (N + 1).sum(axis=1, keepdims=True)
 
-best = P[ALPHABET.index("q")].argmax()
-print(f"after q, {ALPHABET[best]} has the probability {P[ALPHABET.index('q'), best]:.2f}")
-assert np.allclose(P.sum(axis=1), 1)
-assert N.sum() == sum(len(name) + 1 for name in train_names)
-assert N[0, 1] == sum(name.startswith("a") for name in train_names)
 
-# %% [markdown]
-# The loss is the mean of $-\log p_i$ over the $n$ characters that count, where $p_i$ is the probability
-# that the model gave to the character that did come. Its unit is the nat.
-#
-# $$L = -\frac{1}{n} \sum_i m_i \log p_i, \quad n = \sum_i m_i$$
-
-
-# %%
 def loss_of(log_P, y, m):
     """The mean of -log p: log_P of shape (names, T, 27), y and m of shape (names, T)."""
     row, place = np.indices(y.shape)
@@ -109,17 +85,8 @@ def loss_of(log_P, y, m):
 
 bigram_loss = loss_of(np.log(P)[x_test], y_test, m_test)
 print(f"all tokens equally likely  {np.log(27):.3f} nats per character")
-print(f"counted pairs of tokens    {bigram_loss:.3f}")
+print(f"the bigram model           {bigram_loss:.3f}")
 
-counts = m_test == 1
-cross_entropy = sg.cross_entropy(np.log(P)[x_test][counts], y_test[counts])
-assert np.isclose(bigram_loss, cross_entropy.item())
-
-# %% [markdown]
-# This is `sg.cross_entropy` of the characters that count. With a mask in place of an index, the arrays
-# have the same shape in every batch, which will help later.
-#
-# The baseline knows one character. A transformer knows all that came before.
 
 # %% [markdown]
 # ## Embeddings
@@ -159,8 +126,8 @@ for t in range(T):
 # In [Sequences](sequences.ipynb), the last step looked back at all states, once. Now every place looks, and
 # what it looks at has two parts. Every place has three vectors: a **query** $q$ that says what it looks for,
 # as before, a **key** $k$ that says what it has, and a **value** $v$ that it hands over; before, the state
-# was both of these. The larger the score $q_t \cdot k_s$, the more place $t$ takes of $v_s$. The softmax makes
-# weights of the scores for each $t$, and they are divided by $\sqrt{d_k}$ first (exercise 2 asks why). With
+# was both of these. The larger the score $q_t \cdot k_s$, the more place $t$ takes of $v_s$. The scores
+# are divided by $\sqrt{d_k}$ (exercise 2 asks why), and for each $t$ the softmax makes weights of them. With
 # the vectors as rows of $Q$, $K$ and $V$, of $d_k$ numbers each, this is equation 1 of Vaswani et al. (2017):
 #
 # $$\operatorname{Attention}(Q, K, V) = \operatorname{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V$$
@@ -189,7 +156,8 @@ assert np.allclose(attention, (sg.softmax(S) @ V).numpy())
 # ## No look ahead
 #
 # A model that predicts the next character must not see it. So place $t$ may look at places $s \le t$
-# only. For the others the product is replaced by $-\infty$, of which the softmax makes the weight 0:
+# only, which is called causal attention. For the others the product is replaced by $-\infty$, of which the
+# softmax makes the weight 0:
 #
 # $$S_{ts} = \begin{cases} q_t \cdot k_s / \sqrt{d_k} & \text{if } s \le t \\ -\infty & \text{if } s > t \end{cases}$$
 
@@ -267,7 +235,11 @@ class MultiHead(nn.Module):
 
 
 multi_head = MultiHead(C=4, H=2)
+heads = sg.concatenate([head(h) for head in multi_head.heads], axis=-1).numpy()
+W_O = multi_head.mix.weight.numpy()
+assert np.allclose(heads @ W_O, multi_head(h).numpy(), atol=1e-6)
 
+# %% jupyter={"source_hidden": true}
 heads = []
 for head in multi_head.heads:
     W_Q, W_K, W_V = (W.numpy() for W in head.parameters().values())
@@ -276,10 +248,8 @@ for head in multi_head.heads:
     S[np.triu_indices(T, 1)] = -np.inf
     A = np.exp(S) / np.exp(S).sum(axis=1, keepdims=True)
     heads.append(A @ (h_0 @ W_V))
-W_O = multi_head.mix.weight.numpy()
 result = np.concatenate(heads, axis=1) @ W_O
 
-print(multi_head)
 assert np.allclose(result, multi_head(h).numpy()[0], atol=1e-6)
 
 # %% [markdown]
@@ -314,8 +284,8 @@ for i, head in enumerate(multi_head.heads):
 # %% [markdown]
 # ## Layer norm
 #
-# **Layer norm** (Ba, Kiros and Hinton, 2016) keeps the numbers in a deep network at one size. It brings
-# each vector to mean 0 and variance 1, and then scales and moves it by a learned gain $g$ and bias $b$:
+# **Layer norm** (Ba, Kiros and Hinton, 2016), known from [Training well](training.ipynb), brings each vector
+# to mean 0 and variance 1, and then scales and moves it by a learned gain $g$ and bias $b$:
 #
 # $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \, g + b$$
 
@@ -367,7 +337,7 @@ assert np.allclose(result, mlp(h).numpy()[0], atol=1e-6)
 # %% [markdown]
 # ## A block
 #
-# A block is attention followed by the perceptron. Both are **residual** (He et al., 2016): they compute
+# A block is attention followed by the perceptron. Both are residual (He et al., 2016): they compute
 # what is added to $h$, so that $h$ itself, and its gradient, can pass a block unchanged. The layer norm
 # stands before each of them, as in GPT-2 (Radford et al., 2019), and not behind the sum, as in Vaswani et
 # al. (2017). Xiong et al. (2020) found that with the norm in this place, the learning rate needs no
@@ -465,7 +435,7 @@ assert abs(start_loss - np.log(27)) < 0.5
 # %% [markdown]
 # ## Training
 #
-# The optimizer is AdamW (Loshchilov and Hutter, 2019), with a learning rate that falls linearly to 0. A
+# The optimizer is AdamW (Loshchilov and Hutter, 2019) with a learning rate that falls linearly to 0. A
 # batch is 64 names, drawn at random. `fast.AdamW` and `fast.replay` give the same bits as `optim.AdamW` and
 # the plain function, faster; a later chapter, [The fast path](fast.ipynb), shows how. A whole step is
 # recorded once and replayed, with a new learning rate each time. All batches have one shape, because all
@@ -504,44 +474,30 @@ for step in range(steps):
 print(f"{time.perf_counter() - start:.0f} seconds")
 
 # %% [markdown]
-# The recording and the model itself agree to the last bit. A step at the rate 0 changes nothing:
-
-# %% tags=["not-in-the-page"]
-opt.lr = 0.0
-replayed = training_step(x_train[batch], y_train[batch], m_train[batch])
-eager = loss_of(sg.log_softmax(model(x_train[batch])), y_train[batch], m_train[batch])
-assert replayed.item() == eager.item()
-
-# %% [markdown]
-# And the baseline is beaten, on names that the model has never seen:
+# The baseline is beaten, on names that the model has never seen. But the training loss ends below the
+# held-out loss: the model has begun to learn its names by heart. It overfits, and only the held-out names
+# show it.
 
 # %% tags=["not-in-the-page"]
 final_loss = test_losses[steps]
-print(f"counted pairs of tokens  {bigram_loss:.3f} nats per character")
-print(f"the tiny GPT             {final_loss:.3f}")
-assert final_loss < bigram_loss - 0.2
+print(f"the bigram model              {bigram_loss:.3f} nats per character")
+print(f"the tiny GPT                  {final_loss:.3f}")
+print(f"the tiny GPT, training names  {np.mean(losses[-50:]):.3f}")
+assert np.mean(losses[-50:]) < final_loss < bigram_loss - 0.2
 
-# %% alt="Loss in nats per character against the step. Training and held-out loss start near log 27, about 3.3, and fall together below the line of the counted pairs within the first 100 steps. Then the held-out loss flattens out near 2, and the training loss goes on falling below it." jupyter={"source_hidden": true} tags=["not-in-the-page"]
+# %% alt="Loss in nats per character against the step. Training and held-out loss start near log 27, about 3.3, and fall together below the line of the bigram model within the first 100 steps. Then the held-out loss flattens out near 2, and the training loss goes on falling below it." jupyter={"source_hidden": true} tags=["not-in-the-page"]
 figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 means = np.mean(np.reshape(losses, (-1, 20)), axis=1)
 axes.plot(np.arange(10, steps, 20), means, "C0-", linewidth=1.2, label="training, mean of 20 steps")
 axes.plot(list(test_losses), list(test_losses.values()), "C1o--", markersize=4, label="held out")
 axes.axhline(bigram_loss, color="C2", linestyle="-.")
-axes.text(steps, bigram_loss + 0.02, "counted pairs, held out", ha="right")
+axes.text(steps, bigram_loss + 0.02, "the bigram model, held out", ha="right")
 axes.axhline(np.log(27), color="C7", linestyle=":")
 axes.text(steps, np.log(27) + 0.02, "log 27", ha="right")
 axes.set_xlabel("step t")
 axes.set_ylabel("loss (nats per character)")
 axes.legend(loc="center", bbox_to_anchor=(0.65, 0.65))
 plt.show()
-
-# %% [markdown]
-# The training loss ends below the held-out loss: the model has begun to learn its names by heart. That is
-# called **overfitting**, and only the held-out names show it.
-
-# %% tags=["not-in-the-page"]
-print(f"training {np.mean(losses[-50:]):.3f}, held out {final_loss:.3f}")
-assert np.mean(losses[-50:]) < final_loss
 
 # %% [markdown]
 # ## What a head looks at
@@ -624,7 +580,7 @@ def gpt_logits(tokens):
 
 
 def bigram_logits(tokens):
-    """The same from the counted pairs, which know the last token only."""
+    """The same from the bigram model, which knows the last token only."""
     return np.log(P)[tokens[:, -1]]
 
 
@@ -648,7 +604,7 @@ def show(made_up):
 # First the baseline, then the model. A star marks a name that is in neither part of the list.
 
 # %% tags=["not-in-the-page"]
-print("counted pairs of tokens:")
+print("the bigram model:")
 show(sample(bigram_logits, 8))
 for tau in (0.5, 1.0, 1.5):
     print(f"the tiny GPT, tau = {tau}:")
@@ -658,10 +614,10 @@ for tau in (0.5, 1.0, 1.5):
 # How many are new, and how many of the old ones are held-out names, which the model cannot have learned by
 # heart?
 
-# %% tags=["not-in-the-page"]
+# %% jupyter={"source_hidden": true} tags=["not-in-the-page"]
 shares = {}
 for label, logits_of, tau in (
-    ("counted pairs, tau = 1.0", bigram_logits, 1.0),
+    ("bigram model, tau = 1.0", bigram_logits, 1.0),
     ("tiny GPT, tau = 0.5", gpt_logits, 0.5),
     ("tiny GPT, tau = 1.0", gpt_logits, 1.0),
     ("tiny GPT, tau = 1.5", gpt_logits, 1.5),
@@ -673,7 +629,7 @@ for label, logits_of, tau in (
     print(f"{label:25} {new} of 500 are new, {hits:2} different held-out names")
 
 assert shares["tiny GPT, tau = 0.5"] < shares["tiny GPT, tau = 1.0"] < shares["tiny GPT, tau = 1.5"]
-assert shares["tiny GPT, tau = 1.0"] < shares["counted pairs, tau = 1.0"]
+assert shares["tiny GPT, tau = 1.0"] < shares["bigram model, tau = 1.0"]
 
 # %% [markdown]
 # ## Exercises
