@@ -288,7 +288,7 @@ for t in (1, 10, 100, 1000):
 #
 # ## Sparse gradients
 #
-# An embedding is a table with a row of numbers for each word. A word that is not in a batch gives
+# An **embedding** is a table with a row of numbers for each word. A word that is not in a batch gives
 # its row a gradient of 0. Take an embedding of two rows. The **frequent** one gets a gradient of 1 in
 # each step, and the **rare** one in every 20th.
 

@@ -487,7 +487,7 @@ for name, t in small.parameters().items():
 print("four pieces give the gradient of the whole")
 
 # %% [markdown]
-# **3.** Forward mode. Go along the tape from the front and compute $\partial t / \partial w$ of each
+# **3.** From the front. Go along the tape from its beginning and compute $\partial t / \partial w$ of each
 # tensor $t$, for one leaf $w$ and a graph of scalars. A partial called with $dc = 1$ gives
 # $\partial c / \partial a$. Use $w = 2$, $u = w w$, $v = w u$, $L = u + v$ again. Your last number
 # must be the one of `backward()`. What would you have to do for a second leaf, and what does that

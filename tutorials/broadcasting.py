@@ -236,7 +236,7 @@ print(f"{count} pairs of shapes, all equal to simplegrad's unbroadcast")
 # `chain_rule` of `simplegrad/autograd.py`, on what every partial returns. That is why no partial in
 # `simplegrad/rules/` has to undo a broadcast.
 #
-# ## The bias of a linear layer
+# ## The bias of `nn.Linear`
 #
 # The most common broadcast in a network is this one. `nn.Linear` computes $y = x W + b$ for a batch
 # of rows, and each row gets the same $b$:

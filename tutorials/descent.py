@@ -90,7 +90,7 @@ def path_of(make, H, start, steps, **hyperparameters):
 
 
 # %% [markdown]
-# With $g = \nabla_\theta L$ and the **learning rate** $lr$, each step is
+# With $g = \nabla_\theta L$ and the learning rate $lr$, each step is
 #
 # $$\theta \mathrel{-}= lr \, g$$
 
@@ -236,8 +236,8 @@ assert np.allclose(distance[1:] / distance[:-1], rho)
 #
 # The **velocity** $b$ is a sum of the past gradients, each weighted by $\mu$ once more for each
 # step that it is old. $\mu$ is the momentum, often 0.9. $\tau$, the dampening, and $\lambda$, the
-# weight decay (Adam, further, says what it is for), are 0 unless you set them. ($\lambda$ without an
-# index is the weight decay. With an index, it is a curvature.) With all three at 0, gradient descent
+# `weight_decay` ([Adam, further](adam_further.ipynb) says what it is for), are 0 unless you set them.
+# ($\lambda$ without an index is the latter. With an index, it is a curvature.) With all three at 0, gradient descent
 # remains: $b_t = g$. To see every symbol at work, set all of them.
 
 # %%
@@ -421,7 +421,7 @@ assert abs(polyak[:, 1]).sum() > 2 * abs(nesterov[:, 1]).sum()
 #
 # Momentum still has one learning rate for all coordinates. RMSProp (Tieleman and Hinton, 2012)
 # gives each coordinate its own: it divides the gradient by the size that the gradients of this
-# coordinate had lately. $v$ is a running mean of the squares, and its root is their root mean
+# coordinate had lately. $v$ is a weighted mean of the squares so far, and its root is their root mean
 # square, hence the name. $\beta_2$ is the decay of that mean, and $\epsilon$ keeps the division
 # from dividing by zero. Squares, roots and divisions are elementwise.
 #

@@ -91,7 +91,7 @@ print(f"the bigram model           {bigram_loss:.3f}")
 # %% [markdown]
 # ## Embeddings
 #
-# Each token becomes a vector of $C$ numbers, its **embedding**, a row of a table $W$ that is learned. That is
+# Each token becomes a vector of $C$ numbers, its embedding, a row of a table $W$ that is learned. That is
 # the product of its one-hot vector with $W$, without the many products with 0.
 # Attention, as you will see, does not know the order of what it looks at. So each place gets a vector as
 # well, a row of a second table $R$, and both are added. For the token $i_t$ at place $t$:

@@ -410,6 +410,12 @@ NOT_READ_IN_CHAPTERS = {
     r"J = I \otimes b^\top": "it has a product of Kronecker",
     r"v \leftarrow H v / |H v|": LATER,
     r"\lambda_{\max} = v^\top H v": LATER,
+    r"\mu = \frac{1}{n} \sum_i x_i": "the x_i are rows of a batch",
+    r"g \mathrel{*}= max\_norm / \|g\| \quad \text{if } \|g\| > max\_norm": "an if in the code",
+    r"J_t = \operatorname{diag}(1 - h_t^2) \, W_h^\top": "its diag makes a matrix",
+    r"h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}": "in the code, the gates are in a function",
+    r"q = h_T W_q": "in the code, q is computed in a module",
+    r"c = \sum_s a_s h_s": "the h_s are rows of an array",
     r"h = \max(x W + b, 0)": "in the code, x is a random array without a name",
 }
 READ_IN_ANOTHER = {r"g = \nabla_\theta L + \lambda \, \theta"}
