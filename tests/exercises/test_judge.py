@@ -39,6 +39,8 @@ def with_a_bad_number(value, place, bad):
         return {**value, list(value)[place % len(value)]: bad}
     if isinstance(value, list):
         return [*value, bad]
+    if value is None or isinstance(value, str):  # the name of a node
+        return bad
     value = np.array(value, dtype=float)
     value.reshape(-1)[place % value.size] = bad
     return value
@@ -46,7 +48,7 @@ def with_a_bad_number(value, place, bad):
 
 def is_bad(value):
     values = [*value.values()] if isinstance(value, dict) else value
-    return not isinstance(values, list) and not np.isfinite(values).all()
+    return not isinstance(values, list | str | None) and not np.isfinite(values).all()
 
 
 RESULTS = [(*key, name) for key, task in TASKS.items() for name in task.equations]

@@ -41,7 +41,8 @@ def sources(
 
 def one_of(yours: Any, nodes: list[str]) -> str | None:
     """The student's answer if it is among these nodes, or else the first of them, or None."""
-    return yours if yours in nodes else next(iter(nodes), None)
+    is_one = isinstance(yours, str) and yours in nodes
+    return yours if is_one else next(iter(nodes), None)
 
 
 def case(root: str, **nodes: tuple[Any, ...]) -> list[dict[str, Any]]:
