@@ -32,7 +32,7 @@ ADAM = "tutorials/adam/"
 KINDS = ["", ADAM, "api/tensor/", "equations/"]  # a page of each kind
 NAV = re.findall(r"([\w/-]+)\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
 NAV += [f"tutorials/{chapter}" for chapter in pair.course()]
-NAV += [f"exercises/{exercise.stem}" for exercise in pair.exercises()]
+NAV += ["exercises/index", *(f"exercises/{exercise.stem}" for exercise in pair.exercises())]
 PAGES = [f"{name}/".removesuffix("index/") for name in NAV]
 PHONE = {"width": 390, "height": 844}
 
