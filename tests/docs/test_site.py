@@ -37,7 +37,11 @@ PAGES = [f"{name}/".removesuffix("index/") for name in NAV]
 PHONE = {"width": 390, "height": 844}
 
 
+ALIKE = {f"exercises/{exercise.stem}/" for exercise in pair.exercises()} - {"exercises/adam/"}
+
+
 def pages(urls):
+    urls = [pytest.param(url, marks=pytest.mark.long) if url in ALIKE else url for url in urls]
     return pytest.mark.parametrize("url", urls, ids=lambda url: url.strip("/") or "home")
 
 
