@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Teaching with simplegrad
 #
-# This page is for whoever gives the course. It holds a syllabus with assignments that a
-# program can grade, and says how to make the tutorials and this site your own. Take what you need: every
+# This page is for whoever gives the course. It holds a syllabus with assignments that a program can
+# grade, and says how to make the tutorials and this site your own. Take what you need: every
 # session stands on those that its tutorial names under "Read before", and on no others.
 #
 # ## What students bring
@@ -28,7 +28,7 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # %% [markdown]
 # ## The sessions
 #
-# A session for each chapter. Leave out what you need not:
+# There is a session for each chapter. Leave out what you do not need:
 # [a line of one file](#leave-out-a-chapter-or-add-one) is all that it takes.
 #
 # <!-- sessions -->
@@ -173,19 +173,6 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: `python -m simplegrad.exercises check amsgrad` for the step; in the example, $\theta$ ends at
 # $-1$, where `optim.Adam` ends at 1.
 #
-# <!-- session: groups_and_state -->
-#
-# The goal is that training is a state and a rule to the next one: whoever has the whole state can go on.
-#
-# **Live**: in `simplegrad/optimizers/optimizer.py`, break at the first line of `load_state`, and run
-# `tutorials/groups_and_state.py`. Look into `state`, and compare `self.step_count` before and after.
-#
-# **Assignment**: a run that survives. A script trains a network with `nn.Dropout` for 20 epochs, calls
-# `sg.save` after each, and goes on from the file if there is one.
-#
-# **Check**: kill it at any moment and start it again, several times. When it has come to its end, the
-# arrays in its file have the same bytes as those of a run that nobody has killed.
-#
 # <!-- session: modules -->
 #
 # The goal is the craft: modules within modules, first values, a training loop, data that were never
@@ -205,22 +192,18 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # of Adam with batches of 32 and `lr=3e-3`, the loss on the test images is below 0.02, where always giving
 # the mean of the training images has 0.073.
 #
-# <!-- session: convolution -->
+# <!-- session: groups_and_state -->
 #
-# The goal is to see that a convolution is nothing but a matrix product whose matrix repeats itself, and to
-# judge honestly when this helps.
+# The goal is that training is a state and a rule to the next one: whoever has the whole state can go on.
 #
-# **Live**: in `simplegrad/functional/convolution.py`, break in `conv2d` at the line that starts with `y =`,
-# and run `tutorials/convolution.py`. Look at `X` and `W`: which row of `W` meets which column of `X`? Then
-# break in `Windows.da` in `simplegrad/rules/shapes.py`, go on until `backward()` reaches it, and let the class
-# say what `+=` adds up.
+# **Live**: in `simplegrad/optimizers/optimizer.py`, break at the first line of `load_state`, and run
+# `tutorials/groups_and_state.py`. Look into `state`, and compare `self.step_count` before and after.
 #
-# **Assignment**: a claim about images, measured. Choose one: larger filters, one convolution more, a stride
-# of 2 in place of pooling, average pooling. Train with three seeds before and after, on the digits at random
-# places, with about as many parameters, and report all six results.
+# **Assignment**: a run that survives. A script trains a network with `nn.Dropout` for 20 epochs, calls
+# `sg.save` after each, and goes on from the file if there is one.
 #
-# **Check**: the numbers of parameters differ by less than a tenth. `sg.gradcheck` accepts the network as a
-# function of one image, in float64. The sentence that sums it up does not say more than the seeds allow.
+# **Check**: kill it at any moment and start it again, several times. When it has come to its end, the
+# arrays in its file have the same bytes as those of a run that nobody has killed.
 #
 # <!-- session: training -->
 #
@@ -237,21 +220,22 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Check**: the report has mean and spread of both sides, from other seeds than those that chose the rates. It
 # names the number of runs made, and opens the test set once. Another group repeats it from ten new seeds.
 #
-# <!-- session: fast -->
+# <!-- session: convolution -->
 #
-# The goal is the order of work: measure, change one thing, compare the bits, measure again.
+# The goal is to see that a convolution is nothing but a matrix product whose matrix repeats itself, and to
+# judge honestly when this helps.
 #
-# **Live**: in `simplegrad/nn/layers.py`, break in `Linear.forward`, and run a training loop whose loss is
-# under `fast.replay`. It stops in the first call of the loss, and then never again: ask why. With
-# `@fast.replay(eager=True)` it stops in each. Then break in `Adam.passes` in `simplegrad/fast/adam.py`,
-# and step through the fourteen passes. Which equation is it now? Which array is written to? Last, put the
-# whole step under `fast.replay`, print its `listing()`, and let the group name the equation of each call.
+# **Live**: in `simplegrad/functional/convolution.py`, break in `conv2d` at the line that starts with `y =`,
+# and run `tutorials/convolution.py`. Look at `X` and `W`: which row of `W` meets which column of `X`? Then
+# break in `Windows.da` in `simplegrad/rules/shapes.py`, go on until `backward()` reaches it, and let the class
+# say what `+=` adds up.
 #
-# **Assignment**: `InPlaceHeavyBall`, made of `InPlace` in `simplegrad.fast.in_place` and of the
-# `HeavyBall` of the session about descent, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
-# and for a million parameters, each the median of a hundred steps.
+# **Assignment**: a claim about images, measured. Choose one: larger filters, one convolution more, a stride
+# of 2 in place of pooling, average pooling. Train with three seeds before and after, on the digits at random
+# places, with about as many parameters, and report all six results.
 #
-# **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
+# **Check**: the numbers of parameters differ by less than a tenth. `sg.gradcheck` accepts the network as a
+# function of one image, in float64. The sentence that sums it up does not say more than the seeds allow.
 #
 # <!-- session: sequences -->
 #
@@ -301,6 +285,22 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # linear, it agrees with `sg.hvp` of the whole. With `sg.mse_loss` as $L$, $v^\top$ times
 # the result is never negative. With the result of `sg.hvp` in its place it often is, for random weights of
 # a network of two layers.
+#
+# <!-- session: fast -->
+#
+# The goal is the order of work: measure, change one thing, compare the bits, measure again.
+#
+# **Live**: in `simplegrad/nn/layers.py`, break in `Linear.forward`, and run a training loop whose loss is
+# under `fast.replay`. It stops in the first call of the loss, and then never again: ask why. With
+# `@fast.replay(eager=True)` it stops in each. Then break in `Adam.passes` in `simplegrad/fast/adam.py`,
+# and step through the fourteen passes. Which equation is it now? Which array is written to? Last, put the
+# whole step under `fast.replay`, print its `listing()`, and let the group name the equation of each call.
+#
+# **Assignment**: `InPlaceHeavyBall`, made of `InPlace` in `simplegrad.fast.in_place` and of the
+# `HeavyBall` of the session about descent, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
+# and for a million parameters, each the median of a hundred steps.
+#
+# **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
 #
 # <!-- session: debugging -->
 #

@@ -24,7 +24,7 @@ BOLD = re.compile(r"(?<!\*)\*\*([a-zA-Z][\w\s'-]*\w)\*\*")
 @functools.cache
 def prose_of(chapter):
     """The text of a chapter without code, equations, links and what it says of other reading."""
-    cells = pair.notebook_of(CHAPTERS[chapter].read_text(encoding="utf-8")).cells
+    cells = pair.notebook_of((pair.TUTORIALS / f"{chapter}.py").read_text(encoding="utf-8")).cells
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     text = re.sub(r"^- \*\*.*?\*\*", "- ", text, flags=re.MULTILINE)  # what begins an item
     text = re.sub(r"^\|.*\]\(.*$", "", text, flags=re.MULTILINE)  # rows that lead to other chapters
@@ -45,6 +45,12 @@ def test_every_term_belongs_to_one_chapter():
     assert len(terms) == len(set(terms))
     for chapter in LISTED:
         assert (pair.TUTORIALS / f"{chapter}.py").exists(), chapter
+
+
+def test_what_is_listed_as_emphasis_is_bold_somewhere():
+    chapters = [path.stem for path in pair.TUTORIALS.glob("*.py")]  # those left out, too
+    bold = {term for chapter in chapters for term in bold_in(chapter)}
+    assert [term for term in EMPHASIS if term not in bold] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
