@@ -11,6 +11,7 @@ import nbformat
 import pair
 
 GITHUB = "https://github.com"
+LINK = re.compile(r"\[([^][]*)\]\((\w+)\.ipynb((?:#[^)]*)?)\)")  # to a notebook beside
 BRANCH = "notebooks"  # where .ci/notebooks puts those of the site, and Colab looks for them
 
 # Plain Python and no %pip: the check of the exercises reads notebooks, too
@@ -65,14 +66,20 @@ def notebook(path: str, script: str, site_url: str | None) -> str:
     """The notebook of a script, to be run anywhere.
 
     Its links to notebooks beside it lead to their pages, which are there wherever it is opened. Where
-    the build does not know the site's address, they stay.
+    the build does not know the site's address, they stay. One to what the course leaves out is its text.
     """
     made = pair.notebook_of(script)
-    if site_url:
-        page = r"](" + site_url + os.path.dirname(path) + r"/\1/"
-        for cell in made.cells:
-            if cell.cell_type == "markdown":
-                cell.source = re.sub(r"\]\((\w+)\.ipynb", page, cell.source)
+    folder = os.path.dirname(path)
+    beside = pair.exercises() if folder == "exercises" else pair.scripts()
+    kept = {one.stem for one in beside}
+    for cell in made.cells:
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(
+                lambda link: link[0] if link[2] in kept else link[1], cell.source
+            )
+            if site_url:
+                page = rf"[\1]({site_url}{folder}/\2/\3)"
+                cell.source = LINK.sub(page, cell.source)
     made.cells.insert(0, nbformat.v4.new_code_cell(first_cell(), id="first"))
     return pair.written(made)
 

@@ -72,9 +72,19 @@ def test_links_to_other_notebooks_lead_to_their_pages(path):
     assert links or path not in {"tutorials/adam", "exercises/adamw"}
 
 
+def linking_to(chapter):
+    """The text of a notebook that links to a chapter, where the site's address is not known."""
+    script = f"# %% [markdown]\n# Read [this]({chapter}.ipynb) before.\n"
+    return elsewhere.notebook("tutorials/own", script, "")
+
+
 def test_without_an_address_of_the_site_they_lead_to_the_notebooks_beside_it():
-    text = "".join(line for cell in cells_of("tutorials/adam", "") for line in cell["source"])
-    assert "](descent.ipynb)" in text
+    first = next(iter(pair.course()))
+    assert f"Read [this]({first}.ipynb) before." in linking_to(first)
+
+
+def test_a_link_to_what_the_course_leaves_out_is_its_text():
+    assert "Read this before." in linking_to("left_out")
 
 
 # The first cell
