@@ -728,6 +728,8 @@ plt.show()
 #
 # ## Exercises
 #
+# The exercise `in_place` in `tutorials/exercises/` comes with a check, which looks at the memory, too.
+#
 # **1.** Sum $1/k$ for $k = 1, \ldots, 10^6$ in float32, once from the largest term to the smallest and
 # once the other way; `np.cumsum` adds one after the other. Compare both with `math.fsum`, which rounds
 # only once. Which order is better, and why?

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import functools
 import re
+import tracemalloc
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,9 @@ def judge_task(function: str, task: Task, student: Callable[..., Any]) -> Report
         if argument not in task.in_place
     }
     if changed:
-        remarks.append(words.changed(function, changed))
+        remarks.append(words.changed(function, task, changed))
+    if task.over and not {NOT_DONE, ERROR} & {*statuses.values()}:
+        remarks += not_in_place(function, task, trials)
     return Report(statuses, remarks)
 
 
@@ -108,12 +111,33 @@ def tried(task: Task, case: str, given: dict[str, Any], student: Callable[..., A
     arguments = {name: copy.deepcopy(given[name]) for name in task.arguments.split(", ")}
     try:
         with np.errstate(all="ignore"):  # what overflows is a wrong result, and is shown as such
-            returned = by_name(task, student(*arguments.values()))
+            measure = measured if task.over else unmeasured
+            returned, memory = measure(student, arguments.values())
+        returned = by_name(task, returned)
     except (Exception, SystemExit) as error:
         return Trial(case, given, {}, error)
     results = {n: x.copy() if isinstance(x, np.ndarray) else x for n, x in returned.items()}
     changed = {name: x for name, x in arguments.items() if not same(x, given[name])}
-    return Trial(case, given, results, None, returned, changed)
+    return Trial(case, given, results, None, returned, changed, memory)
+
+
+def unmeasured(student: Callable[..., Any], arguments: Iterable[Any]) -> tuple[Any, int]:
+    """What a function returns."""
+    return student(*arguments), 0
+
+
+def measured(student: Callable[..., Any], arguments: Iterable[Any]) -> tuple[Any, int]:
+    """What a function returns, and the most bytes that it had at once for what it has made."""
+    was_tracing = tracemalloc.is_tracing()
+    tracemalloc.start()
+    tracemalloc.reset_peak()
+    before, _ = tracemalloc.get_traced_memory()
+    try:
+        returned = student(*arguments)
+        return returned, tracemalloc.get_traced_memory()[1] - before
+    finally:
+        if not was_tracing:
+            tracemalloc.stop()
 
 
 def by_name(task: Task, returned: Any) -> dict[str, Any]:
@@ -124,6 +148,20 @@ def by_name(task: Task, returned: Any) -> dict[str, Any]:
     if not isinstance(returned, tuple | list) or len(returned) != len(names):
         raise words.WrongReturnError(names, returned)
     return dict(zip(names, returned, strict=True))
+
+
+def not_in_place(function: str, task: Task, trials: list[Trial]) -> list[str]:
+    """What to say if results are not where they are to be written, or more than they is made."""
+    apart = [
+        result
+        for result, argument in task.over.items()
+        if not all(one_array(t.changed.get(argument), t.returned[result]) for t in trials)
+    ]
+    if apart:
+        return [words.elsewhere(function, {result: task.over[result] for result in apart})]
+    size = min(trial.given[argument].nbytes for trial in trials for argument in task.over.values())
+    number = max(trial.memory for trial in trials) // size
+    return [words.makes(function, number, next(iter(task.over.values())))] * (number > 0)
 
 
 # Verdicts
@@ -162,7 +200,10 @@ def is_judged(task: Task, trial: Trial, name: str) -> bool:
 
 def is_right(task: Task, trial: Trial, name: str) -> bool:
     """Whether a result is what its equation gives."""
-    return gives(task, trial, name, task.equations[name])
+    if gives(task, trial, name, task.equations[name]):
+        return True
+    alone = trial._replace(results={name: trial.of(name)})  # what is in place is gone later on
+    return bool(task.over) and gives(task, alone, name, task.equations[name])
 
 
 def right_of(task: Task, trial: Trial, name: str) -> Any:
@@ -222,8 +263,10 @@ def aliasing(task: Task, trial: Trial, name: str) -> str:
     for argument, x in trial.changed.items():
         changed = trial._replace(given={**trial.given, argument: x})
         if is_right(task, changed, name) and not one_array(x, trial.returned[name]):
-            return (
-                f"{argument} was changed in place before: begin with {argument} = {argument}.copy()"
+            return f"{argument} was changed in place before: " + (
+                f"write into {' or '.join(task.in_place)}, which are yours"
+                if task.over
+                else f"begin with {argument} = {argument}.copy()"
             )
     return ""
 

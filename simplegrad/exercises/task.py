@@ -28,6 +28,7 @@ class Task(NamedTuple):
             A sentence may hold expressions in braces, whose values are put in.
         kept: Which argument of a further call is which result of the call before.
         in_place: The arguments that belong to the function, so that it may change them.
+        over: Which result is to be written over which of them, without memory for anything else.
         names: What else right sides refer to.
 
     Examples:
@@ -45,6 +46,7 @@ class Task(NamedTuple):
     mistakes: Mapping[str, Mapping[str, str]]
     kept: Mapping[str, str] = {}
     in_place: Sequence[str] = ()
+    over: Mapping[str, str] = {}
     names: Mapping[str, Any] = {}
 
 
@@ -64,6 +66,7 @@ class Trial(NamedTuple):
         results: Copies of what was returned, by name.
         returned: The same, not copied: two of its arrays may be one.
         changed: The arguments that are not what they were, as the function has left them.
+        memory: The most bytes that the function had at once for what it has made.
     """
 
     case: str
@@ -72,6 +75,7 @@ class Trial(NamedTuple):
     error: BaseException | None = None
     returned: Mapping[str, Any] = {}
     changed: Mapping[str, Any] = {}
+    memory: int = 0
 
     def of(self, name: str) -> Any:
         """The student's result, or the error in its place, or None."""

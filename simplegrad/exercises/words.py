@@ -96,14 +96,33 @@ def stopped(
     return "\n".join([*lines, *([looks_like(mistake)] if mistake else [])])
 
 
-def changed(function: str, copies: Mapping[str, str]) -> str:
+def changed(function: str, task: Task, copies: Mapping[str, str]) -> str:
     """The remark on arguments that a function has changed in place, and what is to be a copy."""
     argument, copy = min(copies.items())
     alias = "" if copy == argument else f", and {copy} is the same array"
     first = f"{function} changes its argument {' and '.join(sorted(copies))} in place.\n"
+    advice = f"Begin with {copy} = {argument}.copy(), or make a new array."
+    if task.over:
+        advice = f"Write into {' or '.join(task.in_place)}, which are yours."
+    return first + indented(f"Whoever called it still needs what was there{alias}. {advice}")
+
+
+def elsewhere(function: str, places: Mapping[str, str]) -> str:
+    """The remark on results that are not written over the arguments they belong to."""
+    first = f"{function} does not return {' and '.join(places.values())}, written over.\n"
+    pairs = [f"{result} belongs into {argument}" for result, argument in places.items()]
     return first + indented(
-        f"Whoever called it still needs what was there{alias}. Begin with {copy} = "
-        f"{argument}.copy(), or make a new array."
+        f"{', '.join(pairs)}: whoever called it looks there. Write the operations with out=, as in "
+        f"np.multiply(x, y, out={next(iter(places.values()))})."
+    )
+
+
+def makes(function: str, number: int, argument: str) -> str:
+    """The remark on arrays that a function makes, where it is to make none."""
+    arrays = "an array" if number == 1 else f"{number} arrays at once"
+    return f"{function} makes {arrays} of its own.\n" + indented(
+        "Each operation without out= makes one for its result. Give it a place that is there, as "
+        f"in np.multiply(x, y, out={argument})."
     )
 
 

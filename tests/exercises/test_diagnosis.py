@@ -1357,6 +1357,91 @@ for result, mistake, compute in [
     is_wrong("stops", result, mistake, "stops")(stops_with(**{result: compute}))
 
 
+# in_place
+
+
+@is_wrong("in_place", "b_t", "b holds g + mu * b_t in the end, and the next step needs b_t")
+def nesterov_step(theta, g, b, a, lr, mu):
+    b *= mu
+    b += g
+    b *= mu
+    b += g
+    np.multiply(lr, b, out=a)
+    theta -= a
+    return b, theta
+
+
+@is_wrong("in_place", "b_t", "b holds the step in the end, and the next step needs b_t")
+def nesterov_step(theta, g, b, a, lr, mu):  # noqa: F811
+    np.add(np.multiply(mu, b, out=b), g, out=b)
+    np.add(np.multiply(mu, b, out=b), g, out=b)
+    theta -= np.multiply(lr, b, out=b)
+    return b, theta
+
+
+@is_wrong("in_place", "b_t", "g has the factor 1 - mu, as a moment of Adam would")
+def nesterov_step(theta, g, b, a, lr, mu):  # noqa: F811
+    np.multiply(1 - mu, g, out=a)
+    b *= mu
+    b += a
+    np.multiply(mu, b, out=a)
+    a += g
+    a *= lr
+    theta -= a
+    return b, theta
+
+
+@is_wrong("in_place", "b_t", "a is read before anything is written into it")
+def nesterov_step(theta, g, b, a, lr, mu):  # noqa: F811
+    b *= mu
+    b += a
+    np.multiply(mu, b, out=a)
+    a += g
+    a *= lr
+    theta -= a
+    return b, theta
+
+
+@is_wrong("in_place", "theta_t", "this is the step without looking ahead")
+def nesterov_step(theta, g, b, a, lr, mu):  # noqa: F811
+    np.multiply(mu, b, out=b)
+    np.add(b, g, out=b)
+    np.multiply(lr, b, out=a)
+    np.subtract(theta, a, out=theta)
+    return b, theta
+
+
+@is_wrong("in_place", "theta_t", "lr is multiplied with mu * b_t alone: multiply when g is added")
+def nesterov_step(theta, g, b, a, lr, mu):  # noqa: F811
+    b *= mu
+    b += g
+    np.multiply(lr * mu, b, out=a)
+    a += g
+    theta -= a
+    return b, theta
+
+
+@is_wrong("in_place", "theta_t", "g + mu * b_t is its direction, not b_t, which is g + mu * b")
+def nesterov_step(theta, g, b, a, lr, mu):  # noqa: F811
+    np.multiply(mu, b, out=a)
+    b *= mu
+    b += g
+    a += g
+    a *= lr
+    theta -= a
+    return b, theta
+
+
+@is_wrong("in_place", "theta_t", "theta is overwritten by the step")
+def nesterov_step(theta, g, b, a, lr, mu):  # noqa: F811
+    b *= mu
+    b += g
+    np.multiply(mu, b, out=theta)
+    theta += g
+    theta *= -lr
+    return b, theta
+
+
 # first_nan
 
 

@@ -50,6 +50,7 @@ SOURCES = {
     "vjp": [derivatives.jacobian, derivatives.vjp, rules.Tanh, derivatives.jvp],
     "hvp": [derivatives.hvp],
     "sgd_momentum": [optimizers.SGD],
+    "in_place": [optimizers.SGD],
     "rmsprop": [optimizers.RMSProp],
     "adam": [optimizers.Adam],
     "adamw": [optimizers.AdamW, optimizers.Adam],
@@ -88,6 +89,7 @@ OF_THEIR_OWN = {
         r"\lambda_{\max} \approx \frac{v \cdot H v}{v \cdot v}",
         r"v_t = \frac{H v}{\lVert H v \rVert}",
     ],
+    "in_place": [r"b_t = \mu \, b + g", r"\theta_t = \theta - lr \, (g + \mu \, b_t)"],
     "amsgrad": [r"v^{max}_t = \max(v^{max}, v_t)"],
     # the library has them by the chain rule, from those of Windows and of MatMul
     "conv2d": [

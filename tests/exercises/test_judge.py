@@ -1,5 +1,6 @@
 """What the judge calls right, and when it calls a result or an error by the name of a mistake."""
 
+import tracemalloc
 from itertools import count
 
 import numpy as np
@@ -237,7 +238,7 @@ CHANGED = [
     (*key, argument)
     for key, task in TASKS.items()
     for argument, x in next(iter(task.cases.values()))[0].items()
-    if isinstance(x, np.ndarray) and x.dtype == float
+    if isinstance(x, np.ndarray) and x.dtype == float and argument not in task.over.values()
 ]
 
 
@@ -254,9 +255,8 @@ def test_an_argument_that_is_changed_before_it_is_used_is_named(exercise, functi
     report = report_on(exercise, function, changes_it)
     wrong = [name for name in task.equations if report.statuses[name] == "wrong"]
     for name in wrong:
-        assert f"{argument} was changed in place before: begin with {argument} = {argument}.c" in (
-            remark_on(report, name)
-        )
+        advice = "write into" if task.over else f"begin with {argument} = {argument}.copy()"
+        assert f"{argument} was changed in place before: {advice}" in remark_on(report, name)
     used = {name for equation in task.equations.values() for name in names_in(equation)}
     unmoved = function in (
         "gradcheck",
@@ -281,6 +281,75 @@ def test_a_result_that_is_the_array_of_an_argument_is_named_with_it():
     (remark,) = report.remarks
     assert remark.startswith("adam_step changes its argument g in place.")
     assert "m_t is the same array. Begin with m_t = g.copy()" in " ".join(remark.split())
+
+
+# In place
+
+
+def by_rebinding(theta, g, b, a, lr, mu):
+    b = mu * b + g
+    return b, theta - lr * (g + mu * b)
+
+
+def theta_is_new(theta, g, b, a, lr, mu):
+    b *= mu
+    b += g
+    return b, theta - lr * (g + mu * b)
+
+
+def by_slices(theta, g, b, a, lr, mu):
+    b[:] = mu * b + g
+    theta[:] = theta - lr * (g + mu * b)
+    return b, theta
+
+
+def with_a_copy(theta, g, b, a, lr, mu):
+    b *= mu
+    b += g
+    step = b.copy()
+    step *= mu
+    step += g
+    step *= lr
+    theta -= step
+    return b, theta
+
+
+def in_the_gradient(theta, g, b, a, lr, mu):
+    b *= mu
+    b += g
+    np.multiply(mu, b, out=a)
+    g += a
+    g *= lr
+    theta -= g
+    return b, theta
+
+
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [
+        (by_rebinding, "does not return b and theta, written over. b_t belongs into b, theta_t"),
+        (theta_is_new, "does not return theta, written over. theta_t belongs into theta:"),
+        (by_slices, "makes 2 arrays at once of its own. Each operation without out= makes one"),
+        (with_a_copy, "makes an array of its own."),
+        (in_the_gradient, "changes its argument g in place. Whoever called it still needs what"),
+    ],
+)
+def test_right_numbers_in_the_wrong_place_are_said(student, said):
+    report = report_on("in_place", "nesterov_step", student)
+    assert set(report.statuses.values()) == {"right"}
+    (remark,) = report.remarks
+    assert f"nesterov_step {said}" in " ".join(remark.split())
+    assert ".copy()" not in remark  # which would be one more array
+
+
+def test_memory_is_looked_at_while_somebody_else_traces_it():
+    tracemalloc.start()
+    try:
+        report = report_on("in_place", "nesterov_step", with_a_copy)
+        assert tracemalloc.is_tracing()
+    finally:
+        tracemalloc.stop()
+    assert "makes an array of its own" in report.remarks[0]
 
 
 # Several right results

@@ -172,6 +172,7 @@ def test_power_iteration_ends_at_the_eigenvalue_of_the_largest_absolute_value(H)
         ("adam", "adam_step", optim.Adam, {"m_t": "moments1", "v_t": "moments2"}),
         ("adamw", "adamw_step", optim.AdamW, {"m_t": "moments1", "v_t": "moments2"}),
         ("sgd_momentum", "sgd_step", optim.SGD, {"b_t": "velocities"}),
+        ("in_place", "nesterov_step", optim.SGD, {"b_t": "velocities"}),
     ],
 )
 def test_a_step_is_that_of_the_optimizer_to_the_bit(exercise, function, optimizer, renamed):
@@ -181,9 +182,11 @@ def test_a_step_is_that_of_the_optimizer_to_the_bit(exercise, function, optimize
         values = {names.get(name, name): value for name, value in given.items()}
         theta = sg.Tensor(given["theta"], requires_grad=True)
         hyperparameters = {key: values[key] for key in optimizer.hyperparameters if key in values}
+        if exercise == "in_place":
+            hyperparameters["nesterov"] = True
         opt = optimizer(param_groups=[{"params": {"theta": theta}}], **hyperparameters)
         state = opt.state()
-        state["step_count"] = given.get("t", 1) - 1
+        state["step_count"] = given.get("t", 9) - 1
         before = {result: argument for argument, result in task.kept.items()}
         for result, slot in renamed.items():
             state["param_groups"][0][slot] = {"theta": given[before[result]]}
@@ -191,7 +194,8 @@ def test_a_step_is_that_of_the_optimizer_to_the_bit(exercise, function, optimize
         theta.grad = given.get("g", given.get("grad")).copy()
         opt.step()
         right = right_results(exercise, function, given)
-        np.testing.assert_array_equal(right["theta"], theta.data)
+        of_theta = task.kept["theta"]
+        np.testing.assert_array_equal(right[of_theta], theta.data)
         for result, slot in renamed.items():
             kept = opt.state()["param_groups"][0][slot]["theta"]
             np.testing.assert_array_equal(right[result], kept)

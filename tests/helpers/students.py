@@ -1,6 +1,9 @@
 """Students: they compute what the reference of an exercise computes, but for what a test alters."""
 
+import tracemalloc
 from itertools import count
+
+import numpy as np
 
 from simplegrad.exercises.judge import value_of
 from simplegrad.exercises.references import EXERCISES, load
@@ -53,7 +56,13 @@ def student_with(exercise, function, altered=None, **wrong):
     def student(*arguments):
         given, call = dict(zip(task.arguments.split(", "), arguments, strict=True)), next(calls)
         alter = [lambda *result: altered(call, *result)] if altered else []
-        values = tuple(right_results(exercise, function, given, wrong, *alter).values())
+        results = right_results(exercise, function, given, wrong, *alter)
+        for name, argument in task.over.items():
+            np.copyto(given[argument], results[name])
+            results[name] = given[argument]
+            if tracemalloc.is_tracing():
+                tracemalloc.reset_peak()  # what the reference makes is not the student's
+        values = tuple(results.values())
         return values if len(values) > 1 else values[0]
 
     return student
@@ -73,7 +82,9 @@ def source_with(exercise, function, result=None, mistake=None):
             is_wrong = (name, one) == (function, result)
             body += [f"    right = {right}"] * is_wrong
             body.append(f"    {one} = {mistake if is_wrong else right}")
-        body += [f"    return {', '.join(task.equations)}", "return student"]
+        body += [f"    {argument}[...] = {one}" for one, argument in task.over.items()]
+        returned = [task.over.get(one, one) for one in task.equations]
+        body += [f"    return {', '.join(returned)}", "return student"]
         lines += ["", "", f"def {name}_here():", *(f"    {line}" for line in body)]
         lines += ["", "", f"{name} = {name}_here()"]
     return "\n".join(lines) + "\n"

@@ -469,7 +469,32 @@ def attention_in_place(Q, K, V):
     return S, A, np.einsum("ts,sj->tj", A, V)
 
 
+def nesterov_by_augmented_assignment(w, dw, velocity, scratch, rate, momentum):
+    velocity *= momentum
+    velocity += dw
+    scratch[:] = velocity
+    scratch *= momentum
+    scratch += dw
+    scratch *= rate
+    w -= scratch
+    return velocity, w
+
+
+def nesterov_in_blocks(w, dw, velocity, scratch, rate, momentum):
+    for start in range(0, len(w), 1000):
+        block = slice(start, start + 1000)
+        v, s = velocity[block], scratch[block]
+        np.add(np.multiply(v, momentum, out=v), dw[block], out=v)
+        np.multiply(v, rate * momentum, out=s)
+        w[block] -= s
+        np.multiply(dw[block], rate, out=s)
+        w[block] -= s
+    return velocity, w
+
+
 STYLES = {
+    "Nesterov by augmented assignment": ("in_place", nesterov_by_augmented_assignment),
+    "Nesterov in blocks": ("in_place", nesterov_in_blocks),
     "logits in place": ("logits", logits_in_place, accuracy_with_loops),
     "a group in place": ("groups", group_step_in_place),
     "attention with loops": ("attention", attention_with_loops),
