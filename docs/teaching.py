@@ -213,9 +213,9 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # The goal is to change one thing at a time, and to tell an improvement from luck.
 #
 # **Live**: in `simplegrad/nn/normalisation.py`, break in `_follow` at the line that starts with `m, v, alpha =`,
-# and run `tutorials/training.py`, which takes half a minute to get there. Step once. Let the class work out
-# `m` and `v` after this batch from `mu`, `sigma_2`, `alpha` and `n`, then step on. Last, go one frame up and
-# ask which of these numbers `eval()` will use.
+# and run `tutorials/training.py`. Start it early: it trains for a minute or two before it stops. Step once. Let
+# the class work out `m` and `v` after this batch from `mu`, `sigma_2`, `alpha` and `n`, then step on. Last, go
+# one frame up and ask which of these numbers `eval()` will use.
 #
 # **Assignment**: a claim and its measurement. Each group takes one sentence, such as "GELU beats ReLU", "He's
 # first values are not needed with LayerNorm" or "batches of 128 are as good as batches of 32", fixes in
@@ -292,8 +292,8 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: it agrees with the product of the matrices that `sg.jacobian` and `sg.hessian` give. If $f$ is
 # linear, it agrees with `sg.hvp` of the whole. With `sg.mse_loss` as $L$, $v^\top$ times
-# the result is never negative. With the result of `sg.hvp` in its place it often is, for random weights of
-# a network of two layers.
+# the result is never negative. With the result of `sg.hvp` in its place it sometimes is, for random
+# weights of a network of two layers.
 #
 # <!-- session: fast -->
 #
