@@ -446,11 +446,9 @@ for key, value in state["param_groups"][0].items():
 # %%
 resumed, forgetful = copy.deepcopy(model), copy.deepcopy(model)
 train(model, [opt], steps=10)
-
 opt_resumed = optim.Adam(resumed, lr=0.5)
 opt_resumed.load_state(state)
 train(resumed, [opt_resumed], steps=10)
-
 train(forgetful, [optim.Adam(forgetful, lr=1e-2)], steps=10)
 
 print("with the state:    equal to the last bit:", bits_of(resumed) == bits_of(model))
@@ -458,6 +456,22 @@ print("without the state: equal to the last bit:", bits_of(forgetful) == bits_of
 assert bits_of(resumed) == bits_of(model)
 assert bits_of(forgetful) != bits_of(model)
 assert opt_resumed.lr == 1e-2
+
+# %% [markdown]
+# `opt.reset_step_count()` sets the count to 0: the next step is $t = 1$. The moments stay, and Adam corrects
+# them as if they were new, $\hat m = 10 \, m_t$ and $\hat v = 1000 \, v_t$. Its steps are shorter for a while,
+# which is a warm-up when other data come. A new optimizer forgets the moments, too.
+
+# %%
+w = sg.Tensor(np.zeros(1), requires_grad=True)
+w.grad = np.ones(1)  # the same in all steps
+opt = optim.Adam(lr=1.0, param_groups=[{"params": {"w": w}}])
+for _ in range(10_000):
+    opt.step()
+before = w.item()
+opt.reset_step_count()
+opt.step()
+assert np.isclose(before - w.item(), 10 / np.sqrt(1000), rtol=1e-3)
 
 # %% [markdown]
 # ## A run in a file
