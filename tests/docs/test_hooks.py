@@ -64,6 +64,13 @@ def test_a_formula_is_set_and_has_mathml():
 
 
 @needs_katex
+def test_a_formula_and_the_marks_after_it_are_kept_together():
+    html = html_of("Of $a$ and ($b$), so $c$.")
+    together = re.findall(r'<span class="marked">.*?</span>([^<\s]+)</span>', html)
+    assert together == ["),", "."]
+
+
+@needs_katex
 def test_displays_on_consecutive_lines_are_set_one_by_one():
     assert html_of("$$c = a$$\n$$da = dc$$").count('class="formula"') == 2
 
