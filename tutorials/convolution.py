@@ -287,7 +287,7 @@ assert of_conv == 6 * (1 * 3 * 3 + 1)
 assert of_linear == 64 * 384 + 384
 near = matrix != 0
 values = np.unique(matrix[near])
-print(f"{near.mean():.0%} of the matrix is not 0, and this part has {len(values)} different numbers")
+print(f"{near.mean():.0%} of the matrix is not 0, with {len(values)} different numbers")
 assert len(values) == 6 * 9
 assert near.sum() == 6 * (3 * 8 - 2) ** 2
 
