@@ -12,8 +12,8 @@
 # - **Calculus**: the derivative of a function of one variable, and its chain rule. The chapters
 #   about descent and about Jacobians also use the eigenvalues of a symmetric matrix.
 # - **A laptop** with Python, an editor and a debugger. [Install](install.md) is one command. After it, no
-#   session needs a network or a graphics card. Whoever has not got so far does the
-#   [exercises](exercises/index.md) in their pages, which need a browser only.
+#   session needs a network or a graphics card. Until then, students can do the
+#   [exercises](exercises/index.md) in their pages, which need only a browser.
 #
 # Whoever can say why these lines hold is ready:
 
