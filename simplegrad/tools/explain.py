@@ -117,6 +117,7 @@ def explain(
 
     Raises:
         TypeError: `call` cannot be called, or `index` is not made of ints.
+        RuntimeError: This is the prompt of a debugger, where nothing can look on.
         KeyError: No tensor of that name is known from the call.
         ValueError: Several tensors have that name, or `index` is out of range. Nothing has been
             called then.
@@ -134,13 +135,15 @@ def explain(
         theta.data -= lr * step
                     = 3 - 0.1 * 6                                   = 2.4
     """
-    from simplegrad.tools.trace import LineTracer  # which costs time that few programs need
+    # which cost time that few programs need
+    from simplegrad.tools.trace import LineTracer, check_that_calls_are_traced
 
     if not callable(call):
         raise TypeError(
             f"explain makes the call itself, so it takes a function and its arguments, but got "
             f"{call!r:.80}. Write sg.explain(opt.step), without the parentheses of opt.step()."
         )
+    check_that_calls_are_traced("explain")
     name = name_of(call)
     known = _known_tensors(call, args, kwargs)
     chosen = _chosen(parameter, known, name)

@@ -126,6 +126,7 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
 
     Raises:
         TypeError: `call` cannot be called.
+        RuntimeError: This is the prompt of a debugger, where nothing can look on.
 
     Examples:
         >>> a, b = sg.Tensor(2.0, requires_grad=True), sg.Tensor(3.0)
@@ -136,6 +137,7 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
     """
     # which cost time that few programs need
     from simplegrad.tools.recorder import Recorder, error_text
+    from simplegrad.tools.trace import check_that_calls_are_traced
 
     if not callable(call):
         raise TypeError(
@@ -143,6 +145,7 @@ def step_through(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step
             f"got {call!r:.80}. Write sg.step_through(opt.step), without the parentheses of "
             "opt.step(), or sg.step_through(lambda: a * b)."
         )
+    check_that_calls_are_traced("step_through")
     recorder, result, error = Recorder(), None, ""
     try:
         result = recorder.watch(call, args, kwargs)

@@ -183,6 +183,24 @@ def _in_parentheses(node: ast.expr, start: str) -> ast.expr:
 Begun = tuple[Statement, Line, Pick]  # the line has its numbers, and no result yet
 
 
+def check_that_calls_are_traced(name: str) -> None:
+    """Raises where Python calls no trace function, as at the prompt of pdb.
+
+    Raises:
+        RuntimeError: It does not, so `name` would see nothing of the call.
+    """
+    before = sys.gettrace()
+    seen: list[str] = []
+    sys.settrace(lambda frame, event, arg: seen.append(event))
+    (lambda: None)()
+    sys.settrace(before)
+    if not seen:
+        raise RuntimeError(
+            f"{name} looks on while Python runs the call, and at a debugger's prompt Python lets "
+            f"nobody look on. Write sg.{name}(...) into the program, or call it without a debugger."
+        )
+
+
 class Tracer:
     """What Python calls, as the trace function of a thread, while a call runs."""
 
