@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from simplegrad.exercises.checker import NOT_TRIED, PRINTED, RIGHT, STATUSES, Checked, check_file
 from simplegrad.exercises.references import EXERCISES, load
-from simplegrad.exercises.sandbox import PRINTED, Checked, check_file
-from simplegrad.exercises.task import Report
 from simplegrad.exercises.words import text
 
 FOLDER = Path("tutorials", "exercises")
@@ -33,19 +32,19 @@ def checked(name: str, files: Sequence[Path]) -> tuple[Path, Checked]:
     results = []
     for file in files:
         results.append((file, check_file(name, file)))
-        if not results[-1][1].report.untouched:
+        if results[-1][1].verdict != NOT_TRIED:
             return results[-1]
     return results[0]
 
 
 def check(name: str, files: Sequence[Path]) -> int:
     """Prints the report on one exercise; returns the exit status."""
-    file, (report, printed) = checked(name, files)
-    print(text(f"{name}: {load(name).TITLE}\n{shortest(file)}", report))
-    if printed:
+    file, result = checked(name, files)
+    print(text(f"{name}: {load(name).TITLE}\n{shortest(file)}", result.report))
+    if printed := result.printed:
         cut = "\n..." if len(printed) >= PRINTED else ""
         print("\nYour code has printed:\n\n" + textwrap.indent(printed.rstrip() + cut, "    "))
-    return 0 if report.all_right else 1
+    return STATUSES[result.verdict]
 
 
 def progress() -> int:
@@ -56,8 +55,8 @@ def progress() -> int:
     width = max(map(len, EXERCISES))
     done = 0
     for name in EXERCISES:
-        state = state_of(results[name][1].report) if name in results else "no file"
-        done += state == "right"
+        state = state_of(results[name][1]) if name in results else "no file"
+        done += state == RIGHT
         print(f"{name:{width}}  {state:12}  {load(name).TITLE}")
     print(f"\n{done} of {len(EXERCISES)} are right.")
     print("What is right and wrong in one of them: python -m simplegrad.exercises check NAME")
@@ -66,11 +65,11 @@ def progress() -> int:
     return 0 if files else 2
 
 
-def state_of(report: Report) -> str:
+def state_of(result: Checked) -> str:
     """How far an exercise is, in a few words."""
-    if report.all_right:
-        return "right"
-    return "not tried" if report.untouched else f"{report.count} of {len(report.statuses)} right"
+    if result.verdict in (RIGHT, NOT_TRIED):
+        return result.verdict
+    return f"{result.report.count} of {len(result.report.statuses)} right"
 
 
 def shortest(file: Path) -> Path:
@@ -83,7 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m simplegrad.exercises",
         description="Without arguments: lists the exercises, and how far you are.",
-        epilog="Exit status: 0 if the exercise is right, 1 if not, 2 if it cannot be checked.",
+        epilog="Exit status: 2 if it cannot be checked, "
+        + ", ".join(f"{status} if {verdict}" for verdict, status in STATUSES.items())
+        + ".",
     )
     commands = parser.add_subparsers(dest="command", metavar="check NAME [FILE]")
     one = commands.add_parser("check", help="say what is right and wrong in an exercise")

@@ -29,6 +29,7 @@ class Task(NamedTuple):
         kept: Which argument of a further call is which result of the call before.
         in_place: The arguments that belong to the function, so that it may change them.
         over: Which result is to be written over which of them, without memory for anything else.
+        library: Whether the function may use simplegrad, but for what has its name there.
         names: What else right sides refer to.
 
     Examples:
@@ -47,6 +48,7 @@ class Task(NamedTuple):
     kept: Mapping[str, str] = {}
     in_place: Sequence[str] = ()
     over: Mapping[str, str] = {}
+    library: bool = False
     names: Mapping[str, Any] = {}
 
 

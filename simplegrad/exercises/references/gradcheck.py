@@ -49,8 +49,8 @@ def without_going_back(L: Function, x: np.ndarray, h: float, left_over: float) -
 
 def of_x(expression: str, shown: str = "") -> Function:
     """A function of x, with what a student is shown of it, the expression itself if not given."""
-    function = eval(f"lambda x: {expression}")
-    function.__doc__ = shown or expression
+    function = eval(source := f"lambda x: {expression}")
+    function.source, function.__doc__ = source, shown or expression
     return function
 
 

@@ -27,8 +27,8 @@ def of_jvp(x_dot: list[float], W: np.ndarray, x: np.ndarray) -> list[dict[str, n
 
 def of_dc(expression: str) -> Callable[[np.ndarray], np.ndarray]:
     """The function of dc with this expression, which a student is shown."""
-    function = eval(f"lambda dc: {expression}", {"np": np})
-    function.__doc__ = expression
+    function = eval(source := f"lambda dc: {expression}", {"np": np})
+    function.source, function.__doc__ = source, expression
     return function
 
 

@@ -1,0 +1,454 @@
+"""The checker: runs a student's file in a process of its own, and judges what its functions answer.
+
+Three processes take part. The caller starts the judge, `python -m simplegrad.exercises.checker`, and
+the judge starts the student's, `student.py`, for each file. Only answers come back from there: numbers,
+and what is to be said of errors. So a file may end its process, or the one above it, may replace what
+it imports and may print what it likes. It gets a verdict of its own, within its time.
+
+This is no sandbox: a file may read and write what its user may, and use the network. Check files that
+you do not trust in a container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from simplegrad import exercises
+from simplegrad.exercises import student, words
+from simplegrad.exercises.judge import judge, unknown
+from simplegrad.exercises.references import load
+from simplegrad.exercises.student import Source
+from simplegrad.exercises.task import Report
+
+SECONDS = 10.0  # for the whole file
+GIGABYTES = 4  # for each process of a file, and for all of them
+PROCESSES = 50  # of a file
+PRINTED = 1000  # characters that are kept of what a file prints
+GRACE = 30.0  # seconds that the judge has for its own part
+
+RIGHT, WRONG, NOT_TRIED, TIMED_OUT, CRASHED, CHECKER_ERROR = (
+    *("right", "wrong", "not tried", "timed out", "crashed"),
+    "error of the checker",
+)
+STATUSES = {RIGHT: 0, WRONG: 1, NOT_TRIED: 3, TIMED_OUT: 4, CRASHED: 5, CHECKER_ERROR: 6}
+"""The verdicts and their exit statuses; 2 is that of a command which cannot be carried out."""
+
+
+class Checked(NamedTuple):
+    """The report on a file, the first part of what the file has printed, and how it ended.
+
+    Attributes:
+        end: TIMED_OUT, CRASHED or CHECKER_ERROR, or "" if all functions were judged.
+    """
+
+    report: Report
+    printed: str = ""
+    end: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """One of STATUSES."""
+        if self.end:
+            return self.end
+        if self.report.all_right:
+            return RIGHT
+        return NOT_TRIED if self.report.untouched else WRONG
+
+
+class Limits(NamedTuple):
+    """What the processes of a file may take: seconds, and gigabytes."""
+
+    seconds: float = SECONDS
+    gigabytes: float = GIGABYTES
+
+
+Job = tuple[str, str]  # an exercise and a file
+
+
+# The caller
+
+
+def check_file(name: str, path: Path, seconds: float = SECONDS) -> Checked:
+    """The report on an exercise as it stands in a file, a script or a notebook."""
+    (checked,) = check_files([(name, str(path))], Limits(seconds))
+    return checked
+
+
+def check_files(jobs: Sequence[Job], limits: Limits | None = None) -> list[Checked]:
+    """The report on each file; the processes of a file that ends the judge end no other's report."""
+    done: list[Checked] = []
+    while len(done) < len(jobs):
+        done += judged(jobs[len(done) :], limits or Limits())
+    return done
+
+
+def judged(jobs: Sequence[Job], limits: Limits) -> list[Checked]:
+    """The reports on the first of the files, as far as one judge comes: at least one.
+
+    Each line that the judge writes begins with a secret, so that nobody else can write one.
+    """
+    secret = secrets.token_hex(16)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        judge = subprocess.Popen(
+            [sys.executable, "-m", "simplegrad.exercises.checker"],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        try:
+            assert judge.stdin
+            with judge.stdin:
+                judge.stdin.write(json.dumps([secret, limits, jobs]).encode())
+            done, last = lines_of(out, secret), time.monotonic()
+            while judge.poll() is None and time.monotonic() < last + limits.seconds + GRACE:
+                time.sleep(0.01)
+                if len(now := lines_of(out, secret)) > len(done):
+                    done, last = now, time.monotonic()
+        finally:
+            was_late = judge.poll() is None
+            end_all(judge, secret)
+        done = lines_of(out, secret)
+        said = os.pread(err.fileno(), 2**16, 0).decode("utf-8", "replace")
+    reports = [Checked(Report(**line.pop("report")), **line) for line in done]
+    return reports or [unjudged(jobs[0][0], was_late, judge.returncode, limits, said)]
+
+
+def lines_of(out: IO[bytes], secret: str) -> list[dict[str, Any]]:
+    """What the judge has written until now."""
+    text = os.pread(out.fileno(), os.fstat(out.fileno()).st_size, 0)
+    start = secret.encode()
+    whole = text[: text.rfind(b"\n") + 1].splitlines()
+    return [json.loads(line[len(start) :]) for line in whole if line.startswith(start)]
+
+
+def unjudged(name: str, was_late: bool, status: int, limits: Limits, said: str) -> Checked:
+    """What is said of a file whose judge has ended without a word."""
+    if was_late:
+        return Checked(unknown(name, too_long("The check", limits)), "", TIMED_OUT)
+    if status < 0 or not said:
+        remark = "The check was ended from outside: does the file end other processes?"
+        return Checked(unknown(name, remark), "", CRASHED)
+    remark = "This is an error of the checker:\n" + textwrap.indent(said.rstrip(), "    ")
+    return Checked(unknown(name, remark), "", CHECKER_ERROR)
+
+
+def too_long(what: str, limits: Limits) -> str:
+    """The remark on what has not ended."""
+    return f"{what} did not end within {limits.seconds:g} seconds: is there a loop that never ends?"
+
+
+# The end of processes
+
+
+def end_all(process: subprocess.Popen[bytes], secret: str) -> None:
+    """Ends a process, its group, and on Linux all that has the secret in its environment."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    while any([kill(pid) for pid in processes_with(secret)]):
+        time.sleep(0.001)  # it may have started another one before it ended
+
+
+def kill(pid: int) -> bool:
+    """Ends a process, and says whether it was still there."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def processes_with(secret: str) -> Iterator[int]:
+    """The processes of Linux that have the secret in their environment, but for those that ended."""
+    for folder in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
+        with contextlib.suppress(OSError):  # it has just ended, or belongs to someone else
+            if secret.encode() in (folder / "environ").read_bytes():
+                yield int(folder.name)
+
+
+def resident_bytes(pid: int) -> int:
+    """How much memory a process takes up."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+# The judge
+
+
+def main() -> None:
+    """Judges the files that it is told of, and writes a line for each."""
+    secret, limits, jobs = json.loads(sys.stdin.read())
+    for name, file in jobs:
+        try:
+            report, printed, end = judged_here(name, Path(file), Limits(*limits))
+        except Exception:
+            remark = "This is an error of the checker:\n" + textwrap.indent(
+                traceback.format_exc().rstrip(), "    "
+            )
+            report, printed, end = Checked(unknown(name, remark), "", CHECKER_ERROR)
+        line = {"report": asdict(report), "printed": printed, "end": end}
+        print(secret + json.dumps(line), flush=True)
+
+
+def judged_here(name: str, path: Path, limits: Limits) -> Checked:
+    """The report on a file whose functions another process runs."""
+    tasks, done, running = load(name).TASKS, Report(), path.name
+
+    def before(report: Report, function: str) -> None:
+        nonlocal done, running
+        done, running = problem + report, function
+
+    problem = Report()
+    with Student(limits) as other:
+        try:
+            begun = other.begin(name, path)
+            if begun["error"]:
+                error = student.error_of(begun["error"])
+                problem = Report({}, [does_not_run(str(begun["running"]), [], error)])
+            functions = {f: Remote(other, f, tasks[f].library) for f in begun["functions"]}
+            if problem.remarks and not functions:
+                done = unknown(name, problem.remarks[0])
+            else:
+                done = problem + judge(name, functions, before)
+        except EndedError:
+            missing = unknown(name, f"{running} {other.how_it_ended()}")
+            statuses = {**missing.statuses, **done.statuses}
+            done = Report(statuses, done.remarks + missing.remarks)
+    return Checked(cleaned(done), printable(other.printed.decode("utf-8", "replace")), other.end)
+
+
+class EndedError(BaseException):
+    """The student's process has ended; no `except Exception` is to take it for an answer."""
+
+
+class Student:
+    """The process of a student's file, as the judge sees it; a context, at whose end it is over."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.end, self.reason = limits, "", ""
+        self.printed, self.secret = bytearray(), secrets.token_hex(16)
+        self.process = subprocess.Popen(
+            [sys.executable, str(student.__file__)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "SIMPLEGRAD_CHECK": self.secret},
+        )
+        self.threads = [
+            threading.Thread(target=read, args=(self.process.stderr, self.printed), daemon=True),
+            threading.Thread(target=self.watch, daemon=True),
+        ]
+
+    def __enter__(self) -> Student:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end_all(self.process, self.secret)
+        for thread in self.threads:
+            thread.join(1)
+        for pipe in self.process.stdin, self.process.stdout:
+            with contextlib.suppress(BrokenPipeError):  # of a message that nobody will read
+                if pipe:
+                    pipe.close()
+
+    def watch(self) -> None:
+        """Ends the processes of the file when they take too much, and when the first has ended."""
+        until, pause = time.monotonic() + self.limits.seconds, 0.25
+        while not self.reason:
+            left = until - time.monotonic()
+            try:
+                self.process.wait(max(0, min(pause, left)))
+                break
+            except subprocess.TimeoutExpired:
+                if left <= pause:
+                    self.end, self.reason = TIMED_OUT, too_long("", self.limits)
+                    continue
+            pids = list(processes_with(self.secret))
+            if len(pids) > PROCESSES:
+                self.end, self.reason = CRASHED, f" has more than {PROCESSES} processes."
+            elif sum(map(resident_bytes, pids)) > self.limits.gigabytes * 2**30:
+                what = f" takes more than {self.limits.gigabytes:g} GB, with the processes it has started."
+                self.end, self.reason = CRASHED, what
+        end_all(self.process, self.secret)
+
+    def how_it_ended(self) -> str:
+        """The rest of a sentence about it."""
+        self.threads[1].join()
+        if not self.end:
+            self.end = CRASHED
+            self.reason = (
+                f" ended the whole process, with status {self.process.returncode}: is there an "
+                "os._exit, or a recursion without end?"
+            )
+        return self.reason.strip()
+
+    def begin(self, name: str, path: Path) -> dict[str, Any]:
+        """Lets it run the file; returns what that has come to."""
+        job = {
+            "exercise": name,
+            "file": str(path),
+            "functions": list(load(name).TASKS),
+            "gigabytes": self.limits.gigabytes,
+            "root": str(Path(exercises.__file__).parents[2]),
+        }
+        return self.ask(job)
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Sends a message, and waits for the answer.
+
+        Raises:
+            EndedError: There will be none.
+        """
+        assert self.process.stdin and self.process.stdout
+        try:
+            self.process.stdin.write((json.dumps(message) + "\n").encode())
+            self.process.stdin.flush()
+            line = self.process.stdout.readline(student.MESSAGE)
+            answer = json.loads(line) if line.endswith(b"\n") else None
+        except (OSError, ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            end_all(self.process, self.secret)
+            raise EndedError
+        return answer
+
+
+def read(pipe: IO[bytes], printed: bytearray) -> None:
+    """Reads a pipe until its end, and keeps the first part."""
+    with pipe:
+        while part := pipe.read1(65536):  # type: ignore[attr-defined]
+            printed += part[: PRINTED - len(printed)]
+
+
+class UnreadableAnswerError(Exception):
+    """What came back is no answer."""
+
+
+class Remote:
+    """A function in the student's process, to be called from here as if it was here.
+
+    What it changes in place is changed here, and arrays that share memory there share it here.
+    """
+
+    def __init__(self, process: Student, name: str, may_use_library: bool) -> None:
+        self.process, self.name, self.may_use_library = process, name, may_use_library
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.measured(*arguments)[0]
+
+    def measured(self, *arguments: Any) -> tuple[Any, int]:
+        """What it returns, and the most bytes that it had at once for what it has made."""
+        owners: list[np.ndarray] = []
+        sent = [student.encoded(x, owners) for x in arguments]
+        answer = self.process.ask(
+            {
+                "function": self.name,
+                "arguments": sent,
+                "buffers": [student.packed(owner) for owner in owners],
+                "may_use_library": self.may_use_library,
+            }
+        )
+        try:
+            if "error" in answer:
+                error = student.error_of(answer["error"])
+            else:
+                return self.taken_over(arguments, owners, answer)
+        except Exception as unreadable:
+            raise UnreadableAnswerError("what it returns cannot be read") from unreadable
+        raise error
+
+    def taken_over(
+        self, arguments: Sequence[Any], owners: Sequence[np.ndarray], answer: dict[str, Any]
+    ) -> tuple[Any, int]:
+        """What an answer says: the arguments as they are left, and what is returned."""
+        buffers = [student.unpacked(text) for text in answer["buffers"]]
+        for number, owner in enumerate(owners):
+            memory = owner.ravel("K").view(np.uint8)
+            memory[...] = buffers[number]
+            buffers[number] = memory
+        for x, left in zip(arguments, answer["arguments"], strict=True):
+            if isinstance(x, dict):
+                now = dict(student.decoded(left, buffers))
+                x.clear()
+                x.update(now)
+            elif isinstance(x, list):
+                x[:] = student.decoded(left, buffers)
+        return student.decoded(answer["returned"], buffers), int(answer["memory"])
+
+
+# What is said
+
+
+def report_on(
+    name: str,
+    sources: Iterable[Source],
+    before: Callable[[Report, str], None] = lambda report, function: None,
+) -> Report:
+    """Runs sources, one after the other, and judges the functions that they leave, all of it here.
+
+    The site does this with the cells of a page.
+
+    Args:
+        before: Is called before each function, with the report until then.
+    """
+    problem, files = Report(), [name]
+    check, exercises.check = exercises.check, lambda *functions: None  # it is done below
+    try:
+        names, error = student.run(sources, files)
+    finally:
+        exercises.check = check
+    if error:
+        problem = Report({}, [does_not_run(Path(files[-1]).name, files, error)])
+    functions = {function: names[function] for function in load(name).TASKS if function in names}
+    if problem.remarks and not functions:
+        return unknown(name, problem.remarks[0])
+    return problem + judge(name, functions, lambda part, running: before(problem + part, running))
+
+
+def does_not_run(file: str, files: Sequence[str], error: BaseException) -> str:
+    """The remark on sources that cannot be run to their end; `file` was running."""
+    if isinstance(error, SyntaxError):
+        lines = getattr(error, "syntax", "") or "".join(traceback.format_exception_only(error))
+        return f"{file} has a syntax error:\n" + textwrap.indent(lines, "  ").rstrip()
+    rows = [*words.place_of(error, files), words.row("error", "", words.said(error))]
+    return "\n".join([f"{file} stops with an error:", *rows])
+
+
+def cleaned(report: Report) -> Report:
+    """A report whose remarks can be printed."""
+    return Report(report.statuses, [printable(remark) for remark in report.remarks])
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, which a terminal might obey, are written out."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
+if __name__ == "__main__":
+    main()
