@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from simplegrad.exercises.checker import NOT_TRIED, PRINTED, RIGHT, STATUSES, Checked, check_file
+from simplegrad.exercises import grading
+from simplegrad.exercises.checker import (
+    GIGABYTES,
+    NOT_TRIED,
+    PRINTED,
+    RIGHT,
+    SECONDS,
+    STATUSES,
+    Checked,
+    adopt_orphans,
+    check_file,
+)
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.words import text
 
@@ -72,6 +83,20 @@ def state_of(result: Checked) -> str:
     return f"{result.report.count} of {len(result.report.statuses)} right"
 
 
+def positive(text: str) -> float:
+    """A number above 0."""
+    if not 0 < float(text) < float("inf"):
+        raise ValueError
+    return float(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def shortest(file: Path) -> Path:
     """The path from here, if the file is below."""
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
@@ -86,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         + ", ".join(f"{status} if {verdict}" for verdict, status in STATUSES.items())
         + ".",
     )
-    commands = parser.add_subparsers(dest="command", metavar="check NAME [FILE]")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     one = commands.add_parser("check", help="say what is right and wrong in an exercise")
     one.add_argument("name", metavar="NAME", choices=EXERCISES, help=", ".join(EXERCISES))
     one.add_argument(
@@ -96,12 +121,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         help=f"its script or notebook; default: the one in {FOLDER.as_posix()}, from here upwards",
     )
+    many = commands.add_parser("grade", help="grade all submissions in a folder")
+    many.add_argument("folder", metavar="FOLDER", type=Path)
+    add = many.add_argument
+    of_names = f"how files are called, without .py or .ipynb; default: {grading.NAMES}"
+    add("--names", metavar="PATTERN", default=grading.NAMES, help=of_names)
+    add("--exercises", metavar="NAME", nargs="+", choices=EXERCISES, default=[], help="only these")
+    add("--out", metavar="FOLDER", type=Path, default=Path("grades"), help="where the grades go")
+    add("--cpus", metavar="N", type=count, default=os.cpu_count(), help="how many at a time")
+    add("--memory", metavar="GB", type=positive, help=f"for all of them; default: {GIGABYTES} each")
+    add("--seconds", metavar="S", type=positive, default=SECONDS, help="for each file")
     args = parser.parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):  # a student's code may hold what this terminal lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if not args.command:
             return progress()
+        if args.command == "grade":
+            gigabytes = args.memory or GIGABYTES * args.cpus
+            try:
+                return grading.command(
+                    args.folder,
+                    args.names,
+                    args.exercises,
+                    args.out,
+                    args.cpus,
+                    gigabytes,
+                    args.seconds,
+                )
+            except grading.GradingError as error:
+                many.error(str(error))
         files = [args.file] if args.file else files_of(args.name)
         if not files or not files[0].is_file():
             where = args.file or f"{args.name}.py here, or in {FOLDER.as_posix()} from here upwards"
@@ -113,4 +162,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    adopt_orphans()
     sys.exit(main())

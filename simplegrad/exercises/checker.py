@@ -1,18 +1,18 @@
-"""The checker: runs a student's file in a process of its own, and judges what its functions answer.
+"""The checker: runs a student's file in a process of its own, and judges what comes back.
 
-Three processes take part. The caller starts the judge, `python -m simplegrad.exercises.checker`, and
-the judge starts the student's, `student.py`, for each file. Only answers come back from there: numbers,
-and what is to be said of errors. So a file may end its process, or the one above it, may replace what
-it imports and may print what it likes. It gets a verdict of its own, within its time.
+Three processes take part. The caller starts the judge, `python -m simplegrad.exercises.checker`,
+and the judge starts `student.py` for each file. Only answers come back from there: numbers, and
+what is to be said of errors. So a file may end its process or the one above it, replace what it
+imports and print what it likes: it gets a verdict of its own, within its time.
 
-This is no sandbox: a file may read and write what its user may, and use the network. Check files that
-you do not trust in a container.
+This is no sandbox. A file may read and write what its user may, and use the network: check files
+that you do not trust in a container.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
+import ctypes
 import json
 import os
 import secrets
@@ -82,6 +82,10 @@ class Limits(NamedTuple):
 
 Job = tuple[str, str]  # an exercise and a file
 
+MARK = "SIMPLEGRAD_CHECK"  # in the environment of all processes that are started here
+STARTING = threading.Lock()  # between its start and its own program, a process has no mark
+PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37  # <linux/prctl.h>
+
 
 # The caller
 
@@ -92,45 +96,62 @@ def check_file(name: str, path: Path, seconds: float = SECONDS) -> Checked:
     return checked
 
 
-def check_files(jobs: Sequence[Job], limits: Limits | None = None) -> list[Checked]:
-    """The report on each file; the processes of a file that ends the judge end no other's report."""
+def check_files(
+    jobs: Sequence[Job], limits: Limits | None = None, stop: threading.Event | None = None
+) -> list[Checked]:
+    """The report on each file; a file that ends the judge ends no report but its own.
+
+    Raises:
+        InterruptedError: `stop` was set.
+    """
     done: list[Checked] = []
     while len(done) < len(jobs):
-        done += judged(jobs[len(done) :], limits or Limits())
+        done += judged(jobs[len(done) :], limits or Limits(), stop or threading.Event())
     return done
 
 
-def judged(jobs: Sequence[Job], limits: Limits) -> list[Checked]:
+def judged(jobs: Sequence[Job], limits: Limits, stop: threading.Event) -> list[Checked]:
     """The reports on the first of the files, as far as one judge comes: at least one.
 
     Each line that the judge writes begins with a secret, so that nobody else can write one.
     """
-    secret = secrets.token_hex(16)
+    secret, mark = secrets.token_hex(16), secrets.token_hex(16)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        judge = subprocess.Popen(
-            [sys.executable, "-m", "simplegrad.exercises.checker"],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1"},
-        )
+        judge = started(["-m", "simplegrad.exercises.checker"], mark, stdout=out, stderr=err)
         try:
             assert judge.stdin
             with judge.stdin:
                 judge.stdin.write(json.dumps([secret, limits, jobs]).encode())
             done, last = lines_of(out, secret), time.monotonic()
             while judge.poll() is None and time.monotonic() < last + limits.seconds + GRACE:
-                time.sleep(0.01)
+                if stop.wait(0.01):
+                    raise InterruptedError("the check was stopped")
                 if len(now := lines_of(out, secret)) > len(done):
                     done, last = now, time.monotonic()
         finally:
             was_late = judge.poll() is None
-            end_all(judge, secret)
+            end_all(judge, mark)
         done = lines_of(out, secret)
         said = os.pread(err.fileno(), 2**16, 0).decode("utf-8", "replace")
     reports = [Checked(Report(**line.pop("report")), **line) for line in done]
     return reports or [unjudged(jobs[0][0], was_late, judge.returncode, limits, said)]
+
+
+def started(arguments: Sequence[str], mark: str, **streams: Any) -> subprocess.Popen[bytes]:
+    """A process of Python in a session of its own, and with a mark in its environment."""
+    with STARTING:
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            env={
+                **os.environ,
+                MARK: mark,
+                "PYTHONIOENCODING": "utf-8",
+                "OPENBLAS_NUM_THREADS": "1",
+            },
+            **streams,
+        )
 
 
 def lines_of(out: IO[bytes], secret: str) -> list[dict[str, Any]]:
@@ -160,31 +181,50 @@ def too_long(what: str, limits: Limits) -> str:
 # The end of processes
 
 
-def end_all(process: subprocess.Popen[bytes], secret: str) -> None:
-    """Ends a process, its group, and on Linux all that has the secret in its environment."""
+def end_all(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Ends a process, its group, and on Linux all that has its mark in the environment."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
-    while any([kill(pid) for pid in processes_with(secret)]):
-        time.sleep(0.001)  # it may have started another one before it ended
+    with STARTING:
+        while found := [*processes_with(mark), *orphans()]:
+            for pid in found:
+                kill(pid)
+            time.sleep(0.001)  # one may have started another before it ended
 
 
-def kill(pid: int) -> bool:
-    """Ends a process, and says whether it was still there."""
-    try:
+def kill(pid: int) -> None:
+    """Ends a process, if it has not ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
-def processes_with(secret: str) -> Iterator[int]:
-    """The processes of Linux that have the secret in their environment, but for those that ended."""
+def processes_with(mark: str) -> Iterator[int]:
+    """The processes of Linux that have this mark in their environment, and have not ended."""
     for folder in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
         with contextlib.suppress(OSError):  # it has just ended, or belongs to someone else
-            if secret.encode() in (folder / "environ").read_bytes():
+            if mark.encode() in (folder / "environ").read_bytes():
+                yield int(folder.name)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of those whose own has ended, among all below it, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def orphans() -> Iterator[int]:
+    """The processes that this one has adopted: it has marked all that it has started itself."""
+    adopts = ctypes.c_int(0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(adopts), 0, 0, 0)
+    for folder in Path("/proc").glob("[0-9]*") if adopts.value else ():
+        with contextlib.suppress(OSError):
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            is_child = int(parent) == os.getpid() and state != "Z"
+            if is_child and MARK.encode() not in (folder / "environ").read_bytes():
                 yield int(folder.name)
 
 
@@ -201,6 +241,7 @@ def resident_bytes(pid: int) -> int:
 def main() -> None:
     """Judges the files that it is told of, and writes a line for each."""
     secret, limits, jobs = json.loads(sys.stdin.read())
+    adopt_orphans()
     for name, file in jobs:
         try:
             report, printed, end = judged_here(name, Path(file), Limits(*limits))
@@ -224,13 +265,11 @@ def judged_here(name: str, path: Path, limits: Limits) -> Checked:
     problem = Report()
     with Student(limits) as other:
         try:
-            begun = other.begin(name, path)
-            if begun["error"]:
-                error = student.error_of(begun["error"])
-                problem = Report({}, [does_not_run(str(begun["running"]), [], error)])
-            functions = {f: Remote(other, f, tasks[f].library) for f in begun["functions"]}
-            if problem.remarks and not functions:
-                done = unknown(name, problem.remarks[0])
+            names, remark = other.begin(name, path)
+            problem = Report({}, [remark] * bool(remark))
+            functions = {f: Remote(other, f, tasks[f].library) for f in names}
+            if remark and not names:
+                done = unknown(name, remark)
             else:
                 done = problem + judge(name, functions, before)
         except EndedError:
@@ -249,15 +288,10 @@ class Student:
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.end, self.reason = limits, "", ""
-        self.printed, self.secret = bytearray(), secrets.token_hex(16)
-        self.process = subprocess.Popen(
-            [sys.executable, str(student.__file__)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "SIMPLEGRAD_CHECK": self.secret},
-        )
+        self.printed = bytearray()
+        self.mark = f"{os.environ.get(MARK, '')}.{secrets.token_hex(8)}"  # begins with the judge's
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self.process = started([str(student.__file__)], self.mark, **pipes)
         self.threads = [
             threading.Thread(target=read, args=(self.process.stderr, self.printed), daemon=True),
             threading.Thread(target=self.watch, daemon=True),
@@ -269,7 +303,7 @@ class Student:
         return self
 
     def __exit__(self, *_: object) -> None:
-        end_all(self.process, self.secret)
+        end_all(self.process, self.mark)
         for thread in self.threads:
             thread.join(1)
         for pipe in self.process.stdin, self.process.stdout:
@@ -289,13 +323,14 @@ class Student:
                 if left <= pause:
                     self.end, self.reason = TIMED_OUT, too_long("", self.limits)
                     continue
-            pids = list(processes_with(self.secret))
+            pids = list(processes_with(self.mark))
             if len(pids) > PROCESSES:
                 self.end, self.reason = CRASHED, f" has more than {PROCESSES} processes."
             elif sum(map(resident_bytes, pids)) > self.limits.gigabytes * 2**30:
-                what = f" takes more than {self.limits.gigabytes:g} GB, with the processes it has started."
+                gigabytes = f"{self.limits.gigabytes:g} GB"
+                what = f" takes more than {gigabytes}, with the processes it has started."
                 self.end, self.reason = CRASHED, what
-        end_all(self.process, self.secret)
+        end_all(self.process, self.mark)
 
     def how_it_ended(self) -> str:
         """The rest of a sentence about it."""
@@ -308,8 +343,12 @@ class Student:
             )
         return self.reason.strip()
 
-    def begin(self, name: str, path: Path) -> dict[str, Any]:
-        """Lets it run the file; returns what that has come to."""
+    def begin(self, name: str, path: Path) -> tuple[list[str], str]:
+        """Lets it run the file; returns the functions that are there, and what is to be said.
+
+        Raises:
+            EndedError: It has not come so far.
+        """
         job = {
             "exercise": name,
             "file": str(path),
@@ -317,7 +356,16 @@ class Student:
             "gigabytes": self.limits.gigabytes,
             "root": str(Path(exercises.__file__).parents[2]),
         }
-        return self.ask(job)
+        answer = self.ask(job)
+        try:
+            functions = [f for f in load(name).TASKS if f in answer["functions"]]
+            if answer["error"]:
+                error = student.error_of(answer["error"])
+                return functions, does_not_run(str(answer["running"])[:200], [], error)
+        except Exception as unreadable:
+            end_all(self.process, self.mark)
+            raise EndedError from unreadable
+        return functions, ""
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Sends a message, and waits for the answer.
@@ -325,7 +373,8 @@ class Student:
         Raises:
             EndedError: There will be none.
         """
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         try:
             self.process.stdin.write((json.dumps(message) + "\n").encode())
             self.process.stdin.flush()
@@ -334,7 +383,7 @@ class Student:
         except (OSError, ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            end_all(self.process, self.secret)
+            end_all(self.process, self.mark)
             raise EndedError
         return answer
 
@@ -360,6 +409,7 @@ class Remote:
         self.process, self.name, self.may_use_library = process, name, may_use_library
 
     def __call__(self, *arguments: Any) -> Any:
+        """What it returns."""
         return self.measured(*arguments)[0]
 
     def measured(self, *arguments: Any) -> tuple[Any, int]:

@@ -77,7 +77,7 @@ def decoded(x: Any, buffers: list[np.ndarray], is_trusted: bool = False) -> Any:
     """
     if not isinstance(x, dict):
         return x
-    ((kind, value), *more) = x.items()
+    kind, value = next(iter(x.items()))
     if kind == "dots":
         return ...
     if kind == "complex":
@@ -145,7 +145,8 @@ def error_of(data: dict[str, Any]) -> Exception:
     ]
     syntax = str(data.get("syntax", ""))[: 4 * WORDS]
     says = {"__str__": lambda self: message, "frames": frames, "syntax": syntax}
-    kind: type[Exception] = type(name, (known if is_known else Exception,), says)
+    base: Any = known if is_known else Exception
+    kind: type[Exception] = type(name, (base,), says)
     return kind.__new__(kind)  # some want arguments, which are not known here
 
 
@@ -273,11 +274,10 @@ class Library:
     def look(self, frame: types.FrameType, event: str, _: Any) -> None:
         """What Python calls on each call."""
         code = frame.f_code
-        if event == "call" and not self.used and code.co_filename.startswith(self.folder):
-            if not code.co_filename == __file__ and (
-                not self.may_be_used or code.co_name == self.name
-            ):
-                self.used = f"{code.co_name} of {code.co_filename.removeprefix(self.folder)}"
+        is_own = code.co_filename.startswith(self.folder) and code.co_filename != __file__
+        if event == "call" and is_own and not (self.may_be_used and code.co_name != self.name):
+            called = f"{code.co_name} of {code.co_filename.removeprefix(self.folder)}"
+            self.used = self.used or called
 
     def error(self) -> Exception:
         """What is said then."""
@@ -299,7 +299,7 @@ def limit(gigabytes: float) -> None:
 
 
 def hide_the_exercises() -> None:
-    """Puts a check that does nothing in the place of simplegrad.exercises, whose files are hidden."""
+    """Puts a check that does nothing in the place of simplegrad.exercises, and hides its files."""
     stand_in = types.ModuleType("simplegrad.exercises")
     stand_in.check = lambda *functions: None  # type: ignore[attr-defined]
     sys.modules["simplegrad.exercises"] = stand_in
