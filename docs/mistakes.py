@@ -21,6 +21,7 @@
 import copy
 import math
 import warnings
+from textwrap import fill
 
 import numpy as np
 
@@ -273,7 +274,7 @@ try:
     losses[0] = (w**2).sum()
 except ValueError as error:
     print("ValueError:", error)
-    print("because of the TypeError:", error.__cause__)
+    print(fill(f"because of the TypeError: {error.__cause__}", 88))
 
 # %% [markdown]
 # An array holds numbers, and a number does not know how it was computed. NumPy puts an error of its own below

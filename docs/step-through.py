@@ -17,8 +17,8 @@
 #
 # ## A product
 #
-# Two steps into the product, and you see NumPy's. What stands before it makes Tensors of what you gave;
-# what stands after it writes down the rule, for the way back. The graph grows with it.
+# Two calls down, in `Mul.forward`, NumPy multiplies. What runs before it makes Tensors of what you gave;
+# what runs after it writes down the rule, for the way back. The graph grows with it.
 
 # %%
 import numpy as np

@@ -232,7 +232,7 @@ for size in (1e-4, 1e-8, 1e-12):
 #
 # $$\theta \mathrel{-}= lr \, \hat m / \sqrt{\hat v + \epsilon}$$
 #
-# TensorFlow puts both corrections into one number, as the end of that paper's section 2 suggests, and
+# TensorFlow puts both corrections into one number, as the end of section 2 of Adam's paper suggests, and
 # adds its $\hat\epsilon$ to the root of the uncorrected $v_t$:
 #
 # $$lr_t = lr \, \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)$$
@@ -596,7 +596,7 @@ axes.plot(np.arange(1, 901), adam, "C1--", label="Adam")
 axes.plot(np.arange(1, 901), amsgrad, "C0-", label="AMSGrad")
 axes.axhline(-1, color="C7", linestyle=":", label="the best place")
 axes.set(xlabel="step t", ylabel=r"$\theta$", ylim=(-1.15, 1.15))
-axes.legend(loc="center left")
+axes.legend(loc="center right")
 plt.show()
 
 # %% [markdown]
@@ -630,9 +630,9 @@ for other in (0.0, 0.2, 0.4, 0.5, 0.6, 0.9, 0.999):
 assert ends[0.4] > 0.97
 assert ends[0.5] < 0
 assert ends[0.999] < -0.97
-# Between 0.4 and 0.5 the direction turns. With 0, each gradient is divided by its own size, and only its
-# sign is left: two steps up for each step down. Near 1, v is about the mean of the squares, (C^2 + 2) / 3,
-# in all three steps, and they are in proportion to the gradients, as in AMSGrad.
+# Between 0.4 and 0.5 the direction turns. With 0, each gradient is divided by its own size, and only
+# its sign is left: two steps up for each step down. Near 1, v is about the mean of the squares,
+# (C^2 + 2) / 3, in all three steps, and they are in proportion to the gradients, as in AMSGrad.
 Delta = -lr * (C - 2) / np.sqrt((C**2 + 2) / 3)
 thetas, _, _ = adam_run(np.array([[C], [-1.0], [-1.0]] * 3000), lr=lr, beta_1=0.0, beta_2=0.999)
 assert np.isclose(thetas[-1] - thetas[-4], Delta, rtol=0.01)
@@ -657,8 +657,9 @@ for mu in (0.0, 0.9):
     print(f"momentum {mu}: in the gradient {w.data.round(3)}, decoupled {theta.round(3)}")
     assert np.allclose(w.data, theta) == (mu == 0)
     assert (abs(w.data) < abs(theta)).all() == (mu > 0)
-# Without momentum they are the same. With it, the velocity sums the decay in the gradient over about ten
-# steps, and it is about ten times as strong: all three weights end nearer to 0 than with the decoupled one.
+# Without momentum they are the same. With it, the velocity sums the decay in the gradient over about
+# ten steps, and it is about ten times as strong: all three weights end nearer to 0 than with the
+# decoupled one.
 
 # %% [markdown]
 # **3.** Beside a huge $\epsilon$, the second moment does not count. Choose $lr$ and $\epsilon$ so that

@@ -216,11 +216,11 @@ assert w.grad == results["tape in reverse"]
 # $4 \, dv$, which is $dv \, u$.
 #
 # - **Nearest first** processes `u` when only `L` has contributed, so it passes on $du = 1$. What `v`
-#   adds to it afterwards is never passed on. $dw = 4 \cdot 1 + 4 \cdot 1 = 8$.
+#   adds to it afterwards is never passed on. $dw = {4 \cdot 1} + {4 \cdot 1} = 8$.
 # - **At once** passes $du = 1$ on, and later $du = 3$, which contains that 1 again.
-#   $dw = 4 \cdot 1 + 4 \cdot 1 + 4 \cdot 3 = 20$.
+#   $dw = {4 \cdot 1} + {4 \cdot 1} + {4 \cdot 3} = 20$.
 # - **In reverse**, a tensor comes after everything that was computed from it. When its turn comes, all
-#   of its gradient has arrived, and it is passed on once. $dw = 4 \cdot 1 + 4 \cdot 3 = 16$.
+#   of its gradient has arrived, and it is passed on once. $dw = {4 \cdot 1} + {4 \cdot 3} = 16$.
 #
 # No error is raised in the first two: a wrong gradient is a number like any other. Only comparing
 # shows it, as `sg.gradcheck` does with finite differences.

@@ -55,15 +55,15 @@ grids = [
     ("b, shape (4,)", np.broadcast_to(b, c.shape), [(0, 0), (0, 1), (0, 2), (0, 3)], "C1"),
     ("c = a + b, shape (3, 4)", c, list(np.ndindex(c.shape)), "C2"),
 ]
-figure, panels = plt.subplots(1, 3, figsize=(7.5, 2.4))
+figure, panels = plt.subplots(1, 3, figsize=(6.5, 2.2))
 for axes, (title, values, given, color) in zip(panels, grids, strict=True):
     for i, j in np.ndindex(values.shape):
         line = "-" if (i, j) in given else ":"
         axes.add_patch(
             plt.Rectangle((j + 0.06, i + 0.06), 0.88, 0.88, fill=False, ls=line, ec=color)
         )
-        axes.text(j + 0.5, i + 0.5, f"{values[i, j]:g}", ha="center", va="center", fontsize=9)
-    axes.set_title(title, fontsize=10)
+        axes.text(j + 0.5, i + 0.5, f"{values[i, j]:g}", ha="center", va="center")
+    axes.set_title(title, fontsize=10.5)
     axes.set(xlim=(0, 4), ylim=(3, 0), aspect="equal")
     axes.axis("off")
 figure.tight_layout()

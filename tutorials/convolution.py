@@ -287,7 +287,7 @@ assert of_conv == 6 * (1 * 3 * 3 + 1)
 assert of_linear == 64 * 384 + 384
 near = matrix != 0
 values = np.unique(matrix[near])
-print(f"{near.mean():.0%} of the matrix is not 0, and in this part are {len(values)} numbers")
+print(f"{near.mean():.0%} of the matrix is not 0, with {len(values)} different numbers")
 assert len(values) == 6 * 9
 assert near.sum() == 6 * (3 * 8 - 2) ** 2
 
@@ -511,6 +511,7 @@ for axes, label in zip(panels[:, 0], ("weights", "excited by", "response"), stri
     axes.set_ylabel(label)
 for axes in panels.flat:
     axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(True)
 plt.show()
 
 # %% [markdown]

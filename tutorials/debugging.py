@@ -106,7 +106,7 @@ entry_line = line_of(sg.optimizers.Optimizer.state, "entries.append(entry)")
 kept_line = line_of(sg.optimizers.Optimizer.load_state, "self._kept = loaded")
 
 five = ["next", "p m_t", "next", "p v_t", "next", "p m_hat", "next", "p v_hat", "next", "p theta"]
-to_the_equations = ["continue", f"until {m_t_line}", "p group", "p lr, beta_1", "p t, g", *five]
+to_the_equations = ["continue", f"until {m_t_line}", "pp group", "p lr, beta_1", "p t, g", *five]
 commands = ["until 4", "break optim.Adam.update"]
 commands += ["break optim.Optimizer.state", "break optim.Optimizer.load_state"]
 commands += [*to_the_equations, *to_the_equations]
@@ -131,7 +131,7 @@ show(session[10:20])
 show(session[20:35])
 
 # %% [markdown]
-# Both groups, by hand in the folded cell. In the first step the bias correction gives $g$ and $g^2$ back,
+# The folded cell computes both groups by hand. In the first step the bias correction gives $g$ and $g^2$ back,
 # whatever $\beta_1$ is, and so each element moves by its learning rate: those of $w$ by 0.1, and that of
 # $b$ by 0.01, up.
 #
@@ -481,7 +481,7 @@ assert all(answer.startswith("Breakpoint") for answer in answers)
 #
 # **1.** `opt.step()` can be called again with the same gradient. Append it to `two_groups`, stop in
 # the second step of the group that climbs, and print `t`, `m` and `m_t`. Check by hand that
-# $m_t = 0.5 \, m + 0.5 \, g$. Which sign has `m_t`?
+# $m_t = 0.5 \, m + 0.5 \, g$. Which sign does `m_t` have?
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true} tags=["not-in-the-page"]
 # A solution of exercise 1

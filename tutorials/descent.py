@@ -130,7 +130,7 @@ figure, axes = plt.subplots(figsize=(6.5, 3.0), layout="constrained")
 draw_valley(axes, H, (-1, 5.5), (-1.3, 1.3))
 axes.plot(*quick[:31].T, "C1s--", markersize=4, linewidth=1.0, label="SGD, lr = 0.0769")
 axes.plot(*slow[:31].T, "C0o-", markersize=4, linewidth=1.5, label="SGD, lr = 0.02")
-axes.legend(loc="lower left")
+figure.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -300,7 +300,7 @@ figure, axes = plt.subplots(figsize=(6.5, 3.0), layout="constrained")
 draw_valley(axes, H, (-1, 5.5), (-1.3, 1.3))
 axes.plot(*quick[:31].T, "C1s--", markersize=4, linewidth=1.0, label="SGD")
 axes.plot(*damped[:31].T, "C0o-", markersize=4, linewidth=1.5, label="SGD, momentum 0.5")
-axes.legend(loc="lower left")
+figure.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -393,7 +393,7 @@ assert 7 < with_momentum[4] / with_momentum[0] < 12  # and its root 10 times
 # The velocity that a step adds is old news: it was collected at earlier places. Nesterov (1983)
 # takes the gradient where the velocity is about to lead; Sutskever et al. (2013) write it as a
 # small change of momentum. If $\theta$ stands for the place looked ahead to, as in `optim.SGD` with
-# `nesterov=True`, only the last equation is another. At the same $lr$ and $\mu$, the swings in the
+# `nesterov=True`, only the last equation differs. At the same $lr$ and $\mu$, the swings in the
 # steep direction die out sooner.
 #
 # $$\theta \mathrel{-}= lr \, (g + \mu \, b_t)$$

@@ -374,7 +374,7 @@ print(f"The best blocks here have {block_sizes[best] * 4 // 1024} KB. In place, 
 print(f"arrays, a step takes {block_times[-1] / block_times[best]:.1f} times as long, ", end="")
 print(f"and the readable step {readable_time / block_times[best]:.1f} times.")
 
-# %% alt="Time per parameter over the size of a block, from 4 kilobytes to 16 megabytes, the horizontal axis logarithmic. The curve falls steeply to a wide valley from about a hundred kilobytes to some megabytes, and rises a little to the right of it. A dotted line in the valley marks the 256 kilobytes of fast.Adam. A dashed line far above the valley is the readable step." jupyter={"source_hidden": true}
+# %% alt="Time per parameter over the size of a block, from 4 kilobytes to 16 megabytes. On a logarithmic axis, the curve falls steeply to a wide valley from about a hundred kilobytes to some megabytes, and rises a little to the right of it. A dotted line in the valley marks the 256 kilobytes of fast.Adam. A dashed line far above the valley is the readable step." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 3.6))
 axes.plot(block_sizes * 4 / 1024, block_times / n * 1e9, "C0o-", label="in place, in blocks")
 axes.axhline(readable_time / n * 1e9, color="C1", linestyle="--", label="readable")

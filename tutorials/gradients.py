@@ -345,7 +345,7 @@ for name, error in errors.items():
 # Two errors work against each other. With a large $h$ there is the **truncation error**: the curve is not
 # straight. By Taylor's theorem, it is $\frac{h^2}{6}$ of the third derivative for a central difference,
 # and it falls with $h$. With a small $h$ there is the **rounding error**: a computer knows $L$ only to
-# about $\epsilon \, |L|$, with $\epsilon = 2.2 \cdot 10^{-16}$ in float64. The subtraction leaves this
+# about $\epsilon \, |L|$, with $\epsilon = {2.2 \cdot 10^{-16}}$ in float64. The subtraction leaves this
 # error as it is, and the division by $h$ makes it large. Together, they come to about
 #
 # $$E = \frac{h^2}{6} \left| \frac{\partial^3 L}{\partial x^3} \right| + \frac{\epsilon \, |L|}{h}$$
@@ -359,7 +359,7 @@ E = hs**2 / 6 * abs(d3L_dx3) + epsilon * abs(L) / hs
 assert np.allclose(errors["central"][:6], E[:6], rtol=0.05)
 assert (errors["central"] < 10 * E).all()
 
-# %% alt="The errors over h, with both axes logarithmic. As h falls from 0.1, the error of the central difference falls with its square to about 1e-11 near h = 1e-5, and then it rises again, jumping, as 1 over h. The estimate E follows it. The forward difference falls more slowly, to about 1e-8 near h = 1e-8, and rises then. In float32, the central difference is best near h = 0.01 and has an error above 0.001 for every h below 1e-5." jupyter={"source_hidden": true}
+# %% alt="The errors over h, with both axes logarithmic. As h falls from 0.1, the error of the central difference falls with its square to less than 1e-12 at h = 1e-5, and then it rises again, jumping, as 1 over h. The estimate E follows it. The forward difference falls more slowly, to about 1e-8 near h = 1e-8, and rises then. In float32, the central difference is best near h = 0.01 and has an error above 0.001 for every h below 1e-5." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (name, error), style in zip(errors.items(), ("C0o-", "C1s-", "C2^-"), strict=True):
     axes.loglog(hs, error, style, markersize=4, label=name)
@@ -371,7 +371,7 @@ plt.show()
 
 # %% [markdown]
 # So $h$ must be neither large nor tiny. For a central difference in float64, anything from $10^{-7}$ to
-# $10^{-4}$ is good here. simplegrad takes $10^{-6}$. In float32, $\epsilon$ is $5 \cdot 10^8$ times larger,
+# $10^{-4}$ is good here. simplegrad takes $10^{-6}$. In float32, $\epsilon$ is ${5 \cdot 10^8}$ times larger,
 # and the same $h$ gives about two digits:
 
 # %%
@@ -548,8 +548,8 @@ try:
 except AssertionError as error:
     print(error)
 
-# Both: the function has a kink at 0, and no single slope. 0 is one of the numbers between its two slopes,
-# and the central difference is another. Anywhere else they agree, however near to 0.
+# Both: the function has a kink at 0, and no single slope. 0 is one of the numbers between its two
+# slopes, and the central difference is another. Anywhere else they agree, however near to 0.
 assert (left, right, central) == (0, 1, 0.5)
 assert sg.gradcheck(sg.relu, sg.Tensor(5e-7, requires_grad=True, dtype=np.float64))
 

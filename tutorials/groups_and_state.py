@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Groups and state
 #
-# An optimizer holds more than an equation. It holds which tensors it updates, with which
-# hyperparameters, and what it has gathered in the steps so far. In this chapter you give parts of
+# An optimizer is more than an equation. It knows which tensors it updates, with which
+# hyperparameters, and keeps what it has gathered in the steps so far. In this chapter you give parts of
 # a model their own learning rates, freeze them, climb a hill, let two players descend and climb at
 # once, and interrupt a training run so that it goes on as if nothing had happened.
 #
@@ -206,7 +206,7 @@ assert np.allclose([mu, np.exp(s)], [data.mean(), data.std()], atol=1e-3)
 # The mean and the standard deviation of the data are the answer that calculus gives, and Adam has
 # found it by walking.
 
-# %% alt="Contour lines of a hill over the mean, from -2 to 6, and the logarithm of the standard deviation, from -0.3 to 1.8. The path starts at mean -1 and log 0, goes up to the right, beyond the height of the top, bends down at mean 1, and runs into the top at mean 3 and log 0.65." jupyter={"source_hidden": true}
+# %% alt="Contour lines of a hill over the mean and the logarithm of the standard deviation. The path starts at mean -1 and log 0, goes up to the right, beyond the height of the top, bends down at mean 1, and runs into the top at mean 3 and log 0.65." jupyter={"source_hidden": true}
 mus, logs = np.meshgrid(np.linspace(-2, 6, 150), np.linspace(-0.3, 1.8, 150))
 squares = data.var() + (data.mean() - mus) ** 2
 heights = -logs - squares / np.exp(2 * logs) / 2
@@ -218,7 +218,7 @@ axes.contour(mus, logs, heights, levels=levels, colors="C7", linewidths=0.6, lin
 axes.plot(*np.transpose(climb), "C0o-", markersize=2.5, linewidth=1, label="Adam, maximize=True")
 axes.plot(data.mean(), np.log(data.std()), "C1*", markersize=12, label="top")
 axes.set(xlabel=r"mean $\mu$", ylabel=r"$s = \log \sigma$")
-axes.legend(loc="lower right")
+figure.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -446,11 +446,9 @@ for key, value in state["param_groups"][0].items():
 # %%
 resumed, forgetful = copy.deepcopy(model), copy.deepcopy(model)
 train(model, [opt], steps=10)
-
 opt_resumed = optim.Adam(resumed, lr=0.5)
 opt_resumed.load_state(state)
 train(resumed, [opt_resumed], steps=10)
-
 train(forgetful, [optim.Adam(forgetful, lr=1e-2)], steps=10)
 
 print("with the state:    equal to the last bit:", bits_of(resumed) == bits_of(model))
@@ -458,6 +456,22 @@ print("without the state: equal to the last bit:", bits_of(forgetful) == bits_of
 assert bits_of(resumed) == bits_of(model)
 assert bits_of(forgetful) != bits_of(model)
 assert opt_resumed.lr == 1e-2
+
+# %% [markdown]
+# `opt.reset_step_count()` sets the count to 0: the next step is $t = 1$. The moments stay, and Adam corrects
+# them as if they were new, $\hat m = 10 \, m_t$ and $\hat v = 1000 \, v_t$. Its steps are shorter for a while,
+# which is a warm-up when other data come. A new optimizer forgets the moments, too.
+
+# %%
+w = sg.Tensor(np.zeros(1), requires_grad=True)
+w.grad = np.ones(1)  # the same in all steps
+opt = optim.Adam(lr=1.0, param_groups=[{"params": {"w": w}}])
+for _ in range(10_000):
+    opt.step()
+before = w.item()
+opt.reset_step_count()
+opt.step()
+assert np.isclose(before - w.item(), 10 / np.sqrt(1000), rtol=1e-3)
 
 # %% [markdown]
 # ## A run in a file

@@ -205,7 +205,7 @@ for name, activation in activations.items():
     print(f"{name:8} derivative at 0: {inputs.grad[40]:.2f}, at 4: {inputs.grad[-1]:.3f}")
 
 # %% alt="Left, four activations from -4 to 4: ReLU is 0 and then the diagonal, GELU follows it smoothly, sigmoid rises from 0 to 1, tanh from -1 to 1. Right, their derivatives: ReLU jumps from 0 to 1 at 0, GELU goes there smoothly and a little beyond on both sides, sigmoid and tanh are bells of height 0.25 and 1 that are close to 0 at both ends." jupyter={"source_hidden": true}
-figure, panels = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(6.5, 2.8), layout="constrained")
 styles = ["-", "--", "-.", ":"]
 for axes, curves in zip(panels, [values, derivatives], strict=True):
     for (name, curve), style in zip(curves.items(), styles, strict=True):
@@ -322,8 +322,8 @@ assert np.allclose(W_1, W_1[:, :1], atol=1e-3)
 
 # %% [markdown]
 # How large should random numbers be? `nn.Linear` draws them uniformly from $[-1 / \sqrt{in}, 1 / \sqrt{in})$.
-# In a network of two or three layers that does well. What goes wrong in a deep one, and what helps, is a
-# matter of the chapter Training well.
+# In a network of two or three layers that does well. [Training well](training.ipynb) shows what goes wrong in
+# a deep one, and what helps.
 #
 # ## The training loop
 #
@@ -475,7 +475,7 @@ for set_mode in model.train, model.eval:
     assert (once == again).all() == (not model.training)
 
 # %% [markdown]
-# ## Digits, to 97%
+# ## Digits, beyond 97%
 #
 # Train it as you trained the plain one. Nothing differs but the Dropout. Whichever of two networks is
 # better may have been lucky in its first values and batches, so train four more pairs, each from another
@@ -497,7 +497,7 @@ for name in networks:
     scores = np.array([evaluate(network, x_validation, y_validation) for network in networks[name]])
     final[name] = scores[:, 0]
     right[name] = np.round(scores[:, 1] * len(x_validation)).astype(int)
-    print(f"{name:7}: validation loss {final[name].round(3)}, right {right[name]}")
+    print(f"{name + ':':8} validation loss {final[name].round(3)}, right {right[name]}")
 
 lower, more = final["Dropout"] < final["plain"], right["Dropout"] - right["plain"]
 print(f"with Dropout, the loss is lower in {lower.sum()} of 5 pairs, ", end="")
@@ -557,13 +557,13 @@ predicted = probabilities.argmax(axis=1)
 mistakes = np.flatnonzero(predicted != digits.y_test)
 assert np.isclose(1 - len(mistakes) / n, test_accuracy)
 
-# %% alt="The test digits that the network misreads, a handful, each of 8 by 8 grey pixels. Above each are the digit that the network read and the true one, with the probability that it gave to either. Several are hard to read for a person, too." jupyter={"source_hidden": true}
-figure, cells = plt.subplots(1, len(mistakes), figsize=(1.6 * len(mistakes), 2.2), squeeze=False)
+# %% alt="The test digits that the network misreads: above each, what it read and what is true, with the probabilities that it gave to both. They are a handful, of 8 by 8 grey pixels, and several are hard to read for a person, too." jupyter={"source_hidden": true}
+figure, cells = plt.subplots(1, len(mistakes), figsize=(1.3 * len(mistakes), 2.1), squeeze=False)
 for cell, i in zip(cells.flat, mistakes, strict=True):
     truth, guess = digits.y_test[i], predicted[i]
     cell.imshow(digits.x_test[i].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-    read = f"read as {guess} ({probabilities[i, guess]:.0%}),"
-    cell.set_title(f"{read}\ntruly {truth} ({probabilities[i, truth]:.0%})", fontsize=10)
+    read = f"{guess} ({probabilities[i, guess]:.0%}),"
+    cell.set_title(f"{read}\nnot {truth} ({probabilities[i, truth]:.0%})", fontsize=11)
     cell.set_axis_off()
 plt.show()
 

@@ -322,15 +322,15 @@ assert p_max[right].mean() > p_max[~right].mean()
 # | `loss.backward()` | what a gradient is, one node at a time | [Gradients](gradients.ipynb) |
 # | | how it finds its way back through a whole program | [The backward pass](backward.ipynb) |
 # | | the gradient of a gradient | [Jacobians and gradients of gradients](jacobians.ipynb) |
-# | `model(digits.x_train[batch])` | how one bias serves 32 images | [Broadcasting](broadcasting.ipynb) |
+# | `model(…)` | how one bias serves 32 images | [Broadcasting](broadcasting.ipynb) |
 # | `opt.step()` | descent, and what the learning rate does | [Descent](descent.ipynb) |
-# | `optim.Adam(model=model, lr=3e-3)` | Adam's five equations | [Adam, equation by equation](adam.ipynb) |
+# | `optim.Adam(…)` | Adam's five equations | [Adam, equation by equation](adam.ipynb) |
 # | | how long a step can be, AdamW and AMSGrad | [Adam, further](adam_further.ipynb) |
 # | | other learning rates for some parameters, saving and resuming | [Groups and state](groups_and_state.ipynb) |
 # | `nn.Sequential(…)` | layers, and how to write your own | [Modules](modules.ipynb) |
 # | | layers for images | [Convolution](convolution.ipynb) |
 # | | layers that read a text letter by letter | [Sequences](sequences.ipynb) |
-# | `for epoch in range(1, 11):` | what makes training better, and by how much | [Training well](training.ipynb) |
+# | `for epoch in …` | what makes training better, and by how much | [Training well](training.ipynb) |
 # | | the same training in less time | [The fast path](fast.ipynb) |
 # | any of them | each line at work, in a debugger | [Seeing it happen](seeing.ipynb) |
 # | | what to do when it does not work | [Debugging further](debugging.ipynb) |

@@ -154,7 +154,7 @@ assert "grad=[2, 1, 0.5, 2, ...]" in repr(w)
 #
 # This is the graph that the script leaves, and the way back goes through it from right to left.
 
-# %% alt="The graph of the product: the leaves a and b lead to Mul, with the values 3 and 8; Mul leads to Pow, with 9 and 64, and Pow to Sum, the loss 73."
+# %% alt="The graph of the product: the leaves a and b lead to Mul, with the values 3 and 8; Mul and the constant 2 lead to Pow, with 9 and 64, and Pow to Sum, the loss 73."
 a = sg.Tensor([1.0, 2.0], requires_grad=True, name="a")
 b = sg.Tensor([3.0, 4.0], requires_grad=True, name="b")
 p = (a * b) ** 2
@@ -270,7 +270,7 @@ assert np.allclose(da, numbers(answers["retval"]))
 show(session[7:10])
 
 # %% [markdown]
-# You are back at the line of before. `unbroadcast`, which stands around the partial, sums what it
+# You are back at the line that calls the partial. `unbroadcast`, which stands around the partial, sums what it
 # returned back to the shape of `t`, as [Broadcasting](broadcasting.ipynb) explains. Here the shapes are
 # the same, and it returns what it was given.
 

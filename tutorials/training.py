@@ -160,7 +160,7 @@ for B, losses in zip(sizes, sweep, strict=True):
 best_columns = sweep.argmin(axis=1)
 assert best_columns[0] < best_columns[1] <= best_columns[2]
 
-# %% alt="Validation loss for six learning rates and three batch sizes, as a table of coloured cells with the numbers in them. In each row the loss falls to a minimum, and at the largest rate it is above 2.3. The minimum is at 0.1 for batches of 8, and at 1 for batches of 32 and 128." jupyter={"source_hidden": true}
+# %% alt="Validation loss for six learning rates and three batch sizes. The table has a coloured cell for each, with its number. In each row the loss falls to a minimum, and at the largest rate it is above 2.3. The minimum is at 0.1 for batches of 8, and at 1 for batches of 32 and 128." jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 shown = axes.imshow(np.minimum(sweep, 2.3), cmap="viridis_r", aspect="auto", alpha=0.5)
 for row, column in np.ndindex(sweep.shape):
@@ -169,6 +169,7 @@ for row, column in np.ndindex(sweep.shape):
 axes.set_xticks(range(len(rates)), [f"{lr:g}" for lr in rates])
 axes.set_yticks(range(len(sizes)), [f"{B}" for B in sizes])
 axes.set(xlabel="learning rate", ylabel="batch size")
+axes.grid(False)
 figure.colorbar(shown, label="validation loss (nats)")
 plt.show()
 
@@ -507,9 +508,9 @@ assert abs(line.mean() - cosine.mean()) < line.std(ddof=1)
 assert max(line.std(ddof=1), cosine.std(ddof=1)) < constant.std(ddof=1) / 2
 
 # %% [markdown]
-# The two schedules cannot be told apart. Beside the constant rate they have a lower mean, by less than its
-# spread, and less than half of that spread: what a falling rate buys here is above all that you can rely on
-# the result.
+# The two schedules cannot be told apart. Their mean is lower than that of the constant rate, though by less
+# than its spread, and their spread is less than half of that: what a falling rate buys here is above all a
+# result that you can rely on.
 #
 # ## Dropout and weight decay
 #
@@ -640,7 +641,7 @@ assert backward > 1
 # %% [markdown]
 # **2.** **Gradient accumulation** makes a large batch from small ones: call `backward()` on each of four
 # batches of 16, the loss divided by 4, and take one step. Show that the gradient is that of the batch of 64.
-# Then put a `BatchNorm` into the network. Why is it now another one?
+# Then put a `BatchNorm` into the network. Why does it differ now?
 
 # %% jupyter={"outputs_hidden": true, "source_hidden": true}
 # A solution of exercise 2

@@ -114,11 +114,12 @@ def terms() -> str:
     """The terms of the course from A to Z, each with the chapter that defines it."""
     of_chapter, course = pair.listed("terms.txt"), pair.scripts()
     rows = [
-        f"{term.strip('*')}: [{title_of(script)}]({script.stem}.md)"
+        (term.strip("*"), f"[{title_of(script)}]({script.stem}.md)")
         for script in course
         for term in of_chapter.get(script.stem, [])
     ]
-    items = "\n".join(f"- {row}" for row in sorted(rows, key=str.lower))
+    in_order = sorted(rows, key=lambda row: row[0].lower())
+    items = "\n".join(f"- {term}: {chapter}" for term, chapter in in_order)
     return f'<div class="terms" markdown>\n\n{items}\n\n</div>'
 
 

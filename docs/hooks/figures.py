@@ -36,7 +36,7 @@ MISSING = (
 SAY_SO = "for (const one of document.querySelectorAll('.figure-missing')) one.hidden = false"
 BUTTON = '<button type="button" class="figure-button">{}</button>'
 BACK, NEXT, PLAY = map(BUTTON.format, ("Back", "Next", "Play"))
-WIDE = 1000  # pixels: the letters of a wider picture are too small on a phone, so it scrolls
+WIDE = 716  # pixels: a phone would show a wider picture at less than half its size, so it scrolls
 
 
 @dataclass

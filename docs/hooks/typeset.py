@@ -18,8 +18,8 @@ from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 
 ROOT = Path(__file__).resolve().parents[2]
-FORMULA = re.compile(  # what pymdownx.arithmatex leaves
-    r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL
+FORMULA = re.compile(  # what pymdownx.arithmatex leaves, and the marks that follow
+    r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>([,.;:!?)]*)', re.DOTALL
 )
 KATEX = """
 const katex = require("katex")
@@ -94,10 +94,14 @@ class Typeset(Postprocessor):
     """Replaces each formula by its HTML."""
 
     def run(self, text: str) -> str:
-        """The page with its formulas set."""
-        return FORMULA.sub(
-            lambda found: typeset(html.unescape(found[3]).strip(), found[2] == "["), text
-        )
+        """The page with its formulas set, and each mark kept on the line of its formula."""
+        return FORMULA.sub(with_marks, text)
+
+
+def with_marks(found: re.Match[str]) -> str:
+    """A formula; with the marks after it, if there are any, in a span."""
+    formula = typeset(html.unescape(found[3]).strip(), found[2] == "[")
+    return f'<span class="marked">{formula}{found[4]}</span>' if found[4] else formula
 
 
 class Mathematics(Extension):

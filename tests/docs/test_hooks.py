@@ -64,6 +64,13 @@ def test_a_formula_is_set_and_has_mathml():
 
 
 @needs_katex
+def test_a_formula_and_the_marks_after_it_are_kept_together():
+    html = html_of("Of $a$ and ($b$), so $c$.")
+    together = re.findall(r'<span class="marked">.*?</span>([^<\s]+)</span>', html)
+    assert together == ["),", "."]
+
+
+@needs_katex
 def test_displays_on_consecutive_lines_are_set_one_by_one():
     assert html_of("$$c = a$$\n$$da = dc$$").count('class="formula"') == 2
 
@@ -544,12 +551,12 @@ def test_the_figures_of_a_page_are_numbered_in_their_order_and_have_captions():
 
 @pytest.mark.parametrize("kind", ["cell-out", "on-paper"])
 def test_only_a_picture_that_is_too_wide_for_a_phone_scrolls_in_its_place(kind):
-    for width in 640, 1170:
+    for width in 640, 710, 720, 1170:
         picture = f'<p><img alt="Bars" class="{kind}" src="a.png" width="{width}" /></p>'
         made = figures.with_figures(picture, [], "")
         assert made.startswith('<figure class="still" id="figure-1" aria-label="Figure 1">')
         assert ">Bars</span>" in made
-        assert ('class="wide" tabindex="0"' in made) is (width > 1000)
+        assert ('class="wide" tabindex="0"' in made) is (width > 716)
 
 
 def test_each_part_of_a_figure_is_what_it_is_at_a_position_of_its_controls():

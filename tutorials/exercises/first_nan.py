@@ -18,9 +18,9 @@ with np.errstate(over="ignore", invalid="ignore"):  # NumPy would warn
 
 # %% [markdown]
 # Write `first_nan(root, inputs, data)`: the name of a node whose data are not all finite although those
-# of all of its inputs are. NaN and both infinities are not finite. Here it is `"e"`, since infinity divided
-# by infinity is NaN. Look at the nodes that `root` depends on, and at `root` itself. If there are several
-# such nodes, return one of them, and if there is none, `None`.
+# of all of its inputs are. NaN and both infinities are not finite. Here it is `"e"`: the exponential
+# of 1000 is infinite, and infinity divided by infinity is NaN. Look at the nodes that `root` depends on, and
+# at `root` itself. If there are several such nodes, return one of them, and if there is none, `None`.
 
 
 # %%
