@@ -1,5 +1,6 @@
 """What the tests, and the examples in the docstrings, may take for granted."""
 
+import gc
 import os
 
 # More threads gain nothing with arrays of this size, and on a busy machine they wait for a core.
@@ -23,3 +24,9 @@ def _names_in_examples(doctest_namespace):
 @pytest.fixture(autouse=True)
 def _same_random_numbers():
     sg.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _the_collector_looks_at_one_file():
+    gc.collect()
+    gc.freeze()  # what is there by now stays: the collector need not look through it again

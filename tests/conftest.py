@@ -1,7 +1,5 @@
 """What the tests share."""
 
-import gc
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -15,10 +13,6 @@ untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("fixed", max_examples=500, derandomize=True, **untimed)
 settings.register_profile("thorough", max_examples=10_000, derandomize=False, **untimed)
 settings.load_profile("fixed")
-
-
-def pytest_collection_finish():
-    gc.freeze()  # what is there by now stays: the collector need not look through it again
 
 
 @pytest.fixture(params=["a twentieth", pytest.param("all", marks=pytest.mark.slow)])

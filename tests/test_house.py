@@ -43,6 +43,7 @@ class Import(NamedTuple):
     module: str
 
 
+@functools.cache
 def imports_of(package):
     """All imports of a package's files, also those in functions and under TYPE_CHECKING."""
     found = []

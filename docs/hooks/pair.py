@@ -5,10 +5,12 @@ stands on its %% lines in one order. Whoever edited a notebook in Jupyter goes t
 `python docs/hooks/pair.py tutorials/name.ipynb`.
 """
 
+import copy
 import hashlib
 import re
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -53,6 +55,11 @@ def exercises() -> list[Path]:
 
 def notebook_of(script: str) -> NotebookNode:
     """The cells of a script as a notebook without outputs, always with the same cell ids."""
+    return copy.deepcopy(_read(script))  # whoever asked may change its own
+
+
+@cache
+def _read(script: str) -> NotebookNode:
     notebook = jupytext.reads(script, fmt=PERCENT)
     notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
     seen: Counter[str] = Counter()

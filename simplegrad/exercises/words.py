@@ -6,6 +6,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from traceback import FrameSummary, extract_tb
 from typing import Any
@@ -169,6 +170,7 @@ def said(error: BaseException | None) -> str:
 # Equations with numbers put in
 
 
+@cache  # one right side is read for many trials and students
 def names_in(expression: str) -> list[str]:
     """The names in an expression, each once."""
     nodes = [node for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)]

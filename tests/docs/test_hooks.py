@@ -230,6 +230,7 @@ def files_to_run():
     return run_here.files()
 
 
+@pytest.mark.slow
 @needs_pyodide
 def test_the_manifest_tells_the_truth_of_each_file_and_each_name_has_its_hash(files_to_run):
     (manifest,) = [json.loads(c) for name, c in files_to_run.items() if "/manifest-" in name]
@@ -243,8 +244,10 @@ def test_the_manifest_tells_the_truth_of_each_file_and_each_name_has_its_hash(fi
     named = {file["url"] for file in manifest["files"].values()}
     named |= {manifest["worker"], manifest["editor"]}
     assert named < {name.removeprefix(run_here.PLACE) for name in files_to_run}
+    assert run_here.package() in files_to_run.values()
 
 
+@pytest.mark.slow
 @needs_pyodide
 def test_what_is_fetched_before_the_first_output_is_at_most_ten_megabytes(files_to_run):
     (manifest,) = [json.loads(c) for name, c in files_to_run.items() if "/manifest-" in name]
@@ -258,10 +261,8 @@ def test_the_files_are_the_same_when_they_are_made_again(files_to_run):
     assert run_here.files() == files_to_run
 
 
-@needs_pyodide
-def test_the_library_in_the_page_is_that_of_the_source(files_to_run):
-    (archive,) = [c for name, c in files_to_run.items() if "/simplegrad-" in name]
-    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+def test_the_library_in_the_page_is_that_of_the_source():
+    with zipfile.ZipFile(io.BytesIO(run_here.package())) as file:
         assert "simplegrad/datasets/digits.npz" in file.namelist()
         for name in file.namelist():
             assert file.read(name) == (ROOT / name).read_bytes()

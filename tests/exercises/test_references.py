@@ -8,7 +8,7 @@ import pytest
 import simplegrad as sg
 from simplegrad import nn, rules
 from simplegrad import optimizers as optim
-from simplegrad.exercises.judge import judge
+from simplegrad.exercises.judge import judge, judge_task
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.gradcheck import d_cubes, d_neighbours
 from simplegrad.exercises.references.topological_order import is_order
@@ -328,9 +328,8 @@ def test_every_mistake_is_told_from_what_is_right_and_from_all_others(exercise):
     for name, function, result, sentence in EXPRESSIONS:
         if name == exercise:
             wrong = {result: tasks[function].mistakes[result][sentence]}
-            students = {f: student_with(exercise, f) for f in tasks}
-            students[function] = student_with(exercise, function, **wrong)
-            report = judge(exercise, students)
+            student = student_with(exercise, function, **wrong)
+            report = judge_task(function, tasks[function], student)
             said = " ".join(" ".join(report.remarks).split())
             assert f"this mistake: {sentence}." in said, f"{result}: {wrong[result]}"
 

@@ -25,9 +25,10 @@ def pytest_on(folder, tests, *arguments):
     """(exit status, output) of pytest with the plugin, in a folder with these tests."""
     (folder / "pytest.ini").write_text("[pytest]\ntestpaths = .\n")
     (folder / "test_it.py").write_text(tests)
-    plugins = ["-p", "tests.pyodide.differences", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    plugins = ["-p", "tests.pyodide.differences", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, f"--rootdir={folder}", *arguments]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
+    alone = {"PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **alone}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     return done.returncode, done.stdout
 
