@@ -19,7 +19,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
 import time
@@ -111,38 +110,49 @@ def check_files(
 
 
 def judged(jobs: Sequence[Job], limits: Limits, stop: threading.Event) -> list[Checked]:
-    """The reports on the first of the files, as far as one judge comes: at least one.
+    """The reports on the first of the files, to the one with which the judge ends, if one does.
 
     Each line that the judge writes begins with a secret, so that nobody else can write one.
     """
     secret, mark = secrets.token_hex(16), secrets.token_hex(16)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        judge = started(["-m", "simplegrad.exercises.checker"], mark, stdout=out, stderr=err)
-        try:
-            assert judge.stdin
-            with judge.stdin:
-                judge.stdin.write(json.dumps([secret, limits, jobs]).encode())
-            done, last = lines_of(out, secret), time.monotonic()
-            while judge.poll() is None and time.monotonic() < last + limits.seconds + GRACE:
-                if stop.wait(0.01):
-                    raise InterruptedError("the check was stopped")
-                if len(now := lines_of(out, secret)) > len(done):
-                    done, last = now, time.monotonic()
-        finally:
-            was_late = judge.poll() is None
-            end_all(judge, mark)
-        done = lines_of(out, secret)
-        said = os.pread(err.fileno(), 2**16, 0).decode("utf-8", "replace")
-    reports = [Checked(Report(**line.pop("report")), **line) for line in done]
-    return reports or [unjudged(jobs[0][0], was_late, judge.returncode, limits, said)]
+    judge = started(["-m", "simplegrad.exercises.checker"], mark)
+    written, said = bytearray(), bytearray()
+    readers = [reader(judge.stdout, written, 2**30), reader(judge.stderr, said, 2**16)]
+    try:
+        assert judge.stdin
+        with judge.stdin:
+            judge.stdin.write(json.dumps([secret, limits, jobs]).encode())
+        lines, last = 0, time.monotonic()
+        while judge.poll() is None and time.monotonic() < last + limits.seconds + GRACE:
+            if stop.wait(0.01):
+                raise InterruptedError("the check was stopped")
+            if written.count(b"\n") > lines:
+                lines, last = written.count(b"\n"), time.monotonic()
+    finally:
+        was_late = judge.poll() is None
+        end_all(judge, mark)
+        for thread in readers:
+            thread.join(5)  # one that has the other end open may have escaped
+    whole = bytes(written[: written.rfind(b"\n") + 1]).splitlines()
+    own = [line.removeprefix(secret.encode()) for line in whole if line.startswith(secret.encode())]
+    answers = map(json.loads, own)
+    done = [Checked(Report(**answer.pop("report")), **answer) for answer in answers]
+    if len(done) < len(jobs):
+        error = said.decode("utf-8", "replace")
+        name, _ = jobs[len(done)]
+        done.append(unjudged(name, was_late, judge.returncode, limits, error))
+    return done
 
 
-def started(arguments: Sequence[str], mark: str, **streams: Any) -> subprocess.Popen[bytes]:
+def started(arguments: Sequence[str], mark: str) -> subprocess.Popen[bytes]:
     """A process of Python in a session of its own, and with a mark in its environment."""
+    pipe = subprocess.PIPE
     with STARTING:
         return subprocess.Popen(
             [sys.executable, *arguments],
-            stdin=subprocess.PIPE,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
             start_new_session=True,
             env={
                 **os.environ,
@@ -150,16 +160,21 @@ def started(arguments: Sequence[str], mark: str, **streams: Any) -> subprocess.P
                 "PYTHONIOENCODING": "utf-8",
                 "OPENBLAS_NUM_THREADS": "1",
             },
-            **streams,
         )
 
 
-def lines_of(out: IO[bytes], secret: str) -> list[dict[str, Any]]:
-    """What the judge has written until now."""
-    text = os.pread(out.fileno(), os.fstat(out.fileno()).st_size, 0)
-    start = secret.encode()
-    whole = text[: text.rfind(b"\n") + 1].splitlines()
-    return [json.loads(line[len(start) :]) for line in whole if line.startswith(start)]
+def reader(pipe: IO[bytes] | None, read: bytearray, most: int) -> threading.Thread:
+    """A thread that reads a pipe until its end, and keeps the first part."""
+
+    def run() -> None:
+        assert pipe
+        with pipe:
+            while part := os.read(pipe.fileno(), 65536):
+                read.extend(part[: most - len(read)])
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
 
 
 def unjudged(name: str, was_late: bool, status: int, limits: Limits, said: str) -> Checked:
@@ -290,22 +305,18 @@ class Student:
         self.limits, self.end, self.reason = limits, "", ""
         self.printed = bytearray()
         self.mark = f"{os.environ.get(MARK, '')}.{secrets.token_hex(8)}"  # begins with the judge's
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = started([str(student.__file__)], self.mark, **pipes)
-        self.threads = [
-            threading.Thread(target=read, args=(self.process.stderr, self.printed), daemon=True),
-            threading.Thread(target=self.watch, daemon=True),
-        ]
+        self.process = started([str(student.__file__)], self.mark)
+        self.reader = reader(self.process.stderr, self.printed, PRINTED)
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
 
     def __enter__(self) -> Student:
-        for thread in self.threads:
-            thread.start()
+        self.watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         end_all(self.process, self.mark)
-        for thread in self.threads:
-            thread.join(1)
+        self.watcher.join()
+        self.reader.join(5)
         for pipe in self.process.stdin, self.process.stdout:
             with contextlib.suppress(BrokenPipeError):  # of a message that nobody will read
                 if pipe:
@@ -334,7 +345,7 @@ class Student:
 
     def how_it_ended(self) -> str:
         """The rest of a sentence about it."""
-        self.threads[1].join()
+        self.watcher.join()
         if not self.end:
             self.end = CRASHED
             self.reason = (
@@ -386,13 +397,6 @@ class Student:
             end_all(self.process, self.mark)
             raise EndedError
         return answer
-
-
-def read(pipe: IO[bytes], printed: bytearray) -> None:
-    """Reads a pipe until its end, and keeps the first part."""
-    with pipe:
-        while part := pipe.read1(65536):  # type: ignore[attr-defined]
-            printed += part[: PRINTED - len(printed)]
 
 
 class UnreadableAnswerError(Exception):
