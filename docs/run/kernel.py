@@ -163,8 +163,8 @@ def show_steps(name: str, source: str) -> None:
 
 def check_cells(exercise: str, sources: Iterable[tuple[str, str]]) -> None:
     """Runs cells by themselves, and judges what they define."""
+    from simplegrad.exercises.checker import report_on
     from simplegrad.exercises.references import load
-    from simplegrad.exercises.sandbox import report_on
     from simplegrad.exercises.words import text
 
     cells = [(name, source) for name, source in sources]

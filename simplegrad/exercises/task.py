@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import numpy as np
 
 RIGHT, WRONG, NOT_DONE, ERROR, UNKNOWN = "right", "wrong", "not done yet", "error", "-"
 
@@ -29,6 +31,7 @@ class Task(NamedTuple):
         kept: Which argument of a further call is which result of the call before.
         in_place: The arguments that belong to the function, so that it may change them.
         over: Which result is to be written over which of them, without memory for anything else.
+        library: Whether the function may use simplegrad, but for what has its name there.
         names: What else right sides refer to.
 
     Examples:
@@ -47,6 +50,7 @@ class Task(NamedTuple):
     kept: Mapping[str, str] = {}
     in_place: Sequence[str] = ()
     over: Mapping[str, str] = {}
+    library: bool = False
     names: Mapping[str, Any] = {}
 
 
@@ -57,6 +61,20 @@ def table(text: str) -> dict[str, str]:
     """
     rows = re.sub(r"\n +", " ", textwrap.dedent(text).strip()).split("\n")
     return dict(row.split(" -> ") for row in rows)
+
+
+def function_of(argument: str, expression: str, shown: str = "") -> Callable[[Any], Any]:
+    """A function for a case, which may go to another process, and is shown by its expression.
+
+    Examples:
+        >>> cubes = function_of("x", "(x**3).sum()")
+        >>> float(cubes(np.array([1.0, 2.0])))
+        9.0
+    """
+    source = f"lambda {argument}: {expression}"
+    function = eval(source, {"np": np})
+    function.source, function.__doc__ = source, shown or expression
+    return function
 
 
 class Trial(NamedTuple):

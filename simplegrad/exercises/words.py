@@ -149,8 +149,9 @@ def case(task: Task, trial: Trial) -> str:
 
 def place_of(error: BaseException | None, files: Sequence[str]) -> list[str]:
     """The row that says where in the student's files an error was raised, if it was there."""
-    frames = extract_tb(error.__traceback__) if error else []
-    return [line_of(frame) for frame in frames if frame.filename in files][-1:]
+    here = extract_tb(error.__traceback__) if error else []
+    frames = [frame for frame in here if frame.filename in files]
+    return [line_of(frame) for frame in getattr(error, "frames", frames)][-1:]
 
 
 def line_of(frame: FrameSummary) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from simplegrad.exercises.sandbox import check_file
+from simplegrad.exercises.checker import check_file
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "docs" / "hooks"))

@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
+from simplegrad.exercises.checker import report_on
 from simplegrad.exercises.references import EXERCISES, load
-from simplegrad.exercises.sandbox import report_on
 from simplegrad.exercises.words import text
 from tests.exercises.test_diagnosis import WRONG
 from tests.helpers.browsers import IN_BOTH

@@ -1,11 +1,12 @@
 """gradcheck: the central differences of simplegrad.gradcheck, of a plain function of an array."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from simplegrad.exercises.task import Task, table
+from simplegrad.exercises.task import Task, function_of, table
 
 TITLE = "Checking a gradient by central differences"
 
@@ -47,12 +48,7 @@ def without_going_back(L: Function, x: np.ndarray, h: float, left_over: float) -
     return gradient
 
 
-def of_x(expression: str, shown: str = "") -> Function:
-    """A function of x, with what a student is shown of it, the expression itself if not given."""
-    function = eval(f"lambda x: {expression}")
-    function.__doc__ = shown or expression
-    return function
-
+of_x = functools.partial(function_of, "x")
 
 cubes, d_cubes = of_x("(x**3).sum()"), of_x("3 * x**2")
 d_cubes_less = of_x("3 * x**2 - (x == x.flat[0])", "3 * x**2, less 1 in the first element")

@@ -104,6 +104,7 @@ TASKS = {
                     for e in np.eye(x.size).reshape(-1, *x.shape)])
             """)
         },
+        library=True,
         names={f.__name__: f for f in (first, second)} | {"Tensor": Tensor},
     ),
     "power_step": Task(

@@ -91,6 +91,7 @@ TASKS = {
                     -> unbroadcast(dc, b.shape) * unbroadcast(a, b.shape)
             """),
         },
+        library=True,
         names={"unbroadcast": unbroadcast},
     )
 }

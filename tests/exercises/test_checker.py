@@ -14,7 +14,7 @@ import pytest
 
 from simplegrad import exercises
 from simplegrad.exercises import __main__ as command
-from simplegrad.exercises import sandbox
+from simplegrad.exercises import checker
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.task import Report
@@ -34,28 +34,23 @@ def mul_with(body, top=""):
 def checked(source, tmp_path, seconds=HANGING):
     file = tmp_path / "mul.py"
     file.write_text(source, encoding="utf-8")
-    return sandbox.check_file("mul", file, seconds)
+    return checker.check_file("mul", file, seconds)
 
 
 @pytest.fixture(autouse=True)
 def _no_limit_but_for_what_hangs(monkeypatch):
     """A busy machine is no reason to fail: not even where the command line checks a file."""
-    monkeypatch.setattr(sandbox.check_file, "__defaults__", (HANGING,))
+    monkeypatch.setattr(checker.check_file, "__defaults__", (HANGING,))
 
 
 @pytest.fixture
-def judged(tmp_path, monkeypatch):
-    """What the child does with a file, in this process: faster, and seen by coverage."""
-    monkeypatch.setattr(sandbox, "limit_memory", lambda: None)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+def judged(tmp_path):
+    """What the judge says of a file, in this process: faster, and seen by coverage."""
 
     def judged(source, name="mul.py"):
-        file, target = tmp_path / name, tmp_path / "report.json"
+        file = tmp_path / name
         file.write_bytes(source.encode() if isinstance(source, str) else source)
-        sandbox.main("mul", file, target)
-        state = json.loads(target.read_text(encoding="utf-8"))
-        assert state["running"] == ""
-        return sandbox.report_of("mul", state, "was ended")
+        return checker.judged_here("mul", file, checker.Limits(HANGING)).report
 
     return judged
 
@@ -74,13 +69,13 @@ def run(*arguments, cwd):
 
 
 def test_a_right_file_is_right(tmp_path):
-    report, printed = checked(RIGHT, tmp_path)
+    report, printed, end = checked(RIGHT, tmp_path)
     assert report.all_right
-    assert printed == ""
+    assert (printed, end) == ("", "")
 
 
 def test_a_loop_without_end_is_ended(tmp_path):
-    report, _ = checked("while True: pass\n" + RIGHT, tmp_path, seconds=0.2)
+    report = checked("while True: pass\n" + RIGHT, tmp_path, seconds=0.2).report
     assert report.statuses == {"da": "-", "db": "-"}
     (remark,) = report.remarks
     assert remark.endswith(" did not end within 0.2 seconds: is there a loop that never ends?")
@@ -100,39 +95,39 @@ def test_the_function_with_the_loop_is_named_and_a_flood_of_prints_is_cut(tmp_pa
     say = "print('x' * 1000, flush=True)"
     loop = f"{say}\n    open({str(sign)!r}, 'w').close()\n    while True: {say}"
     monkeypatch.setattr(subprocess, "Popen", Child)
-    report, printed = checked(RIGHT.replace("return dc * a", loop), tmp_path, seconds=5)
+    report, printed, _ = checked(RIGHT.replace("return dc * a", loop), tmp_path, seconds=5)
     assert report.statuses == {"da": "right", "db": "-"}
     assert report.remarks == ["db did not end within 5 seconds: is there a loop that never ends?"]
     assert set(printed) == {"x"}  # a flood fills neither memory nor screen
-    assert len(printed) == sandbox.PRINTED
+    assert len(printed) == checker.PRINTED
 
 
 def test_a_file_that_ends_python_is_survived(tmp_path):
-    report, _ = checked(mul_with("os._exit(0)"), tmp_path)
+    report = checked(mul_with("os._exit(0)"), tmp_path).report
     assert report.statuses == {"da": "-", "db": "-"}
     assert report.remarks[0].startswith("da ended the whole process, with status 0:")
 
 
 def test_a_crash_of_the_interpreter_is_survived(tmp_path):
-    report, _ = checked(mul_with("import ctypes; ctypes.string_at(0)"), tmp_path)
+    report = checked(mul_with("import ctypes; ctypes.string_at(0)"), tmp_path).report
     assert report.remarks[0].startswith("da ended the whole process, with status ")
 
 
 def test_a_thread_that_never_ends_does_not_hold_the_check_up(tmp_path):
     top = "import threading, time\nthreading.Thread(target=lambda: time.sleep(60)).start()\n"
-    report, _ = checked(top + RIGHT, tmp_path)
+    report = checked(top + RIGHT, tmp_path).report
     assert report.all_right
 
 
 def test_input_finds_no_one_to_ask(tmp_path):
-    report, _ = checked(mul_with("return input()"), tmp_path)
+    report = checked(mul_with("return input()"), tmp_path).report
     assert "EOFError" in report.remarks[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
 def test_memory_has_an_end(tmp_path):
-    body = f"return np.ones({sandbox.GIGABYTES} * 2**27)"
-    report, _ = checked(mul_with(body), tmp_path)
+    body = f"return np.ones({checker.GIGABYTES} * 2**27)"
+    report = checked(mul_with(body), tmp_path).report
     assert report.statuses == {"da": "error", "db": "right"}
     assert "MemoryError" in report.remarks[0]
 
@@ -183,21 +178,21 @@ def test_a_function_that_is_missing_is_said(judged):
 def test_the_call_of_check_in_the_file_is_not_made_twice(tmp_path):
     calls = 'exercises.check("mul", da, db)\ncheck("mul", da, db)\n'
     imports = "from simplegrad import exercises\nfrom simplegrad.exercises import check\n"
-    report, printed = checked(imports + RIGHT + calls, tmp_path)
+    report, printed, _ = checked(imports + RIGHT + calls, tmp_path)
     assert report.all_right
     assert printed == ""
 
 
 def test_prints_are_shown_and_change_nothing(tmp_path):
     source = mul_with('print("{\\"statuses\\"}", file=sys.stderr)\n    return dc * b')
-    report, printed = checked(source, tmp_path)
+    report, printed, _ = checked(source, tmp_path)
     assert report.all_right
     assert printed.splitlines() == ['{"statuses"}'] * 2
 
 
 def test_characters_outside_of_ascii_come_through(tmp_path):
     source = mul_with('print("θ ∂ 😀")\n    raise ValueError("θ")')
-    report, printed = checked(source, tmp_path)
+    report, printed, _ = checked(source, tmp_path)
     assert "ValueError: θ" in report.remarks[0]
     assert printed.startswith("θ ∂ 😀")
 
@@ -234,7 +229,7 @@ def test_cells_are_judged_here_without_a_second_check():
     check = exercises.check
     cells = ["from simplegrad import exercises\nzero = 0", RIGHT.replace("dc * b", "dc / zero()")]
     sources = [(f"cell {number}", source) for number, source in enumerate(cells, 1)]
-    report = sandbox.report_on("mul", [*sources, ("cell 3", "exercises.check('no such')\n1 / 0")])
+    report = checker.report_on("mul", [*sources, ("cell 3", "exercises.check('no such')\n1 / 0")])
     assert report.statuses == {"da": "error", "db": "right"}
     assert report.remarks[0].startswith("cell 3 stops with an error:\n    line   2 of cell 3:")
     assert "line   2 of cell 2:" in report.remarks[1]
