@@ -305,9 +305,10 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # and step through the fourteen passes. Which equation is it now? Which array is written to? Last, put the
 # whole step under `fast.replay`, print its `listing()`, and let the group name the equation of each call.
 #
-# **Assignment**: `InPlaceHeavyBall`, made of `InPlace` in `simplegrad.fast.in_place` and of the
-# `HeavyBall` of the session about descent, by a method `passes`. Report its times and those of `HeavyBall` for a thousand
-# and for a million parameters, each the median of a hundred steps.
+# **Assignment**: the exercise `in_place`. Then `InPlaceHeavyBall`, made of `InPlace` in
+# `simplegrad.fast.in_place` and of the `HeavyBall` of the session about descent, by a method `passes`.
+# Report its times and those of `HeavyBall` for a thousand and for a million parameters, each the median of
+# a hundred steps.
 #
 # **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
 #
