@@ -12,7 +12,7 @@ import pair
 
 GITHUB = "https://github.com"
 LINK = re.compile(r"\[([^][]*)\]\((\w+)\.ipynb((?:#[^)]*)?)\)")  # to a notebook beside
-BRANCH = "notebooks"  # where .ci/notebooks puts those of the site, and Colab looks for them
+BRANCH = "notebooks"  # where the workflow puts those of the site, and Colab looks for them
 
 # Plain Python and no %pip: the check of the exercises reads notebooks, too
 FIRST_CELL = """\
@@ -33,7 +33,7 @@ INSTALL = """\
     import subprocess
     import sys
 
-    package = "simplegrad[demo] @ git+{repository}"
+    package = "simplegrad-edu[demo] @ git+{repository}"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)"""
 SAY_SO = """\
     raise ImportError(

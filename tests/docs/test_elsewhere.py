@@ -116,7 +116,7 @@ def run_first_cell(tmp_path):
     return run
 
 
-WANTED = ["install", "--quiet", "simplegrad[demo] @ git+https://github.com/owner/name"]
+WANTED = ["install", "--quiet", "simplegrad-edu[demo] @ git+https://github.com/owner/name"]
 
 
 @pytest.mark.usefixtures("repository")
@@ -247,7 +247,7 @@ def test_the_branch_has_the_notebooks_of_the_site_in_one_commit(tmp_path):
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     (clone / ".ci").mkdir(parents=True)
-    shutil.copy(ROOT / ".ci" / "notebooks", clone / ".ci")
+    shutil.copy(ROOT / ".ci" / "branch", clone / ".ci")
     (clone / ".gitignore").write_text("site/\n*.ipynb\n")
     git("init")
     git("init", "--bare", origin)
@@ -258,7 +258,8 @@ def test_the_branch_has_the_notebooks_of_the_site_in_one_commit(tmp_path):
         (clone / "site" / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / "site" / name).write_text(ON_BRANCH.get(name, ""))
     for _ in range(2):  # the second time without what was there before
-        subprocess.run(["bash", clone / ".ci" / "notebooks"], check=True, capture_output=True)
+        command = ["bash", clone / ".ci" / "branch", elsewhere.BRANCH, "site", "*.ipynb"]
+        subprocess.run(command, check=True, capture_output=True)
         (clone / "site" / "old.ipynb").unlink(missing_ok=True)
     names = git("ls-tree", "-r", "-z", "--name-only", elsewhere.BRANCH, at=origin)
     assert sorted(names.split("\0")[:-1]) == sorted(ON_BRANCH)
