@@ -317,6 +317,11 @@ def test_an_action_is_the_same_commit_in_all_workflows():
     assert len(pins) == len({name for name, _ in pins})
 
 
+def test_the_citation_has_this_version():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {sg.__version__}\n" in citation
+
+
 # Docstrings
 
 NEED_NO_EXAMPLE = {
