@@ -23,7 +23,7 @@ from simplegrad.tools import gradcheck
 from simplegrad.tools.equations import equations_in
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "docs" / "hooks"))
+sys.path.insert(0, str(ROOT / "docs" / "hooks"))  # before the build that makes wheels
 
 for package in "mkdocs", "jupytext", "nbclient", "pybtex":
     pytest.importorskip(package, reason=f'{package} is missing: pip install -e ".[docs]"')
