@@ -77,8 +77,8 @@ def notebook(path: str, script: str, site_url: str | None) -> str:
             cell.source = LINK.sub(
                 lambda link: link[0] if link[2] in kept else link[1], cell.source
             )
-            if site_url:
-                page = rf"[\1]({site_url}{folder}/\2/\3)"
+            if site_url:  # to which mike has added a version, without a slash
+                page = rf"[\1]({site_url.rstrip('/')}/{folder}/\2/\3)"
                 cell.source = LINK.sub(page, cell.source)
     made.cells.insert(0, nbformat.v4.new_code_cell(first_cell(), id="first"))
     return pair.written(made)

@@ -73,10 +73,16 @@ def test_links_to_other_notebooks_lead_to_their_pages(path):
     assert links or path not in {"tutorials/adam", "exercises/adamw"}
 
 
-def linking_to(chapter):
-    """The text of a notebook that links to a chapter, where the site's address is not known."""
+def linking_to(chapter, site_url=""):
+    """The text of a notebook that links to a chapter."""
     script = f"# %% [markdown]\n# Read [this]({chapter}.ipynb) before.\n"
-    return elsewhere.notebook("tutorials/own", script, "")
+    return elsewhere.notebook("tutorials/own", script, site_url)
+
+
+@pytest.mark.parametrize("site_url", ["https://example.org/0.1", "https://example.org/0.1/"])
+def test_a_link_in_a_notebook_stays_in_its_version(site_url):
+    first = next(iter(pair.course()))
+    assert f"[this](https://example.org/0.1/tutorials/{first}/)" in linking_to(first, site_url)
 
 
 def test_without_an_address_of_the_site_they_lead_to_the_notebooks_beside_it():
