@@ -502,7 +502,8 @@ for g in 2.0, -2.0:
 #
 # **On GitHub**, the workflow `.github/workflows/site.yml` publishes the site of a fork. Allow workflows
 # in the tab Actions, since a new fork has them switched off. Then go to Settings → Pages → Source, and
-# choose GitHub Actions. From then on each push to `main` builds the site and puts it online. The workflow
+# choose GitHub Actions. From then on each push to `main` builds the site and puts it online, as `dev` in the
+# menu of versions. A tag, as `v1.2.0`, puts a version beside it, `1.2`, which stays. The workflow
 # takes the address and the repository from its environment, so there is nothing to edit. It also puts the
 # notebooks, with the cell that installs your fork where it is missing, on a branch `notebooks`: from there
 # Colab opens them. Students who have a GitHub account can open your fork in a codespace, with everything
@@ -524,7 +525,8 @@ for g in 2.0, -2.0:
 #
 # With `--strict`, a broken link or a cell that fails stops the build. `SITE_URL` is the address where the site
 # will stand. With `GITHUB_REPOSITORY=owner/name`, the pages link to that repository and say how to clone it,
-# their notebooks install simplegrad from it, and `bash .ci/notebooks` puts them on its branch for Colab.
+# their notebooks install simplegrad from it, and `bash .ci/branch notebooks site '*.ipynb'` puts them on its
+# branch for Colab.
 #
 # ## Cite it
 #

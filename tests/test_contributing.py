@@ -26,7 +26,7 @@ WORDS = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 COPIED = [ROOT / folder for folder in ("simplegrad", "tests", "docs", "tutorials")]
-COPIED += [ROOT / ".devcontainer", ROOT / ".vscode"]
+COPIED += [ROOT / name for name in (".ci", ".devcontainer", ".github", ".vscode")]
 COPIED += [path for path in ROOT.glob("[!.]*") if path.is_file()]
 
 # What knows of every rule, or of every public name

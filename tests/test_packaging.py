@@ -5,6 +5,8 @@ import inspect
 import json
 import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -39,6 +41,8 @@ def test_importing_simplegrad_imports_numpy_and_little_else():
     packages = {name.partition(".")[0] for name in json.loads(output)}
     light = {"__future__", "contextlib", "functools", "itertools", "math", "operator", "os"}
     light |= {"threading", "typing", "collections"}
+    # inspect and what it imports, which newer versions of NumPy have imported already
+    light |= {"inspect", "dis", "opcode", "importlib", "linecache", "token", "tokenize"}
     assert {p for p in packages if not p.startswith("_")} <= {"simplegrad", "numpy"} | light
 
 
@@ -126,7 +130,7 @@ def test_the_readme_has_the_two_commands():
     assert (PACKAGE / "__main__.py").is_file()
 
 
-# On the index of packages, the name belongs to another project: it is installed from a clone.
+# On the index of packages, the name of the import belongs to another project.
 
 FOLDERS = ["simplegrad", "tests", "docs", "tutorials"]
 FOLDERS += [".ci", ".devcontainer", ".github", ".vscode"]
@@ -242,6 +246,82 @@ def test_the_names_and_files_in_the_readme_exist():
 
 def test_the_changelog_starts_with_this_version():
     assert re.findall(r"^## \[([^]]+)\]", CHANGELOG, re.MULTILINE)[0] == sg.__version__
+
+
+# A release
+
+
+def notes_of(tag, folder, changelog):
+    """The process that looks for the notes of a tag in a folder with this changelog."""
+    (folder / ".ci").mkdir()
+    (folder / "simplegrad").mkdir()
+    shutil.copy(ROOT / ".ci" / "notes", folder / ".ci")
+    (folder / "simplegrad" / "__init__.py").write_text('__version__ = "1.2.0"\n')
+    (folder / "CHANGELOG.md").write_text(changelog)
+    command = ["bash", folder / ".ci" / "notes", tag]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+needs_bash = pytest.mark.skipif(os.name == "nt", reason="bash of Windows knows other paths")
+
+
+@needs_bash
+def test_the_notes_of_a_release_are_its_part_of_the_changelog(tmp_path):
+    text = "# Changelog\n\n## [1.2.0] - 2026-11-27\n\n- New\n\n## [1.1.0] - 2026-01-02\n\n- Old\n"
+    process = notes_of("v1.2.0", tmp_path, text)
+    assert (process.returncode, process.stdout) == (0, "\n- New\n\n")
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("tag", "heading", "message"),
+    [
+        ("v1.3.0", "[1.2.0] - 2026-11-27", "the tag is v1.3.0, and __version__ in"),
+        ("v1.2.0", "[1.2.0] - Unreleased", "CHANGELOG.md starts with '## [1.2.0] - Unreleased'"),
+        ("v1.2.0", "[1.1.0] - 2026-01-02", "and a release with '## [1.2.0] - YYYY-MM-DD'"),
+        ("v1.2.0", "[1x2.0] - 2026-11-27", "and a release with '## [1.2.0] - YYYY-MM-DD'"),
+    ],
+)
+def test_a_tag_that_does_not_agree_is_no_release(tmp_path, tag, heading, message):
+    process = notes_of(tag, tmp_path, f"# Changelog\n\n## {heading}\n\n- New\n")
+    assert (process.returncode, process.stdout) == (1, "")
+    assert message in process.stderr
+
+
+def test_the_metadata_has_the_addresses_of_a_known_repository(monkeypatch):
+    pytest.importorskip("hatchling", reason='hatchling is missing: pip install -e ".[dev]"')
+    hook = runpy.run_path(str(ROOT / "hatch_build.py"))["Addresses"]
+    found = []
+    for repository in "", "owner/name":
+        monkeypatch.setenv("GITHUB_REPOSITORY", repository)
+        metadata = {}
+        hook(str(ROOT), {}).update(metadata)
+        found.append(metadata["urls"])
+    assert found[0] == {}
+    assert found[1]["Source"] == "https://github.com/owner/name"
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_each_action_of_a_workflow_is_one_commit_and_says_its_version(path):
+    text = path.read_text(encoding="utf-8")
+    uses = re.findall(r"uses: (.*)", text)
+    assert uses
+    for action in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+", action)
+
+
+def test_an_action_is_the_same_commit_in_all_workflows():
+    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    pins = {*re.findall(r"uses: (\S+)@(.*)", text)}
+    assert len(pins) == len({name for name, _ in pins})
+
+
+def test_the_citation_has_this_version():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {sg.__version__}\n" in citation
 
 
 # Docstrings

@@ -51,9 +51,10 @@ NAMES = {
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The course in the menu, the mathematics, and a link to the repository if it is known."""
+    """The course in the menu, the mathematics, and the repository if it is known."""
     chapters.nav(config.nav)
     config.markdown_extensions.append(typeset.Mathematics())
+    config.plugins["mkdocstrings"].handlers.inventory.version = sg.__version__  # in objects.inv
     if address := elsewhere.repository():
         link = {"icon": "fontawesome/brands/github", "link": address}
         # Not as repo_url: with that, each page would ask GitHub for the number of its stars

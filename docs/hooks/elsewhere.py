@@ -12,7 +12,7 @@ import pair
 
 GITHUB = "https://github.com"
 LINK = re.compile(r"\[([^][]*)\]\((\w+)\.ipynb((?:#[^)]*)?)\)")  # to a notebook beside
-BRANCH = "notebooks"  # where .ci/notebooks puts those of the site, and Colab looks for them
+BRANCH = "notebooks"  # where the workflow puts those of the site, and Colab looks for them
 
 # Plain Python and no %pip: the check of the exercises reads notebooks, too
 FIRST_CELL = """\
@@ -33,7 +33,7 @@ INSTALL = """\
     import subprocess
     import sys
 
-    package = "simplegrad[demo] @ git+{repository}"
+    package = "simplegrad-edu[demo] @ git+{repository}"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)"""
 SAY_SO = """\
     raise ImportError(
@@ -77,8 +77,8 @@ def notebook(path: str, script: str, site_url: str | None) -> str:
             cell.source = LINK.sub(
                 lambda link: link[0] if link[2] in kept else link[1], cell.source
             )
-            if site_url:
-                page = rf"[\1]({site_url}{folder}/\2/\3)"
+            if site_url:  # to which mike has added a version, without a slash
+                page = rf"[\1]({site_url.rstrip('/')}/{folder}/\2/\3)"
                 cell.source = LINK.sub(page, cell.source)
     made.cells.insert(0, nbformat.v4.new_code_cell(first_cell(), id="first"))
     return pair.written(made)

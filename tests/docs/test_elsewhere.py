@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,10 +73,16 @@ def test_links_to_other_notebooks_lead_to_their_pages(path):
     assert links or path not in {"tutorials/adam", "exercises/adamw"}
 
 
-def linking_to(chapter):
-    """The text of a notebook that links to a chapter, where the site's address is not known."""
+def linking_to(chapter, site_url=""):
+    """The text of a notebook that links to a chapter."""
     script = f"# %% [markdown]\n# Read [this]({chapter}.ipynb) before.\n"
-    return elsewhere.notebook("tutorials/own", script, "")
+    return elsewhere.notebook("tutorials/own", script, site_url)
+
+
+@pytest.mark.parametrize("site_url", ["https://example.org/0.1", "https://example.org/0.1/"])
+def test_a_link_in_a_notebook_stays_in_its_version(site_url):
+    first = next(iter(pair.course()))
+    assert f"[this](https://example.org/0.1/tutorials/{first}/)" in linking_to(first, site_url)
 
 
 def test_without_an_address_of_the_site_they_lead_to_the_notebooks_beside_it():
@@ -116,7 +123,7 @@ def run_first_cell(tmp_path):
     return run
 
 
-WANTED = ["install", "--quiet", "simplegrad[demo] @ git+https://github.com/owner/name"]
+WANTED = ["install", "--quiet", "simplegrad-edu[demo] @ git+https://github.com/owner/name"]
 
 
 @pytest.mark.usefixtures("repository")
@@ -238,31 +245,79 @@ def test_where_the_build_knows_no_repository_nothing_is_said_of_cloning_it(monke
 ON_BRANCH = {"tutorials/adam.ipynb": "{}", "exercises/a b.ipynb": "[]"}
 
 
-@pytest.mark.skipif(os.name == "nt" or not shutil.which("git"), reason="needs bash and git")
-def test_the_branch_has_the_notebooks_of_the_site_in_one_commit(tmp_path):
-    clone, origin = tmp_path / "clone", tmp_path / "origin.git"
+needs_git = pytest.mark.skipif(
+    os.name == "nt" or not shutil.which("git"), reason="needs bash and git"
+)
 
-    def git(*command, at=clone):
-        command = ["git", "-C", at, "-c", "user.name=a", "-c", "user.email=a@b", *command]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+def git(at, *command):
+    command = ["git", "-C", at, "-c", "user.name=a", "-c", "user.email=a@b", *command]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A clone with scripts of .ci, whose origin is the folder beside it."""
+    clone = tmp_path / "clone"
     (clone / ".ci").mkdir(parents=True)
-    shutil.copy(ROOT / ".ci" / "notebooks", clone / ".ci")
-    (clone / ".gitignore").write_text("site/\n*.ipynb\n")
-    git("init")
-    git("init", "--bare", origin)
-    git("remote", "add", "origin", origin)
-    git("add", ".")
-    git("commit", "-m", "Source")
+    for name in "branch", "versions":
+        shutil.copy(ROOT / ".ci" / name, clone / ".ci")
+    (clone / ".gitignore").write_text("site/\npages/\n*.ipynb\n")
+    git(clone, "init")
+    git(clone, "init", "--bare", tmp_path / "origin.git")
+    git(clone, "remote", "add", "origin", tmp_path / "origin.git")
+    git(clone, "add", ".")
+    git(clone, "commit", "-m", "Source")
+    return clone
+
+
+@needs_git
+def test_the_branch_has_the_notebooks_of_the_site_in_one_commit(clone):
+    origin = clone.with_name("origin.git")
     for name in ON_BRANCH | {"index.html": "", "tutorials/adam.py": "", "old.ipynb": ""}:
         (clone / "site" / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / "site" / name).write_text(ON_BRANCH.get(name, ""))
     for _ in range(2):  # the second time without what was there before
-        subprocess.run(["bash", clone / ".ci" / "notebooks"], check=True, capture_output=True)
+        command = ["bash", clone / ".ci" / "branch", elsewhere.BRANCH, "site", "*.ipynb"]
+        subprocess.run(command, check=True, capture_output=True)
         (clone / "site" / "old.ipynb").unlink(missing_ok=True)
-    names = git("ls-tree", "-r", "-z", "--name-only", elsewhere.BRANCH, at=origin)
+    names = git(origin, "ls-tree", "-r", "-z", "--name-only", elsewhere.BRANCH)
     assert sorted(names.split("\0")[:-1]) == sorted(ON_BRANCH)
     for name, content in ON_BRANCH.items():
-        assert git("show", f"{elsewhere.BRANCH}:{name}", at=origin) == content
-    assert git("rev-list", "--count", elsewhere.BRANCH, at=origin) == "1\n"
-    assert git("status", "--porcelain") == ""
+        assert git(origin, "show", f"{elsewhere.BRANCH}:{name}") == content
+    assert git(origin, "rev-list", "--count", elsewhere.BRANCH) == "1\n"
+    assert git(clone, "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+@needs_git
+def test_versions_of_the_site_stand_beside_each_other(clone):
+    pytest.importorskip("mike", reason='mike is missing: pip install -e ".[docs]"')
+    (clone / "docs").mkdir()
+    (clone / "mkdocs.yml").write_text("site_name: name\ntheme: mkdocs\n")
+
+    def publish(ref):
+        (clone / "docs" / "index.md").write_text(f"# This is {ref}\n")
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        for command in ["versions", ref], ["branch", "gh-pages", "pages"]:
+            script = ["bash", clone / ".ci" / command[0], *command[1:]]
+            env = {**os.environ, "PATH": path}
+            subprocess.run(script, check=True, capture_output=True, env=env)
+        git(clone, "branch", "-D", "gh-pages")  # the next one starts from what origin has
+
+    def shown(folder):
+        return re.findall("This is ([^<]*)</h1>", (clone / "pages" / folder).read_text())
+
+    publish("main")
+    assert 'url=dev/"' in (clone / "pages" / "index.html").read_text()
+    for ref in "v1.1.0", "v1.2.0", "main", "v1.2.1":
+        publish(ref)
+    versions = json.loads((clone / "pages" / "versions.json").read_text())
+    assert [(one["version"], one["aliases"]) for one in versions] == [
+        ("dev", []),
+        ("1.2", ["latest"]),
+        ("1.1", []),
+    ]
+    for ref, *folders in ("main", "dev"), ("v1.1.0", "1.1"), ("v1.2.1", "1.2", "latest"):
+        assert [shown(f"{folder}/index.html") for folder in folders] == [[ref]] * len(folders)
+    assert 'url=latest/"' in (clone / "pages" / "index.html").read_text()

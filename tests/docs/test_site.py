@@ -463,6 +463,7 @@ def inventory(site):
     """{name: (page, anchor)} of objects.inv."""
     *header, packed = (site / "objects.inv").read_bytes().split(b"\n", 4)
     assert header[0] == b"# Sphinx inventory version 2"
+    assert header[2].decode() == f"# Version: {sg.__version__}"
     lines = (line.split() for line in zlib.decompress(packed).decode().splitlines())
     return {name: address.replace("$", name).split("#") for name, _, _, address, *_ in lines}
 

@@ -292,7 +292,8 @@ def test_an_error_may_have_no_text():
 
 
 def interrupted_after(count):
-    """Ctrl-C in a loop that does not end."""
+    """Ctrl-C in a loop that does not end, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     k = 0
     while True:
         k += 1
@@ -309,7 +310,9 @@ def interrupted_after(count):
     ],
 )
 def test_the_steps_end_where_the_program_would(call, arg, error):
+    before = signal.getsignal(signal.SIGINT)
     steps = sg.step_through(lambda: call(arg))
+    signal.signal(signal.SIGINT, before)
     assert steps.error.startswith(error)
     assert 2 <= len(steps) <= recorder.LIMIT
     assert error in steps.storyboard["end"]
