@@ -1,7 +1,7 @@
 """Training in many processes, on one machine or on many: each has a copy of the model.
 
 `mpiexec -n 4 python train.py` runs a file in four processes. mpi4py's communicator `comm` knows how
-many (`comm.size`) and which this is (`comm.rank`). All of them call MPI's collectives together.
+many (`comm.size`) and which this is (`comm.rank`); in the examples, it is of one process.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 
 from simplegrad import creation, given
 from simplegrad.nn.module import Module
+
+__all__ = ["broadcast", "manual_seed", "mean_gradients", "run", "share"]
 
 Comm: TypeAlias = Any  # mpi4py.MPI.Comm, which not everybody has
 FLOAT32 = np.empty(0, np.float32)  # makes float32 of float16, which MPI does not add up
@@ -53,8 +55,7 @@ def run(train: Callable[[Comm], Any], processes: int | None = None) -> Any:
 def broadcast(model: Module, comm: Comm) -> None:
     """Copies the tensors of process 0 to the others: parameters, and state as running means.
 
-    If their names, shapes or dtypes differ, a ValueError says so in each process, and nothing has
-    been changed. In the examples, `comm` is of one process.
+    If names, shapes or dtypes differ, a ValueError says so in all, and nothing has been changed.
 
     Examples:
         >>> parallel.broadcast(nn.Linear(3, 2), comm)
@@ -63,9 +64,8 @@ def broadcast(model: Module, comm: Comm) -> None:
     arrays = {name: t.data for name, t in tensors.items()}
     _meet(1, arrays, comm)
     for name, array in comm.bcast(arrays).items():
-        t = tensors[name]
-        t.data[...] = array
-        t.data = t.data  # which tells that it has changed
+        arrays[name][...] = array
+        tensors[name].data = arrays[name]  # which tells that it has changed
 
 
 def manual_seed(seed: int | Sequence[int], comm: Comm) -> None:
@@ -74,8 +74,8 @@ def manual_seed(seed: int | Sequence[int], comm: Comm) -> None:
     With [seed, epoch] at the start of each epoch, a resumed run draws what it would have drawn.
     Seeds are integers of at least 0: a ValueError or TypeError says if they are not.
     """
-    seeds = seed if isinstance(seed, list | tuple) else [seed]
     write = "Write parallel.manual_seed([0, epoch], comm)."
+    seeds = seed if isinstance(seed, list | tuple) else [seed]
     seeds = [given.checked_number(given.COUNT, n, "a seed is", write) for n in seeds]
     own = np.random.SeedSequence(seeds, spawn_key=(comm.rank,))
     creation.set_generator(np.random.default_rng(own))
@@ -105,8 +105,8 @@ def mean_gradients(model: Module, rows: int, comm: Comm) -> None:
     $$g = \sum_k \frac{n_k}{N} \, g_k, \quad N = \sum_k n_k$$
 
     Process $k$ has the gradient $g_k$ of the mean loss of its $n_k$ `rows`, at least one. All call
-    it after `backward()`, and before they clip. If the parameters differ, or which of them have a
-    gradient, or another process has returned, a ValueError says so in each; nothing has changed.
+    it after `backward()`, and before they clip. If parameters or which of them have a gradient
+    differ, or another process has returned, a ValueError says so in all, and nothing has changed.
 
     Examples:
         >>> model = nn.Linear(3, 2)
