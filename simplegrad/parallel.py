@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from simplegrad import creation, given
 from simplegrad.nn.module import Module
+from simplegrad.tensor import Tensor
 
 __all__ = ["broadcast", "manual_seed", "mean_gradients", "run", "share"]
 
@@ -24,8 +25,8 @@ Comm: TypeAlias = Any  # mpi4py.MPI.Comm, which not everybody has
 FLOAT32 = np.empty(0, np.float32)  # makes float32 of float16, which MPI does not add up
 
 
-def run(train: Callable[[Comm], Any], processes: int | None = None) -> Any:
-    """Returns `train(comm)` in each process, and ends all of them if it fails in one.
+def run(train: Callable[[Comm], Any], processes: int | None = None) -> None:
+    """Calls `train(comm)` in each process, and ends all of them if it fails in one.
 
     The others would wait for it. It fails, too, if it returns in one while another has a step
     left. A ValueError says if there are not as many as `processes`, an ImportError if no MPI is.
@@ -43,9 +44,8 @@ def run(train: Callable[[Comm], Any], processes: int | None = None) -> Any:
             f"{processes} python train.py, with the mpiexec of the MPI that mpi4py has found."
         )
     try:
-        result = train(comm)
+        train(comm)
         _meet(0, {}, comm)
-        return result
     except BaseException:  # whatever it is, the others do not know of it
         says = f"process {comm.rank} of {comm.size} has failed, and so all of them end"
         print(traceback.format_exc() + says, file=sys.stderr, flush=True)
@@ -99,8 +99,8 @@ def share(n: int, comm: Comm) -> slice:
     return slice(k * n // K, (k + 1) * n // K)
 
 
-def mean_gradients(model: Module, rows: int, comm: Comm) -> None:
-    r"""Replaces the gradients by those of the mean loss of all rows, the same in each process.
+def mean_gradients(parameters: Module | Mapping[str, Tensor], rows: int, comm: Comm) -> None:
+    r"""Replaces gradients by those of the mean loss of all rows, the same in each process.
 
     $$g = \sum_k \frac{n_k}{N} \, g_k, \quad N = \sum_k n_k$$
 
@@ -115,12 +115,14 @@ def mean_gradients(model: Module, rows: int, comm: Comm) -> None:
     """
     write = "Write mean_gradients(model, len(x), comm)."
     n_k = given.checked_number(given.SIZE, rows, "the rows are", write)
-    gradients = {name: t.grad for name, t in model.parameters().items()}
+    tensors = parameters.parameters() if isinstance(parameters, Module) else parameters
+    gradients = {name: t.grad for name, t in tensors.items()}
     N = _meet(n_k, gradients, comm)
     own = [g_k for g_k in gradients.values() if g_k is not None]
     flat = np.concatenate([FLOAT32, *(g_k.reshape(-1) for g_k in own)])
+    flat *= n_k / N
     g = np.empty_like(flat)
-    comm.Allreduce(n_k / N * flat, g)
+    comm.Allreduce(flat, g)
     end = 0
     for g_k in own:
         start, end = end, end + g_k.size
@@ -143,8 +145,6 @@ def _meet(rows: int, arrays: dict[str, Any], comm: Comm) -> int:
         for says in zip_longest(*comm.allgather(layout), fillvalue="nothing"):
             for k, other in enumerate(says):
                 if other != says[0]:
-                    raise ValueError(
-                        f"the models or gradients differ: {says[0]} in process 0, {other} in "
-                        f"process {k}. Nothing was changed. Make and use the same model in all."
-                    )
+                    what = f"{says[0]} in process 0, {other} in process {k}. Nothing was changed."
+                    raise ValueError(f"models differ: {what} Make and use the same one in all.")
     return sum(left.values())

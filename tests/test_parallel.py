@@ -82,10 +82,11 @@ def test_the_weighted_mean_is_the_gradient_of_the_mean_loss_of_all_rows(cuts):
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-12)
 
 
-def test_gradients_of_one_process_keep_their_bits():
+def test_gradients_of_one_process_keep_their_bits_also_as_parameters_by_name():
     model = differentiated(line())
     before = gradients(model).tobytes()
     parallel.mean_gradients(model, 13, Thread())
+    parallel.mean_gradients(model.parameters(), 13, Thread())
     assert gradients(model).tobytes() == before
 
 
@@ -131,8 +132,8 @@ def test_the_parameter_that_one_process_has_not_used_is_named_in_all():
         parallel.mean_gradients(model, 13, comm)
 
     assert errors(3, part) == {
-        "the models or gradients differ: 'bias' with float64 (1,) in process 0, 'bias' with no "
-        "gradient in process 2. Nothing was changed. Make and use the same model in all."
+        "models differ: 'bias' with float64 (1,) in process 0, 'bias' with no gradient in process "
+        "2. Nothing was changed. Make and use the same one in all."
     }
     expected = gradients(differentiated(line()))
     assert gradients(models[0]).tobytes() == expected.tobytes()
@@ -199,7 +200,7 @@ def test_the_tensor_that_differs_is_named_in_all(other, says):
         parallel.broadcast(models[comm.rank], comm)
 
     (sentence,) = errors(3, part)
-    assert sentence.startswith(f"the models or gradients differ: {says}")
+    assert sentence.startswith(f"models differ: {says}")
     assert models[2].weight.data.tobytes() == line(slope=3.0).weight.data.tobytes()
 
 
@@ -253,8 +254,10 @@ def world(monkeypatch):
     return world
 
 
-def test_run_returns_what_the_training_returns(world):
-    assert parallel.run(lambda comm: comm.size, processes=1) == 1
+def test_run_calls_the_training_with_the_communicator(world):
+    given = []
+    parallel.run(given.append, processes=1)
+    assert given == [world]
     assert world.ended is None
 
 
