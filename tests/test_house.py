@@ -29,7 +29,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # What the number of lines may be: of code, of tensor.py, and of the whole package
 CORE, CORE_CODE = ("rules", "autograd and tensor"), 900
 TENSOR_LINES = 720
-ALL_LINES = 21_450
+ALL_LINES = 21_560
 
 
 # Imports

@@ -18,6 +18,7 @@ EXERCISES = (
     "gru",
     "attention",
     *("vjp", "hvp"),
+    "all_reduce",
     "first_nan",
 )
 """Their names, in the order of the chapters: a row each."""
