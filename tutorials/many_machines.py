@@ -90,12 +90,12 @@ print(f"{len(g):,} numbers, and they differ by {np.abs(g - gradient_of_all).max(
 # ## When it is not
 #
 # The weights and the mean are easily got wrong, and then nothing fails: the loss goes down, only not as it
-# would have. Here is how far the gradient is off, relative to its norm, if
+# would have. Here are four such mistakes, and how far the gradient is off, relative to its norm.
 
 # %%
-equal = g_k.mean(axis=0)  # ... the shares count alike, whatever their size
+equal = g_k.mean(axis=0)  # the shares count alike, whatever their size
 sums = [loss_and_gradient(model, x[share], y[share], reduction="sum")[1] for share in shares]
-weighted_sums = (n_k / N) @ np.array(sums)  # ... the loss of a share is a sum, and is weighted
+weighted_sums = (n_k / N) @ np.array(sums)  # a sum is no mean, and has no weight
 
 
 def clipped(gradient, max_norm=0.5):
@@ -133,7 +133,7 @@ assert min(off(equal, g), off(clipped_first, clipped(g)), off(batch_norms, norme
 # | dropout | other random numbers in each process, or all of them leave out the same units |
 #
 # The running mean of a BatchNorm also differs from copy to copy. What you evaluate or save is that of one
-# process, so copy it to the others before they evaluate.
+# process: `parallel.broadcast(model, comm)` copies it to the others, before they evaluate.
 #
 # ## Processes
 #
@@ -225,8 +225,8 @@ if has_mpi:
 # The batches have 50 rows, so of four processes two have 12 and two have 13. One process or four: the
 # training is the same.
 #
-# All four add up in an order that depends on their number alone, so two runs have the same bits. Other
-# numbers of processes have others.
+# In which order MPI adds up depends on how many processes and numbers there are, so two runs have the same
+# bits. With another number of processes they are others.
 #
 # ## When one of them dies
 #
@@ -370,9 +370,9 @@ plt.show()
 
 # %% [markdown]
 # Inside one machine the processes share its memory, and $\alpha$ is some millionths of a second. Between
-# machines it is tens of them, and $\beta$ is set by the network. Most of the $\alpha$ of `mean_gradients` is
-# the time of Python. It would be some ten times as much if the program gave it the `model` and not `theta`: the
-# parameters would be looked for in each step.
+# machines, the network sets both. Most of the $\alpha$ of `mean_gradients` is the time of Python. It would be
+# several times as much if the program gave it the `model` and not `theta`: the parameters would be looked for in
+# each step.
 #
 # Would it not take longer with more processes? Each could send its $n$ numbers to process 0, which then
 # receives $(K - 1) \, n$. A **ring** is better: each process sends one $K$-th of its numbers to the next
@@ -425,7 +425,7 @@ for i, width in enumerate(WIDTHS):
     stays = f"{n:9,} {t_0 * 1e3:8.2f} {(alpha + beta * n) * 1e3:15.2f}"
     print(stays, "".join(f"{factor:9.2f}" for factor in [*S, *S_measured]))
 
-# %% alt="Speed-up over the number of processes, from 1 to 64, both axes logarithmic, a curve for each of three networks and a dotted line for a speed-up of K. The curves leave the dotted line early and become flat, that of the smallest network below 2. Points at 1, 2 and 4 are measured: those at 4, where four processes share two cores, lie below the curves." jupyter={"source_hidden": true} tags=["not-in-the-page"]
+# %% alt="Speed-up over the number of processes, from 1 to 64, both axes logarithmic, a curve for each of three networks and a dotted line for a speed-up of K. The curves leave the dotted line early and become flat, that of the smallest network below 2. Points at 1, 2 and 4 are measured. Where four processes share fewer cores, those at 4 lie far below the curves." jupyter={"source_hidden": true} tags=["not-in-the-page"]
 figure, axes = plt.subplots(figsize=(6.5, 3.6))
 K = np.geomspace(1, 64, 100)
 axes.plot(K, K, "C7:", label="K")
@@ -443,18 +443,18 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# The formula is for machines of their own. The measurements are from one machine, and if it has two cores,
-# four processes take turns on them: one that waits for the others keeps a core busy which these need. So at
-# $K = 4$ the points fall far below the curves. And even two share the way to the memory, which the large network
-# needs most.
+# The formula is for machines of their own, and the measurements are from one. If it has two cores, four
+# processes take turns on them, and one that waits for the others keeps a core busy which these need: at $K = 4$
+# it takes longer than one process alone. And even two share the way to the memory, which the large network needs
+# most.
 #
 # Look at what stays, $t_0$ and $\alpha + \beta n$. Within one machine the first is the larger one: each process
-# makes the whole step of the optimizer, for all parameters. Between machines the second grows. So the networks
-# of this course are done with a few processes. To make many machines worth it, the rows must take long: much
+# makes the whole step of the optimizer, for all parameters. Between machines the second grows. So for the
+# networks of this course a few processes are enough. To make many machines worth it, the rows must take long: much
 # work for each parameter, as in a convolution or a long sequence, and large batches. It is usual to let the
 # batch grow with $K$, so that each process keeps its rows. This is **weak scaling**. But the batch is a hyperparameter: with a $K$ times
 # larger one there are fewer steps in an epoch. Goyal et al. (2017) multiply the learning rate by $K$, too,
-# and begin with a warm-up. They trained a network on 256 processors in an hour, with batches of 8192 images,
+# and begin with a warm-up. They trained a network on 256 GPUs in an hour, with batches of 8192 images,
 # and found it as good as with 256; with still larger ones it was worse.
 #
 # ## What larger systems do on top
