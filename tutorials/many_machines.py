@@ -445,8 +445,8 @@ plt.show()
 # %% [markdown]
 # The formula is for machines of their own, and the measurements are from one. If it has two cores, four
 # processes take turns on them, and one that waits for the others keeps a core busy which these need: at $K = 4$
-# it takes longer than one process alone. And even two share the way to the memory, which the large network needs
-# most.
+# the small networks take longer than in one process alone. And even two share the way to the memory, which the
+# large network needs most.
 #
 # Look at what stays, $t_0$ and $\alpha + \beta n$. Within one machine the first is the larger one: each process
 # makes the whole step of the optimizer, for all parameters. Between machines the second grows. So for the
