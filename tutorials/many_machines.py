@@ -412,16 +412,16 @@ K = np.array([2, 4])
 print("                milliseconds       S, by the formula     S, measured")
 print("        n      t_0  alpha + beta n   K = 2    K = 4    K = 2    K = 4")
 of_width = {}
-for i, width in enumerate(WIDTHS):
+for place, width in enumerate(WIDTHS):
     n = 64 * width + width + width * width + width + width * 10 + 10
-    T_1, T_small = measured[1]["step"][i], measured[1]["small step"][i]
+    T_1, T_small = measured[1]["step"][place], measured[1]["small step"][place]
     t_1 = (T_1 - T_small) / (B - B // 8)
     t_0 = T_1 - t_1 * B
     T_K = t_0 + t_1 * B / K + alpha + beta * n
     S = T_1 / T_K
     assert (S < 1.5 * K).all()  # at most K, but for what disturbs a measurement
     of_width[width] = T_1, t_0, t_1, n
-    S_measured = [T_1 / measured[k]["step"][i] for k in (2, 4)]
+    S_measured = [T_1 / measured[k]["step"][place] for k in (2, 4)]
     stays = f"{n:9,} {t_0 * 1e3:8.2f} {(alpha + beta * n) * 1e3:15.2f}"
     print(stays, "".join(f"{factor:9.2f}" for factor in [*S, *S_measured]))
 
@@ -429,12 +429,12 @@ for i, width in enumerate(WIDTHS):
 figure, axes = plt.subplots(figsize=(6.5, 3.6))
 K = np.geomspace(1, 64, 100)
 axes.plot(K, K, "C7:", label="K")
-for color, marker, (i, (width, (T_1, t_0, t_1, n))) in zip(
+for color, marker, (place, (width, (T_1, t_0, t_1, n))) in zip(
     "012", "os^", enumerate(of_width.items()), strict=True
 ):
     T_K = t_0 + t_1 * B / K + alpha + beta * n
     axes.plot(K, T_1 / T_K, f"C{color}-", label=f"width {width}")
-    points = [T_1 / measured[k]["step"][i] for k in (1, 2, 4)]
+    points = [T_1 / measured[k]["step"][place] for k in (1, 2, 4)]
     axes.plot([1, 2, 4], points, f"C{color}{marker}")
 axes.set(xscale="log", yscale="log", xlabel="K, processes", ylabel="S, times as fast")
 axes.set_xticks([1, 2, 4, 8, 16, 32, 64], [1, 2, 4, 8, 16, 32, 64])

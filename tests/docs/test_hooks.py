@@ -341,7 +341,7 @@ EVERYTHING = [thing for things in equation_page.SECTIONS.values() for thing in t
 
 def test_every_rule_and_every_docstring_with_an_equation_is_on_the_page():
     public = [getattr(rules, name) for name in rules.__all__]
-    for module in sg, sg.nn, sg.nn.init, optimizers, optimizers.schedules, sg.autograd:
+    for module in sg, sg.nn, sg.nn.init, optimizers, optimizers.schedules, sg.autograd, parallel:
         public += [thing for name, thing in vars(module).items() if not name.startswith("_")]
     with_equations = {
         thing for thing in public if callable(thing) and "$$" in (inspect.getdoc(thing) or "")
