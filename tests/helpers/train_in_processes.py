@@ -15,12 +15,7 @@ import simplegrad as sg
 from simplegrad import nn, parallel
 from simplegrad import optimizers as optim
 
-FOLDER = Path(sys.argv[1])
 OPTIONS = {"epochs": 3, "processes": None, "dropout": 0.0, "fail": "", "at": 1}
-for option in sys.argv[2:]:
-    name, _, text = option.partition("=")
-    assert name in OPTIONS, name
-    OPTIONS[name] = text if name == "fail" else float(text) if name == "dropout" else int(text)
 
 rng = np.random.default_rng(1)
 x = rng.normal(size=(103, 5))  # batches of 30, and a last one of 13: no four shares are equal
@@ -74,4 +69,10 @@ def train(comm):
     (FOLDER / f"drawn_{comm.rank}").write_text(drawn)
 
 
-parallel.run(train, OPTIONS["processes"])
+if __name__ == "__main__":
+    FOLDER = Path(sys.argv[1])
+    for option in sys.argv[2:]:
+        name, _, text = option.partition("=")
+        kind = {"fail": str, "dropout": float}.get(name, int)
+        OPTIONS[name] = kind(text)
+    parallel.run(train, OPTIONS["processes"])
