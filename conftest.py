@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
-from simplegrad import nn
+from simplegrad import nn, parallel
 from simplegrad import optimizers as optim
+from tests.helpers.processes import Thread
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _names_in_examples(doctest_namespace):
-    doctest_namespace.update(sg=sg, np=np, nn=nn, optim=optim)
+    doctest_namespace.update(sg=sg, np=np, nn=nn, optim=optim, parallel=parallel)
+    doctest_namespace["comm"] = Thread()  # of one process
 
 
 @pytest.fixture(autouse=True)

@@ -42,6 +42,10 @@
 #
 # <!-- equations: initialisations -->
 #
+# ## Many processes
+#
+# <!-- equations: processes -->
+#
 # ## Run a rule
 #
 # A rule is two or three functions on arrays: each line below that starts with `return` ends one of them.

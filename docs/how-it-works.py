@@ -11,7 +11,7 @@
 # optimizers are written with tensors. Above it is what serves you while you do. Nothing below knows of
 # it, and nothing there branches for speed.
 
-# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, mistakes and what is like them; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional, and beside creation datasets, which know it; nn; derivatives and partials, in one box; and optimizers. A dashed line separates them from tools, exercises and fast, which stand above."
+# %% jupyter={"source_hidden": true} alt="A map of the rooms, each drawn as a box, with an arrow from each to those that use it. On the ground floor are rules; in one box given, mistakes and what is like them; and modes. Above them, in one box, tensor and autograd, which belong together; then creation and functional, and beside creation datasets, which know it; nn; derivatives and partials, in one box; and optimizers. A dashed line separates them from tools, fast, exercises and parallel, which stand above."
 import ast
 import inspect
 from pathlib import Path
@@ -40,7 +40,8 @@ PLACES = {
     "derivatives, partials": (2.4, 3),
     "tools": (0, 5.4),
     "fast": (1.3, 5.4),
-    "exercises": (2.9, 5.4),
+    "exercises": (2.6, 5.4),
+    "parallel": (3.9, 5.4),
 }
 package = Path(sg.__file__).parent
 uses = {}
@@ -71,9 +72,9 @@ for part in parts:
         arrow = {"arrowstyle": "-|>", "color": "C7", "shrinkA": 2, "shrinkB": 2, **ends}
         axes.annotate("", PLACES[part], PLACES[used], arrowprops=arrow)
 axes.axhline(4.7, color="C7", linestyle="--")
-axes.text(3.9, 4.8, "what serves you", ha="right", size=9)
-axes.text(3.9, 4.6, "what you read", ha="right", va="top", size=9)
-axes.set(xlim=(-0.6, 3.9), ylim=(-0.4, 5.8))
+axes.text(4.4, 4.8, "what serves you", ha="right", size=9)
+axes.text(4.4, 4.6, "what you read", ha="right", va="top", size=9)
+axes.set(xlim=(-0.6, 4.4), ylim=(-0.4, 5.8))
 axes.set_axis_off()
 plt.show()
 
@@ -105,6 +106,7 @@ plt.show()
 # | `exercises/` | the check of the exercises: references and mistakes as data |
 # | `fast/adam.py` | the same equations in place, as in `sgd.py` and `rmsprop.py`; `in_place.py` cuts the arrays into blocks |
 # | `fast/replay.py` | NumPy calls made again: `reading.py` looks at what a function refers to, `recording.py` writes its calls down, `program.py` makes a function and a script of them |
+# | `parallel.py` | training in many processes: shares of a batch, and the mean of their gradients |
 #
 # ## A rule is two or three equations
 #

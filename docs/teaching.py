@@ -312,6 +312,22 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 #
 # **Check**: `bits_after(InPlaceHeavyBall, lr=0.01) == bits_after(HeavyBall, lr=0.01)`.
 #
+# <!-- session: many_machines -->
+#
+# The goal is one sentence: the gradient of a mean is the weighted mean of the gradients. And what is no mean
+# over rows.
+#
+# **Live**: four students are processes. Each gets some rows of a batch, not equally many, and computes the mean
+# of its numbers. They agree on the mean of all, first wrongly. Then they do it as a ring: each speaks to its
+# neighbour only, and the class counts the messages. Then run the program of the tutorial with `mpiexec`, and
+# end one process while it runs.
+#
+# **Assignment**: `SyncBatchNorm`, a `BatchNorm` whose mean and variance are those of the rows of all
+# processes, in the forward pass, by an all-reduce of the sums of $x$ and $x^2$. Its gradient may take them as constants.
+#
+# **Check**: with one process and with four, its outputs in training agree to 1e-12 in float64, for unequal
+# shares. The gradients do not: the group says which term is missing.
+#
 # <!-- session: debugging -->
 #
 # The goal is to find what is wrong, and not to guess it.

@@ -21,7 +21,7 @@ FLOORS = [
     *(["autograd and tensor"],),
     *(["creation"], ["functional"], ["nn"], ["optimizers"], ["datasets"]),
     *(["partials"], ["derivatives"]),
-    *(["tools"], [""], ["exercises", "fast"], ["__main__"]),
+    *(["tools"], [""], ["exercises", "fast", "parallel"], ["__main__"]),
 ]
 TOGETHER = {"autograd": "autograd and tensor", "tensor": "autograd and tensor"}
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -29,7 +29,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # What the number of lines may be: of code, of tensor.py, and of the whole package
 CORE, CORE_CODE = ("rules", "autograd and tensor"), 900
 TENSOR_LINES = 720
-ALL_LINES = 22_700
+ALL_LINES = 22_960
 
 
 # Imports

@@ -332,6 +332,7 @@ assert p_max[right].mean() > p_max[~right].mean()
 # | | layers that read a text letter by letter | [Sequences](sequences.ipynb) |
 # | `for epoch in …` | what makes training better, and by how much | [Training well](training.ipynb) |
 # | | the same training in less time | [The fast path](fast.ipynb) |
+# | | the same training in many processes | [Many machines](many_machines.ipynb) |
 # | any of them | each line at work, in a debugger | [Seeing it happen](seeing.ipynb) |
 # | | what to do when it does not work | [Debugging further](debugging.ipynb) |
 # | all of them | a language model | [A tiny GPT](tiny_gpt.ipynb) |

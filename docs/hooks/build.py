@@ -20,7 +20,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
 import simplegrad as sg
-from simplegrad import fast, nn, optimizers
+from simplegrad import fast, nn, optimizers, parallel
 
 DOCS = pair.ROOT / "docs"
 KATEX = pair.ROOT / "node_modules" / "katex" / "dist"
@@ -44,6 +44,7 @@ NAMES = {
         ("optim", "optimizers.", optimizers),
         ("optimizers", "optimizers.", optimizers),
         ("fast", "fast.", fast),
+        ("parallel", "parallel.", parallel),
     )
     for name in module.__all__
     if callable(getattr(module, name))

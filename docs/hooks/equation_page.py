@@ -14,7 +14,7 @@ from notebook_pages import fenced, one_cell
 from pair import ROOT, course
 
 import simplegrad as sg
-from simplegrad import autograd, derivatives, functional, nn, optimizers, rules
+from simplegrad import autograd, derivatives, functional, nn, optimizers, parallel, rules
 from simplegrad.optimizers import schedules
 from simplegrad.rules import arithmetic, elementwise, reductions, shapes
 from simplegrad.tools import gradcheck
@@ -40,6 +40,7 @@ SECTIONS: dict[str, list[Any]] = {
         *(autograd.backward, derivatives.grad, derivatives.vjp, derivatives.jvp),
         *(derivatives.jacobian, derivatives.hessian, derivatives.hvp, gradcheck.gradcheck),
     ],
+    "processes": [parallel.share, parallel.mean_gradients],
     "functions": [
         functional.std,
         functional.outer,
@@ -112,6 +113,7 @@ TUTORIALS = {
         *(derivatives.grad, derivatives.vjp, derivatives.jvp),
         *(derivatives.jacobian, derivatives.hessian, derivatives.hvp),
     ],
+    "many_machines": [parallel.share, parallel.mean_gradients],
 }
 
 # Whose lines are cells: what they start from, under the names in the source, and what is shown then

@@ -11,11 +11,12 @@ import pytest
 
 import simplegrad as sg
 from simplegrad import functional as F
-from simplegrad import nn, optimizers, rules
+from simplegrad import nn, optimizers, parallel, rules
 from simplegrad.optimizers import schedules
 from simplegrad.tools.equations import equations_in
 from tests.helpers.chapter_equations import computed_in, outcomes
 from tests.helpers.latex import Matrix, NotRead, check, index_axes, matrix, named
+from tests.helpers.processes import Thread
 from tests.helpers.rules_table import RULES, x
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,6 +112,11 @@ def of_schedule(schedule, function="factor", **given):
     frames = [frame_of(function, lambda t=t: made._set_rates(t)) for t in range(1, 7)]
     kept = [name for name, number in frames[0].items() if isinstance(number, int | float)]
     return {name: np.array([frame[name] for frame in frames]) for name in kept}
+
+
+def of_share():
+    mine = parallel.share(14, Thread(rank=2, size=4))
+    return {"k": 2, "K": 4, "n": 14, "start_k": mine.start, "stop_k": mine.stop}
 
 
 def of_clipping():
@@ -259,6 +265,7 @@ OF_OTHERS = {
     nn.clip_grad_norm: of_clipping,
     sg.vjp: lambda: of_product(sg.vjp),
     sg.jvp: lambda: of_product(sg.jvp),
+    parallel.share: of_share,
     F.std: lambda: of(sg.std(ROW, ddof=1), a=ROW, mu=ROW.mean(), n=4, ddof=1),
     F.outer: lambda: of(sg.outer(x(3), x(4)), {"i": 3, "j": 4}, a=x(3), b=x(4)),
     F.trace: lambda: of(sg.trace(x(3, 3)), {"i": 3}, a=x(3, 3)),
@@ -330,6 +337,7 @@ EQUATIONS = {
 
 MEANT = "it says what a derivative is, not how it is computed"
 WORDS = "it is of any number of arrays, and says in words or dots of which"
+PROCESSES = "its sum is over processes"
 HEADS = "the weights of a head are columns of those of the layer"
 NOT_READ = {
     **dict.fromkeys(["backward 1", "grad 1", "jacobian 1", "hessian 1", "hvp 1"], MEANT),
@@ -337,6 +345,7 @@ NOT_READ = {
     **dict.fromkeys(["Einsum 1", "Einsum 2", "Concatenate 1", "Concatenate 2"], WORDS),
     **dict.fromkeys(["MultiHeadAttention 1", "MultiHeadAttention 2"], HEADS),
     **dict.fromkeys(["Windows 1", "Windows 2"], "an index is a pair of pairs; see windows 1"),
+    "mean_gradients 1": PROCESSES,
     "Sequential 1": "an index of the schedule is above, in parentheses",
 }
 
@@ -388,6 +397,7 @@ def test_a_changed_sign_or_factor_is_found(section, places):
 DERIVATIVE = "it has a derivative in it"
 ONES = "its vectors of ones have no name in the code"
 LAYERS = "its functions are layers, which are not in NumPy"
+SHARES = "in the code, n_k, L_k and g_k have the numbers of all k"
 LATER = "the function that computes it returns another step's numbers"
 NOT_READ_IN_CHAPTERS = {
     r"E = \frac{h^2}{6} \left| \frac{\partial^3 L}{\partial x^3} \right|"
@@ -408,6 +418,9 @@ NOT_READ_IN_CHAPTERS = {
     r"u = h + \operatorname{MultiHead}(\operatorname{LayerNorm}_1(h))": LAYERS,
     r"y = u + \operatorname{MLP}(\operatorname{LayerNorm}_2(u))": LAYERS,
     r"J = I \otimes b^\top": "it has a product of Kronecker",
+    r"N = \sum_k n_k": SHARES,
+    r"L = \sum_k \frac{n_k}{N} \, L_k": SHARES,
+    r"g = \sum_k \frac{n_k}{N} \, g_k": SHARES,
     r"v \leftarrow H v / |H v|": LATER,
     r"\lambda_{\max} = v^\top H v": LATER,
     r"\mu = \frac{1}{n} \sum_i x_i": "the x_i are rows of a batch",

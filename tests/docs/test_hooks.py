@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
-from simplegrad import autograd, fast, nn, optimizers, rules
+from simplegrad import autograd, fast, nn, optimizers, parallel, rules
 from simplegrad.tools import gradcheck
 from simplegrad.tools.equations import equations_in
 
@@ -359,7 +359,7 @@ EVERYTHING = [thing for things in equation_page.SECTIONS.values() for thing in t
 
 def test_every_rule_and_every_docstring_with_an_equation_is_on_the_page():
     public = [getattr(rules, name) for name in rules.__all__]
-    for module in sg, sg.nn, sg.nn.init, optimizers, optimizers.schedules, sg.autograd:
+    for module in sg, sg.nn, sg.nn.init, optimizers, optimizers.schedules, sg.autograd, parallel:
         public += [thing for name, thing in vars(module).items() if not name.startswith("_")]
     with_equations = {
         thing for thing in public if callable(thing) and "$$" in (inspect.getdoc(thing) or "")
@@ -461,7 +461,7 @@ def test_the_python_of_a_page_runs(path, monkeypatch, tmp_path):
 def test_every_public_name_is_on_a_page_of_the_api():
     pages = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
     shown = set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE))
-    for module in sg, nn, nn.init, optimizers, fast, sg.datasets:
+    for module in sg, nn, nn.init, optimizers, fast, parallel, sg.datasets:
         for name in module.__all__:
             place = f"{module.__name__}.{name}"
             assert place in shown or not callable(getattr(module, name)), (

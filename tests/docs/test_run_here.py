@@ -109,6 +109,7 @@ CHAOTIC = {
         ),
     ],
     "tutorials/fast": ["def ", "block_sizes = ", "for width in", "# A solution"],
+    "tutorials/many_machines": ["def loss_and_gradient"],
     "tutorials/jacobians": ["# A solution of exercise 5"],
 }
 SHORT = [

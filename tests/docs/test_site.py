@@ -16,7 +16,7 @@ import zlib
 import pytest
 
 import simplegrad as sg
-from simplegrad import fast, nn, optimizers
+from simplegrad import fast, nn, optimizers, parallel
 from tests.helpers.browsers import IN_BOTH, needed
 from tests.helpers.site import REPOSITORY, ROOT, check_with_axe
 
@@ -453,7 +453,7 @@ def test_what_loads_from_another_host_would_be_found(text):
 
 PUBLIC = [
     f"{module.__name__}.{name}"
-    for module in (sg, nn, optimizers, fast)
+    for module in (sg, nn, optimizers, fast, parallel)
     for name in module.__all__
     if callable(getattr(module, name))
 ]

@@ -727,6 +727,67 @@ def power_step(v, Hv):  # noqa: F811
     return lambda_max, Hv / lambda_max
 
 
+# all_reduce
+
+
+@is_wrong("all_reduce", "start", "what N / K leaves over is lost")
+def share(k, K, N):
+    size = N // K
+    return size * k, (k + 1) * N // K
+
+
+@is_wrong("all_reduce", "start", "as with np.array_split")
+def share(k, K, N):  # noqa: F811
+    sizes = [len(part) for part in np.array_split(np.arange(N), K)]
+    return sum(sizes[:k]), (k + 1) * N // K
+
+
+@is_wrong("all_reduce", "stop", "only the last process takes what is left over")
+def share(k, K, N):  # noqa: F811
+    return k * N // K, (N if k + 1 == K else N // K * (k + 1))
+
+
+@is_wrong("all_reduce", "stop", "this is the last row of the share")
+def share(k, K, N):  # noqa: F811
+    return k * N // K, (k + 1) * N // K - 1
+
+
+@is_wrong("all_reduce", "N", "this is how many processes there are")
+def mean_of_shares(n_k, L_k, g_k):
+    N = len(n_k)
+    return N, n_k / N, L_k @ n_k / N, n_k @ g_k / N
+
+
+@is_wrong("all_reduce", "w", "all processes count alike")
+def mean_of_shares(n_k, L_k, g_k):  # noqa: F811
+    w = np.full(len(n_k), 1 / len(n_k))
+    return n_k.sum(), w, w @ L_k, w @ g_k
+
+
+@is_wrong("all_reduce", "L", "this is the plain mean, as if all shares were equal")
+def mean_of_shares(n_k, L_k, g_k):  # noqa: F811
+    N = sum(n_k)
+    return N, n_k / N, np.mean(L_k), n_k / N @ g_k
+
+
+@is_wrong("all_reduce", "g", "as all-reduce makes it: the weights are missing")
+def mean_of_shares(n_k, L_k, g_k):  # noqa: F811
+    w = n_k / n_k.sum()
+    return n_k.sum(), w, w @ L_k, g_k.sum(axis=0)
+
+
+@is_wrong("all_reduce", "g", "the weights have divided already")
+def mean_of_shares(n_k, L_k, g_k):  # noqa: F811
+    w = n_k / n_k.sum()
+    return n_k.sum(), w, w @ L_k, (w * g_k.T).mean(axis=1)
+
+
+@is_wrong("all_reduce", "g", "it is weighted with n_k, and N is missing")
+def mean_of_shares(n_k, L_k, g_k):  # noqa: F811
+    w = n_k / n_k.sum()
+    return n_k.sum(), w, w @ L_k, (n_k[:, None] * g_k).sum(axis=0)
+
+
 # sgd_momentum
 
 

@@ -18,6 +18,7 @@ from simplegrad import (
     gradcheck,
     nn,
     optimizers,
+    parallel,
     rules,
 )
 from simplegrad.exercises import references
@@ -49,6 +50,7 @@ SOURCES = {
     "gradcheck": [gradcheck],
     "vjp": [derivatives.jacobian, derivatives.vjp, rules.Tanh, derivatives.jvp],
     "hvp": [derivatives.hvp],
+    "all_reduce": [parallel.mean_gradients],
     "sgd_momentum": [optimizers.SGD],
     "in_place": [optimizers.SGD],
     "rmsprop": [optimizers.RMSProp],
@@ -90,6 +92,12 @@ OF_THEIR_OWN = {
         r"v_t = \frac{H v}{\lVert H v \rVert}",
     ],
     "in_place": [r"b_t = \mu \, b + g", r"\theta_t = \theta - lr \, (g + \mu \, b_t)"],
+    # of all processes, where the library has one of them
+    "all_reduce": [
+        *(r"start = \lfloor k \, N / K \rfloor", r"stop = \lfloor (k + 1) \, N / K \rfloor"),
+        *(r"N = \sum_k n_k", r"w_k = \frac{n_k}{N}"),
+        *(r"L = \sum_k w_k \, L_k", r"g = \sum_k w_k \, g_k"),
+    ],
     "amsgrad": [r"v^{max}_t = \max(v^{max}, v_t)"],
     # the library has them by the chain rule, from those of Windows and of MatMul
     "conv2d": [

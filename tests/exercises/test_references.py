@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import simplegrad as sg
-from simplegrad import nn, rules
+from simplegrad import nn, parallel, rules
 from simplegrad import optimizers as optim
 from simplegrad.exercises.judge import judge, judge_task
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.references.gradcheck import d_cubes, d_neighbours
 from simplegrad.exercises.references.topological_order import is_order
 from tests.helpers.oracles import central_differences
+from tests.helpers.processes import Thread, together
 from tests.helpers.students import EXPRESSIONS, TASKS, calls_of, right_results, student_with
 
 # The references
@@ -152,6 +153,24 @@ def test_differences_of_gradients_of_degree_two_are_exact():
         _, Hv = sg.hvp(loss[given["dL"]], sg.Tensor(given["x"]), given["v"])
         right = right_results("hvp", "hvp_by_differences", given)["Hv_approx"]
         np.testing.assert_allclose(right, Hv.data, rtol=1e-12)
+
+
+def test_shares_and_their_mean_are_those_of_the_library():
+    for given in calls_of("all_reduce", "share"):
+        right = right_results("all_reduce", "share", given)
+        mine = parallel.share(given["N"], Thread(given["k"], given["K"]))
+        assert (right["start"], right["stop"]) == (mine.start, mine.stop)
+    for given in calls_of("all_reduce", "mean_of_shares"):
+        right = right_results("all_reduce", "mean_of_shares", given)
+
+        def mean(comm, given=given):
+            theta = sg.Tensor(0 * given["g_k"][0], requires_grad=True)
+            theta.grad = given["g_k"][comm.rank].copy()
+            parallel.mean_gradients({"theta": theta}, given["n_k"][comm.rank], comm)
+            return theta.grad
+
+        for g in together(len(given["n_k"]), mean):
+            np.testing.assert_allclose(right["g"], g, rtol=1e-15)
 
 
 @pytest.mark.parametrize("H", [np.diag([6.0, 12.0, 18.0]), np.array([[1.0, 2.0], [2.0, -4.0]])])

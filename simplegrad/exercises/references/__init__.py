@@ -19,6 +19,7 @@ EXERCISES = (
     "attention",
     *("vjp", "hvp"),
     "in_place",
+    "all_reduce",
     "first_nan",
 )
 """Their names, in the order of the chapters: a row each."""

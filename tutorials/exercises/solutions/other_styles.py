@@ -492,6 +492,26 @@ def nesterov_in_blocks(w, dw, velocity, scratch, rate, momentum):
     return velocity, w
 
 
+def share_by_divmod(k, K, N):
+    whole, left = divmod(N, K)
+    return k * whole + k * left // K, (k + 1) * whole + (k + 1) * left // K
+
+
+def mean_with_loops(n_k, L_k, g_k):
+    N = sum(int(n) for n in n_k)
+    w = [int(n) / N for n in n_k]
+    L = sum(weight * loss for weight, loss in zip(w, L_k, strict=True))
+    g = np.zeros(g_k.shape[1])
+    for weight, gradient in zip(w, g_k, strict=True):
+        g += weight * gradient
+    return N, np.array(w), L, g
+
+
+def mean_by_average(n_k, L_k, g_k):
+    N = n_k.sum()
+    return N, n_k / N, np.average(L_k, weights=n_k), np.average(g_k, axis=0, weights=n_k)
+
+
 STYLES = {
     "Nesterov by augmented assignment": ("in_place", nesterov_by_augmented_assignment),
     "Nesterov in blocks": ("in_place", nesterov_in_blocks),
@@ -518,6 +538,8 @@ STYLES = {
     "vjp from Jacobians": ("vjp", vjp_from_jacobians, jvp_with_loops, jacobian_in_place),
     "hvp by vjp": ("hvp", hvp_by_half_differences, hvp_by_vjp, power_step_by_sums),
     "hvp from the Hessian": ("hvp", hvp_by_half_differences, hvp_from_hessian, power_step_by_sums),
+    "shares with loops": ("all_reduce", share_by_divmod, mean_with_loops),
+    "shares by np.average": ("all_reduce", share_by_divmod, mean_by_average),
     "SGD in place": ("sgd_momentum", sgd_in_place),
     "RMSProp in place": ("rmsprop", rmsprop_in_place),
     "RMSProp with loops": ("rmsprop", rmsprop_with_loops),
