@@ -20,8 +20,8 @@ class Thread:
         self.barrier.wait()
         return found
 
-    def bcast(self, mine):
-        return self.allgather(mine)[0]
+    def Bcast(self, mine):
+        mine[...] = self.allgather(mine)[0]
 
     def Allgather(self, mine, every):
         every[...] = self.allgather(mine)
