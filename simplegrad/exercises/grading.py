@@ -170,7 +170,13 @@ def of_student(
 ) -> dict[Work, Judged]:
     """The verdicts on the works of one student: of two files, on the one that is worked on."""
     jobs = [(work[1], str(file)) for work, files in works.items() for file in files]
-    results = iter(check_files(jobs, limits, stop))
+    try:
+        results = iter(check_files(jobs, limits, stop))
+    except InterruptedError:
+        raise
+    except Exception as error:  # such as a machine with too many processes; the others go on
+        remark = f"This is an error of the checker:\n    {type(error).__name__}: {error}"
+        results = iter([Checked(unknown(name, remark), "", CHECKER_ERROR) for name, _ in jobs])
     verdicts = {}
     for work, files in works.items():
         of_files = [(file.name, next(results)) for file in files]

@@ -157,6 +157,26 @@ def test_a_spreadsheet_takes_no_name_for_a_formula(handed_in, grade, checks, tmp
     assert names == ["'-1", '\'=HYPERLINK("x"),1', "a\nb, c"]
 
 
+def test_a_student_who_cannot_be_checked_stops_no_other(
+    handed_in, grade, checks, monkeypatch, tmp_path
+):
+    handed_in({"ann/mul.py": RIGHT, "bo/mul.py": RIGHT})
+    check_files = grading.check_files
+
+    def too_many(jobs, limits, stop):
+        if "ann" in jobs[0][1]:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return check_files(jobs, limits, stop)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(grading, "check_files", too_many)
+        assert grade("--cpus", "1")[0] == STATUSES["error of the checker"]
+    ann, bo = results(tmp_path)
+    assert "BlockingIOError: [Errno 11] Resource temporarily unavailable" in ann["remarks"][0]
+    assert (ann["verdict"], bo["verdict"]) == ("error of the checker", "right")
+    assert grade()[0] == 0
+
+
 @pytest.mark.parametrize(("verdict", "status"), STATUSES.items())
 def test_the_exit_status_is_the_largest_of_all(
     verdict, status, handed_in, grade, checks, monkeypatch
