@@ -404,7 +404,9 @@ print(bits_after(optim.Adam, lr=0.01) == bits_after(optim.Adam, lr=0.01, eps=1e-
 # ## Assessment
 #
 # The solutions of the exercises are open to all, so grade something else. What a student does in the
-# [pages of the exercises](exercises/index.md) stays in the student's browser: nobody is told. Five ideas:
+# [pages of the exercises](exercises/index.md) stays in the student's browser: nobody is told. If you want their
+# files all the same, or have exercises of your own, one command [grades a folder of them](exercises/grading.md).
+# Five ideas:
 #
 # - **A rule.** Name a function that is not in `simplegrad.rules`, such as $c = a \, \sigma(a)$ or $c =
 #   \sqrt{a^2 + b^2}$. The student derives its partials on paper, writes the class and passes

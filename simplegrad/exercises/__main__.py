@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     gigabytes,
                     args.seconds,
                 )
-            except grading.GradingError as error:
+            except (grading.GradingError, OSError) as error:
                 many.error(str(error))
         files = [args.file] if args.file else files_of(args.name)
         if not files or not files[0].is_file():

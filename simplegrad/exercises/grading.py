@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +39,7 @@ JOURNAL = "verdicts.jsonl"
 SUFFIXES = ".py", ".ipynb"
 
 Work = tuple[str, str]  # a student and an exercise
+Judged = tuple[str, Checked]  # the name of the file, and the verdict on it
 
 
 class GradingError(Exception):
@@ -68,7 +69,7 @@ class Grade(NamedTuple):
     @property
     def report(self) -> str:
         """What a student is shown."""
-        return text(f"{self.exercise}: {load(self.exercise).TITLE}", self.checked.report)
+        return printable(text(f"{self.exercise}: {load(self.exercise).TITLE}", self.checked.report))
 
 
 # What is handed in
@@ -100,9 +101,9 @@ def submissions(folder: Path, names: str = NAMES) -> tuple[dict[Work, list[Path]
     found: dict[Work, list[Path]] = {}
     others = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix in SUFFIXES and path.is_file():
+        if path.suffix in SUFFIXES:
             is_one = re.fullmatch(pattern, path.relative_to(folder).with_suffix("").as_posix())
-            if is_one:
+            if is_one and path.is_file():  # a pipe would never end
                 work = is_one.groupdict().get("student", folder.resolve().name), is_one["exercise"]
                 found.setdefault(work, []).append(path)
             else:
@@ -126,7 +127,7 @@ def grade(
     cpus: int,
     limits: Limits,
     progress: Any = lambda done, of: None,
-) -> dict[Work, Checked]:
+) -> dict[Work, Judged]:
     """The verdict on each work, those of an earlier, interrupted run taken from its journal.
 
     Args:
@@ -146,15 +147,16 @@ def grade(
     pool = ThreadPoolExecutor(cpus)
     progress(len(verdicts), len(found))
     with (out / JOURNAL).open("a", encoding="utf-8") as journal:
+        print(file=journal)  # the run before may have ended within a line
         try:
             tasks = [
                 pool.submit(of_student, {work: found[work] for work in works}, limits, stop)
                 for works in students.values()
             ]
             for task in as_completed(tasks):
-                for work, checked in task.result().items():
-                    verdicts[work] = checked
-                    line = {"key": keys[work], **as_data(checked)}
+                for work, (name, checked) in task.result().items():
+                    verdicts[work] = name, checked
+                    line = {"key": keys[work], "file": name, **as_data(checked)}
                     print(json.dumps(line), file=journal, flush=True)
                 progress(len(verdicts), len(found))
         finally:
@@ -165,14 +167,20 @@ def grade(
 
 def of_student(
     works: Mapping[Work, Sequence[Path]], limits: Limits, stop: threading.Event
-) -> dict[Work, Checked]:
+) -> dict[Work, Judged]:
     """The verdicts on the works of one student: of two files, on the one that is worked on."""
     jobs = [(work[1], str(file)) for work, files in works.items() for file in files]
-    results = iter(check_files(jobs, limits, stop))
+    try:
+        results = iter(check_files(jobs, limits, stop))
+    except InterruptedError:
+        raise
+    except Exception as error:  # such as a machine with too many processes; the others go on
+        remark = f"This is an error of the checker:\n    {type(error).__name__}: {error}"
+        results = iter([Checked(unknown(name, remark), "", CHECKER_ERROR) for name, _ in jobs])
     verdicts = {}
     for work, files in works.items():
-        of_files = [next(results) for _ in files]
-        tried = [checked for checked in of_files if checked.verdict != NOT_TRIED]
+        of_files = [(file.name, next(results)) for file in files]
+        tried = [judged for judged in of_files if judged[1].verdict != NOT_TRIED]
         verdicts[work] = [*tried, *of_files][0]
     return verdicts
 
@@ -181,7 +189,11 @@ def key_of(work: Work, files: Sequence[Path], limits: Limits) -> str:
     """What a verdict depends on: whose work it is, its bytes, the limits, and this version."""
     key = hashlib.sha256(json.dumps([*work, limits, simplegrad.__version__]).encode())
     for file in files:
-        key.update(hashlib.sha256(file.read_bytes()).digest())
+        try:
+            data = file.read_bytes()
+        except OSError as error:  # the check cannot read it either, and says so
+            data = str(error).encode("utf-8", "backslashreplace")
+        key.update(hashlib.sha256(data).digest())
     return key.hexdigest()
 
 
@@ -190,8 +202,8 @@ def as_data(checked: Checked) -> dict[str, Any]:
     return {**checked._asdict(), "report": asdict(checked.report)}
 
 
-def read_journal(path: Path) -> Iterator[tuple[str, Checked]]:
-    """The verdicts of an earlier run; the last line may be half of one."""
+def read_journal(path: Path) -> Iterator[tuple[str, Judged]]:
+    """The verdicts of earlier runs; the last line of each may be half of one."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     for line in lines:
         try:
@@ -200,12 +212,12 @@ def read_journal(path: Path) -> Iterator[tuple[str, Checked]]:
             continue
         checked = Checked(Report(**data["report"]), data["printed"], data["end"])
         if checked.verdict != CHECKER_ERROR:
-            yield data["key"], checked
+            yield data["key"], (data["file"], checked)
 
 
 def grades_of(
     found: Mapping[Work, Sequence[Path]],
-    verdicts: Mapping[Work, Checked],
+    verdicts: Mapping[Work, Judged],
     exercises: Sequence[str],
     folder: Path,
 ) -> list[Grade]:
@@ -213,10 +225,11 @@ def grades_of(
     grades = []
     for student in sorted({student for student, _ in found} or {folder.resolve().name}):
         for exercise in exercises:
-            files = found.get((student, exercise), ())
-            file = files[0].relative_to(folder).as_posix() if files else ""
+            work, file = (student, exercise), ""
             missing = Checked(unknown(exercise, "There is no file."), "", NOT_TRIED)
-            checked = verdicts.get((student, exercise), missing)
+            name, checked = verdicts.get(work, ("", missing))
+            if name:
+                file = found[work][0].with_name(name).relative_to(folder).as_posix()
             grades.append(Grade(printable(student), exercise, printable(file), checked))
     return grades
 
@@ -253,7 +266,7 @@ def write_csv(grades: Sequence[Grade], path: Path) -> None:
             own = [grade for grade in grades if grade.student == student]
             points = [round(grade.points, 4) for grade in own]
             # a spreadsheet takes what begins with one of these for a formula
-            name = f"'{student}" if student.startswith(("=", "+", "-", "@")) else student
+            name = f"'{student}" if student.startswith(tuple("=+-@\t")) else student
             verdicts = [grade.checked.verdict for grade in own]
             rows.writerow([name, *points, round(sum(points), 4), *verdicts])
 
@@ -327,6 +340,11 @@ class Bar:
             print(f"\r{bar:60}", end=end, file=sys.stderr, flush=True)
 
 
+def counted(things: Collection[str], name: str) -> str:
+    """Their number, with their name."""
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
+
+
 def command(
     folder: Path,
     names: str,
@@ -344,14 +362,16 @@ def command(
 
     Raises:
         GradingError: As in `submissions`; or there is no submission.
+        OSError: The grades cannot be written.
     """
     found, others = submissions(folder, names)
     if exercises:
         found = {work: files for work, files in found.items() if work[1] in exercises}
     asked = [name for name in EXERCISES if name in (exercises or {name for _, name in found})]
     if not found and not (exercises and "{student}" not in names):
+        of = f" of {', '.join(exercises)}" if exercises else ""
         raise GradingError(
-            f"there is no submission in {folder} whose name is like {names}.py or {names}.ipynb"
+            f"there is no submission{of} in {folder} whose name is like {names}.py or {names}.ipynb"
             + (f"; there is {others[0].relative_to(folder)}." if others else ".")
         )
     verdicts = grade(found, out, cpus, Limits(seconds, gigabytes / cpus), Bar())
@@ -360,16 +380,17 @@ def command(
     write_csv(grades, out / "grades.csv")
     write_junit(grades, out / "junit.xml")
     students = {grade.student for grade in grades}
+    (out / "gradescope.json").unlink(missing_ok=True)
     if len(students) == 1:
         write_gradescope(grades, out / "gradescope.json")
     counts = Counter(grade.checked.verdict for grade in grades)
-    print(f"{len(students)} students, {len(asked)} exercises:")
+    print(f"{counted(students, 'student')}, {counted(asked, 'exercise')}:")
     for verdict in STATUSES:
         if counts[verdict]:
             print(f"{counts[verdict]:6} {verdict}")
     if others:
         first = ", ".join(printable(str(path.relative_to(folder))) for path in others[:3])
         more = ", ..." if len(others) > 3 else ""
-        print(f"Not looked at, for their names are not like {names}: {first}{more}")
+        print(f"Not looked at, no files or not called {names}: {first}{more}")
     print(f"The grades are in {out}.")
     return max(STATUSES[grade.checked.verdict] for grade in grades)
