@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -19,9 +20,9 @@ from simplegrad.exercises.checker import (
     SECONDS,
     STATUSES,
     Checked,
-    adopt_orphans,
     check_file,
 )
+from simplegrad.exercises.processes import guard_this_process
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.words import text
 
@@ -162,5 +163,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    adopt_orphans()
+    guard_this_process()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     sys.exit(main())

@@ -1,41 +1,50 @@
 """The checker: runs a student's file in a process of its own, and judges what comes back.
 
-Three processes take part. The caller starts the judge, `python -m simplegrad.exercises.checker`,
-and the judge starts `student.py` for each file. Only answers come back from there: numbers, and
-what is to be said of errors. So a file may end its process or the one above it, replace what it
-imports and print what it likes: it gets a verdict of its own, within its time.
+Three processes take part. The caller starts the judge, which is `main` below, and the judge starts
+`student.py` for each file. Only answers come back from there: numbers, and what is to be said of
+errors. So a file may end its process or the one above it, replace what it imports and print what it
+likes: it gets a verdict of its own, within its time.
 
-This is no sandbox. A file may read and write what its user may, and use the network: check files
-that you do not trust in a container.
+This is no sandbox. A file may do what its user may: read and write files, use the network, end or
+stop every process of this user, and as root read the memory of the judge. Check files that you do
+not trust in a container.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from simplegrad import exercises
 from simplegrad.exercises import student, words
 from simplegrad.exercises.judge import judge, unknown
+from simplegrad.exercises.processes import (
+    MARK,
+    end_all,
+    guard_this_process,
+    is_stopped,
+    reader,
+    relatives,
+    resident_bytes,
+    started,
+)
 from simplegrad.exercises.references import load
 from simplegrad.exercises.student import Source
-from simplegrad.exercises.task import Report
+from simplegrad.exercises.task import Report, Task
 
 SECONDS = 10.0  # for the whole file
 GIGABYTES = 4  # for each process of a file, and for all of them
@@ -81,9 +90,12 @@ class Limits(NamedTuple):
 
 Job = tuple[str, str]  # an exercise and a file
 
-MARK = "SIMPLEGRAD_CHECK"  # in the environment of all processes that are started here
-STARTING = threading.Lock()  # between its start and its own program, a process has no mark
-PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37  # <linux/prctl.h>
+ROOT = str(Path(__file__).resolve().parents[2])
+JUDGE = f"""import sys
+sys.path[0] = {ROOT!r}  # and not the folder where we are: a file may have written modules there
+from simplegrad.exercises.checker import main
+main()"""
+ENDED_FROM_OUTSIDE = "The check was ended from outside: does the file end other processes?"
 
 
 # The caller
@@ -101,80 +113,56 @@ def check_files(
     """The report on each file; a file that ends the judge ends no report but its own.
 
     Raises:
-        InterruptedError: `stop` was set.
+        StoppedError: `stop` was set.
     """
     done: list[Checked] = []
     while len(done) < len(jobs):
-        done += judged(jobs[len(done) :], limits or Limits(), stop or threading.Event())
+        done += reports_on(jobs[len(done) :], limits or Limits(), stop or threading.Event())
     return done
 
 
-def judged(jobs: Sequence[Job], limits: Limits, stop: threading.Event) -> list[Checked]:
+class StoppedError(Exception):
+    """The check was stopped before its end."""
+
+
+def reports_on(jobs: Sequence[Job], limits: Limits, stop: threading.Event) -> list[Checked]:
     """The reports on the first of the files, to the one with which the judge ends, if one does.
 
-    Each line that the judge writes begins with a secret, so that nobody else can write one.
+    A line counts as the judge's if it begins with a secret, which the student's process lacks.
     """
     secret, mark = secrets.token_hex(16), secrets.token_hex(16)
-    judge = started(["-m", "simplegrad.exercises.checker"], mark)
+    process = started(["-c", JUDGE], mark)
     written, said = bytearray(), bytearray()
-    readers = [reader(judge.stdout, written, 2**30), reader(judge.stderr, said, 2**16)]
+    readers = [reader(process.stdout, written, 2**24), reader(process.stderr, said, 2**16)]
     try:
-        assert judge.stdin
-        with judge.stdin:
-            judge.stdin.write(json.dumps([secret, limits, jobs]).encode())
+        assert process.stdin
+        with process.stdin:
+            process.stdin.write(json.dumps([secret, limits, jobs]).encode())
         lines, last = 0, time.monotonic()
-        while judge.poll() is None and time.monotonic() < last + limits.seconds + GRACE:
+        while process.poll() is None and time.monotonic() < last + limits.seconds + GRACE:
             if stop.wait(0.01):
-                raise InterruptedError("the check was stopped")
-            if written.count(b"\n") > lines:
-                lines, last = written.count(b"\n"), time.monotonic()
+                raise StoppedError("the check was stopped")
+            if (now := written.count(secret.encode())) > lines:
+                lines, last = now, time.monotonic()
+            if is_stopped(process.pid):
+                break
     finally:
-        was_late = judge.poll() is None
-        end_all(judge, mark)
+        was_late = process.poll() is None and not is_stopped(process.pid)
+        end_all(process, mark)
         for thread in readers:
             thread.join(5)  # one that has the other end open may have escaped
-    whole = bytes(written[: written.rfind(b"\n") + 1]).splitlines()
-    own = [line.removeprefix(secret.encode()) for line in whole if line.startswith(secret.encode())]
-    answers = map(json.loads, own)
-    done = [Checked(Report(**answer.pop("report")), **answer) for answer in answers]
+    answers: dict[int, Checked] = {}
+    for line in bytes(written).split(b"\n"):
+        if line.startswith(secret.encode()):
+            with contextlib.suppress(ValueError):  # it was ended within the line
+                number, report, printed, end = json.loads(line.removeprefix(secret.encode()))
+                answers[number] = Checked(cleaned(Report(**report)), printable(printed), end)
+    done = [answers[number] for number in range(len(jobs)) if number in answers]
     if len(done) < len(jobs):
-        error = said.decode("utf-8", "replace")
-        name, _ = jobs[len(done)]
-        done.append(unjudged(name, was_late, judge.returncode, limits, error))
+        first = next(number for number in range(len(jobs)) if number not in answers)
+        error = printable(said.decode("utf-8", "replace"))
+        done[first:] = [unjudged(jobs[first][0], was_late, process.returncode, limits, error)]
     return done
-
-
-def started(arguments: Sequence[str], mark: str) -> subprocess.Popen[bytes]:
-    """A process of Python in a session of its own, and with a mark in its environment."""
-    pipe = subprocess.PIPE
-    with STARTING:
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            start_new_session=True,
-            env={
-                **os.environ,
-                MARK: mark,
-                "PYTHONIOENCODING": "utf-8",
-                "OPENBLAS_NUM_THREADS": "1",
-            },
-        )
-
-
-def reader(pipe: IO[bytes] | None, read: bytearray, most: int) -> threading.Thread:
-    """A thread that reads a pipe until its end, and keeps the first part."""
-
-    def run() -> None:
-        assert pipe
-        with pipe:
-            while part := os.read(pipe.fileno(), 65536):
-                read.extend(part[: most - len(read)])
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
 
 
 def unjudged(name: str, was_late: bool, status: int, limits: Limits, said: str) -> Checked:
@@ -182,8 +170,12 @@ def unjudged(name: str, was_late: bool, status: int, limits: Limits, said: str) 
     if was_late:
         return Checked(unknown(name, too_long("The check", limits)), "", TIMED_OUT)
     if status < 0 or not said:
-        remark = "The check was ended from outside: does the file end other processes?"
-        return Checked(unknown(name, remark), "", CRASHED)
+        return Checked(unknown(name, ENDED_FROM_OUTSIDE), "", CRASHED)
+    return checker_error(name, said)
+
+
+def checker_error(name: str, said: str) -> Checked:
+    """What is said of a file that could not be checked through no fault of its own."""
     remark = "This is an error of the checker:\n" + textwrap.indent(said.rstrip(), "    ")
     return Checked(unknown(name, remark), "", CHECKER_ERROR)
 
@@ -193,83 +185,25 @@ def too_long(what: str, limits: Limits) -> str:
     return f"{what} did not end within {limits.seconds:g} seconds: is there a loop that never ends?"
 
 
-# The end of processes
-
-
-def end_all(process: subprocess.Popen[bytes], mark: str) -> None:
-    """Ends a process, its group, and on Linux all that has its mark in the environment."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
-    with STARTING:
-        while found := [*processes_with(mark), *orphans()]:
-            for pid in found:
-                kill(pid)
-            time.sleep(0.001)  # one may have started another before it ended
-
-
-def kill(pid: int) -> None:
-    """Ends a process, if it has not ended by itself."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def processes_with(mark: str) -> Iterator[int]:
-    """The processes of Linux that have this mark in their environment, and have not ended."""
-    for folder in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
-        with contextlib.suppress(OSError):  # it has just ended, or belongs to someone else
-            if mark.encode() in (folder / "environ").read_bytes():
-                yield int(folder.name)
-
-
-def adopt_orphans() -> None:
-    """Makes this process the parent of those whose own has ended, among all below it, on Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def orphans() -> Iterator[int]:
-    """The processes that this one has adopted: it has marked all that it has started itself."""
-    adopts = ctypes.c_int(0)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(adopts), 0, 0, 0)
-    for folder in Path("/proc").glob("[0-9]*") if adopts.value else ():
-        with contextlib.suppress(OSError):
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            is_child = int(parent) == os.getpid() and state != "Z"
-            if is_child and MARK.encode() not in (folder / "environ").read_bytes():
-                yield int(folder.name)
-
-
-def resident_bytes(pid: int) -> int:
-    """How much memory a process takes up."""
-    with contextlib.suppress(OSError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
-
-
 # The judge
 
 
 def main() -> None:
     """Judges the files that it is told of, and writes a line for each."""
     secret, limits, jobs = json.loads(sys.stdin.read())
-    adopt_orphans()
-    for name, file in jobs:
+    limits = Limits(*limits)
+    guard_this_process()
+    student.limit(max(limits.gigabytes, 2))
+    for number, (name, file) in enumerate(jobs):
         try:
-            report, printed, end = judged_here(name, Path(file), Limits(*limits))
+            checked = check_here(name, Path(file), limits)
         except Exception:
-            remark = "This is an error of the checker:\n" + textwrap.indent(
-                traceback.format_exc().rstrip(), "    "
-            )
-            report, printed, end = Checked(unknown(name, remark), "", CHECKER_ERROR)
-        line = {"report": asdict(report), "printed": printed, "end": end}
-        print(secret + json.dumps(line), flush=True)
+            checked = checker_error(name, traceback.format_exc())
+        line = json.dumps([number, asdict(checked.report), checked.printed, checked.end])
+        print(f"\n{secret}{line}", flush=True)
 
 
-def judged_here(name: str, path: Path, limits: Limits) -> Checked:
+def check_here(name: str, path: Path, limits: Limits) -> Checked:
     """The report on a file whose functions another process runs."""
     tasks, done, running = load(name).TASKS, Report(), path.name
 
@@ -282,7 +216,7 @@ def judged_here(name: str, path: Path, limits: Limits) -> Checked:
         try:
             names, remark = other.begin(name, path)
             problem = Report({}, [remark] * bool(remark))
-            functions = {f: Remote(other, f, tasks[f].library) for f in names}
+            functions = {f: Remote(other, f, tasks[f]) for f in names}
             if remark and not names:
                 done = unknown(name, remark)
             else:
@@ -292,6 +226,9 @@ def judged_here(name: str, path: Path, limits: Limits) -> Checked:
             statuses = {**missing.statuses, **done.statuses}
             done = Report(statuses, done.remarks + missing.remarks)
     return Checked(cleaned(done), printable(other.printed.decode("utf-8", "replace")), other.end)
+
+
+NO_ANSWER = " sends what is no answer: does it write into streams that are not its own?"
 
 
 class EndedError(BaseException):
@@ -334,7 +271,7 @@ class Student:
                 if left <= pause:
                     self.end, self.reason = TIMED_OUT, too_long("", self.limits)
                     continue
-            pids = list(processes_with(self.mark))
+            pids = relatives(self.process.pid, self.mark)
             if len(pids) > PROCESSES:
                 self.end, self.reason = CRASHED, f" has more than {PROCESSES} processes."
             elif sum(map(resident_bytes, pids)) > self.limits.gigabytes * 2**30:
@@ -365,7 +302,7 @@ class Student:
             "file": str(path),
             "functions": list(load(name).TASKS),
             "gigabytes": self.limits.gigabytes,
-            "root": str(Path(exercises.__file__).parents[2]),
+            "root": ROOT,
         }
         answer = self.ask(job)
         try:
@@ -373,9 +310,8 @@ class Student:
             if answer["error"]:
                 error = student.error_of(answer["error"])
                 return functions, does_not_run(str(answer["running"])[:200], [], error)
-        except Exception as unreadable:
-            end_all(self.process, self.mark)
-            raise EndedError from unreadable
+        except Exception:
+            self.give_up(NO_ANSWER)
         return functions, ""
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -386,17 +322,22 @@ class Student:
         """
         assert self.process.stdin
         assert self.process.stdout
-        try:
+        line, answer = b"", None
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             self.process.stdin.write((json.dumps(message) + "\n").encode())
             self.process.stdin.flush()
             line = self.process.stdout.readline(student.MESSAGE)
-            answer = json.loads(line) if line.endswith(b"\n") else None
-        except (OSError, ValueError, RecursionError):
-            answer = None
+            answer = json.loads(line)
         if not isinstance(answer, dict):
-            end_all(self.process, self.mark)
-            raise EndedError
+            self.give_up(NO_ANSWER if line else "")
         return answer
+
+    def give_up(self, reason: str) -> NoReturn:
+        """Ends it, for a reason, or because it has ended by itself."""
+        if reason and not self.end:
+            self.end, self.reason = CRASHED, reason
+        end_all(self.process, self.mark)
+        raise EndedError
 
 
 class UnreadableAnswerError(Exception):
@@ -409,8 +350,8 @@ class Remote:
     What it changes in place is changed here, and arrays that share memory there share it here.
     """
 
-    def __init__(self, process: Student, name: str, may_use_library: bool) -> None:
-        self.process, self.name, self.may_use_library = process, name, may_use_library
+    def __init__(self, process: Student, name: str, task: Task) -> None:
+        self.process, self.name, self.task = process, name, task
 
     def __call__(self, *arguments: Any) -> Any:
         """What it returns."""
@@ -425,7 +366,8 @@ class Remote:
                 "function": self.name,
                 "arguments": sent,
                 "buffers": [student.packed(owner) for owner in owners],
-                "may_use_library": self.may_use_library,
+                "library": self.task.library,
+                "measure": bool(self.task.over),
             }
         )
         try:
@@ -472,9 +414,10 @@ def report_on(
         before: Is called before each function, with the report until then.
     """
     problem, files = Report(), [name]
+    names: dict[str, Any] = {"__name__": "__main__"}
     check, exercises.check = exercises.check, lambda *functions: None  # it is done below
     try:
-        names, error = student.run(sources, files)
+        error = student.run(sources, files, names)
     finally:
         exercises.check = check
     if error:
@@ -502,7 +445,3 @@ def cleaned(report: Report) -> Report:
 def printable(text: str) -> str:
     """A text whose control characters, which a terminal might obey, are written out."""
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
-
-
-if __name__ == "__main__":
-    main()

@@ -20,13 +20,16 @@ from xml.etree import ElementTree
 import simplegrad
 from simplegrad.exercises.checker import (
     CHECKER_ERROR,
+    ENDED_FROM_OUTSIDE,
     NOT_TRIED,
     RIGHT,
     STATUSES,
     WRONG,
     Checked,
     Limits,
+    StoppedError,
     check_files,
+    checker_error,
     printable,
 )
 from simplegrad.exercises.judge import unknown
@@ -37,6 +40,7 @@ from simplegrad.exercises.words import text
 NAMES = "{student}/{exercise}"
 JOURNAL = "verdicts.jsonl"
 SUFFIXES = ".py", ".ipynb"
+LARGEST = 2**24  # bytes of a submission
 
 Work = tuple[str, str]  # a student and an exercise
 Judged = tuple[str, Checked]  # the name of the file, and the verdict on it
@@ -103,7 +107,7 @@ def submissions(folder: Path, names: str = NAMES) -> tuple[dict[Work, list[Path]
     for path in sorted(folder.rglob("*")):
         if path.suffix in SUFFIXES:
             is_one = re.fullmatch(pattern, path.relative_to(folder).with_suffix("").as_posix())
-            if is_one and path.is_file():  # a pipe would never end
+            if is_one and is_regular(path):
                 work = is_one.groupdict().get("student", folder.resolve().name), is_one["exercise"]
                 found.setdefault(work, []).append(path)
             else:
@@ -116,6 +120,11 @@ def submissions(folder: Path, names: str = NAMES) -> tuple[dict[Work, list[Path]
             )
         paths.sort(key=lambda path: SUFFIXES.index(path.suffix))
     return found, others
+
+
+def is_regular(path: Path) -> bool:
+    """Whether this is a file of its own, and not a link, a pipe or what fills the memory."""
+    return path.is_file() and not path.is_symlink() and path.stat().st_size < LARGEST
 
 
 # The verdicts
@@ -146,6 +155,14 @@ def grade(
     stop = threading.Event()
     pool = ThreadPoolExecutor(cpus)
     progress(len(verdicts), len(found))
+
+    def keep(new: Mapping[Work, Judged]) -> None:
+        for work, (name, checked) in new.items():
+            verdicts[work] = name, checked
+            line = {"key": keys[work], "file": name, **as_data(checked)}
+            print(json.dumps(line), file=journal, flush=True)
+        progress(len(verdicts), len(found))
+
     with (out / JOURNAL).open("a", encoding="utf-8") as journal:
         print(file=journal)  # the run before may have ended within a line
         try:
@@ -154,11 +171,9 @@ def grade(
                 for works in students.values()
             ]
             for task in as_completed(tasks):
-                for work, (name, checked) in task.result().items():
-                    verdicts[work] = name, checked
-                    line = {"key": keys[work], "file": name, **as_data(checked)}
-                    print(json.dumps(line), file=journal, flush=True)
-                progress(len(verdicts), len(found))
+                keep(task.result())
+            for work in [work for work, (_, checked) in verdicts.items() if was_ended(checked)]:
+                keep(of_student({work: found[work]}, limits, stop))  # alone: by itself or not?
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -172,17 +187,22 @@ def of_student(
     jobs = [(work[1], str(file)) for work, files in works.items() for file in files]
     try:
         results = iter(check_files(jobs, limits, stop))
-    except InterruptedError:
+    except StoppedError:
         raise
     except Exception as error:  # such as a machine with too many processes; the others go on
-        remark = f"This is an error of the checker:\n    {type(error).__name__}: {error}"
-        results = iter([Checked(unknown(name, remark), "", CHECKER_ERROR) for name, _ in jobs])
+        said = f"{type(error).__name__}: {error}"
+        results = iter([checker_error(name, said) for name, _ in jobs])
     verdicts = {}
     for work, files in works.items():
         of_files = [(file.name, next(results)) for file in files]
         tried = [judged for judged in of_files if judged[1].verdict != NOT_TRIED]
         verdicts[work] = [*tried, *of_files][0]
     return verdicts
+
+
+def was_ended(checked: Checked) -> bool:
+    """Whether a check was ended from outside, perhaps by the work of another student."""
+    return ENDED_FROM_OUTSIDE in checked.report.remarks
 
 
 def key_of(work: Work, files: Sequence[Path], limits: Limits) -> str:
@@ -331,7 +351,7 @@ class Bar:
     def __call__(self, done: int, of: int) -> None:
         """Shows how many are done."""
         self.first = done if self.first < 0 else self.first
-        if sys.stderr.isatty():
+        if sys.stderr and sys.stderr.isatty():
             full = 30 * done // max(of, 1)
             rate = (done - self.first) / (time.monotonic() - self.begin)
             left = f", {(of - done) / rate / 60:.0f} min left" if rate else ""
@@ -391,6 +411,6 @@ def command(
     if others:
         first = ", ".join(printable(str(path.relative_to(folder))) for path in others[:3])
         more = ", ..." if len(others) > 3 else ""
-        print(f"Not looked at, no files or not called {names}: {first}{more}")
+        print(f"Not looked at, no regular files or not called {names}: {first}{more}")
     print(f"The grades are in {out}.")
     return max(STATUSES[grade.checked.verdict] for grade in grades)

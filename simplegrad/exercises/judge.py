@@ -17,7 +17,7 @@ import numpy as np
 
 from simplegrad.exercises import words
 from simplegrad.exercises.references import load
-from simplegrad.exercises.student import measured
+from simplegrad.exercises.student import measured, unmeasured
 from simplegrad.exercises.task import ERROR, NOT_DONE, RIGHT, UNKNOWN, WRONG, Report, Task, Trial
 
 COMMON_MISTAKES = {
@@ -86,7 +86,7 @@ def judge_task(function: str, task: Task, student: Callable[..., Any]) -> Report
     }
     if changed:
         remarks.append(words.changed(function, task, changed))
-    if task.over and not {NOT_DONE, ERROR} & {*statuses.values()}:
+    if task.over and {*statuses.values()} == {RIGHT}:
         remarks += not_in_place(function, task, trials)
     return Report(statuses, remarks)
 
@@ -121,11 +121,6 @@ def tried(task: Task, case: str, given: dict[str, Any], student: Callable[..., A
     return Trial(case, given, results, None, returned, changed, memory)
 
 
-def unmeasured(function: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
-    """What a function returns."""
-    return function(*arguments), 0
-
-
 def by_name(task: Task, returned: Any) -> dict[str, Any]:
     """What a function returned, as one value for each name."""
     names = list(task.equations)
@@ -146,7 +141,7 @@ def not_in_place(function: str, task: Task, trials: list[Trial]) -> list[str]:
     if apart:
         return [words.elsewhere(function, {result: task.over[result] for result in apart})]
     size = min(trial.given[argument].nbytes for trial in trials for argument in task.over.values())
-    number = max(trial.memory for trial in trials) // size
+    number = min(trial.memory for trial in trials) // size  # not what one call has imported
     return [words.makes(function, number, next(iter(task.over.values())))] * (number > 0)
 
 

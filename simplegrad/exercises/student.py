@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import builtins
+import contextlib
 import json
 import os
 import re
 import sys
+import threading
 import traceback
 import tracemalloc
 import types
@@ -49,7 +51,7 @@ def encoded(x: Any, buffers: list[np.ndarray]) -> Any:
         return {"scalar": encoded(np.array(x), buffers)}
     if isinstance(x, np.ndarray) and x.dtype.kind in "biufc" and x.nbytes < MESSAGE // 2:
         return {"array": view_of(np.asarray(x), buffers)}
-    if hasattr(x, "source"):  # a function of the reference
+    if isinstance(x, types.FunctionType) and hasattr(x, "source"):  # a function of the reference
         return {"function": x.source, "doc": x.__doc__}
     return {"other": type(x).__name__, "text": text_of(x)}
 
@@ -91,7 +93,8 @@ def decoded(x: Any, buffers: list[np.ndarray], is_trusted: bool = False) -> Any:
         return decoded(value, buffers)[()]
     if kind == "array":
         number, dtype, shape, strides, offset = value
-        if np.dtype(dtype).kind not in "biufc" or np.prod(shape, dtype=float) > MESSAGE:
+        size = np.prod(shape, dtype=float) * np.dtype(dtype).itemsize
+        if np.dtype(dtype).kind not in "biufc" or size > MESSAGE:
             raise ValueError(f"an array of {dtype}, shape {shape}, is none that is sent")
         return np.ndarray(shape, dtype, buffers[number], offset, strides)
     if kind == "function" and is_trusted:
@@ -147,39 +150,61 @@ def error_of(data: dict[str, Any]) -> Exception:
     says = {"__str__": lambda self: message, "frames": frames, "syntax": syntax}
     base: Any = known if is_known else Exception
     kind: type[Exception] = type(name, (base,), says)
-    return kind.__new__(kind)  # some want arguments, which are not known here
+    try:
+        return kind.__new__(kind)  # without the arguments, which are not known here
+    except TypeError:  # as an ExceptionGroup, it has to have them
+        return type(name, (Exception,), says)()
 
 
 # The file
 
 
 def sources_of(path: Path) -> Iterator[Source]:
-    """What is to be run: a script, or the cells of a notebook."""
+    """What is to be run: a script, or the cells of a notebook, without what is for IPython."""
     if path.suffix != ".ipynb":
         yield str(path), path.read_bytes()
         return
     for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"], 1):
         if cell["cell_type"] == "code":
             file = f"{path.name}, cell {number}"
-            source = re.sub(r"^(?=[%!])", "# ", "".join(cell["source"]), flags=re.MULTILINE)
+            source = plain("".join(cell["source"]))
             line_cache[file] = (len(source), None, source.splitlines(keepends=True), file)
             yield file, source
 
 
-def run(sources: Iterable[Source], files: list[str]) -> tuple[dict[str, Any], BaseException | None]:
-    """Runs sources, one after the other: the names that they leave, and the error that ended it.
+def plain(source: str) -> str:
+    """A cell as Python: lines for IPython become `pass`, and a cell in another language empty."""
+    try:
+        compile(source, "cell", "exec")
+        return source
+    except SyntaxError:
+        first, _, rest = source.lstrip().partition("\n")
+    if first.startswith("%%"):
+        return plain(rest) if re.match(r"%%(time|timeit|capture|prun)\b", first) else ""
+    source = re.sub(r"^(\s*)[%!?].*|^(\s*)\S+\?$", r"\1\2pass", source, flags=re.MULTILINE)
+    return re.sub(r"^(\s*\w+ *= *)[%!].*", r"\1None", source, flags=re.MULTILINE)
+
+
+def run(sources: Iterable[Source], files: list[str], names: dict[str, Any]) -> BaseException | None:
+    """Runs sources, one after the other, with these names; returns the error that ended it.
 
     The name of each is added to `files` before it is run.
     """
-    names: dict[str, Any] = {"__name__": "__main__"}
     try:
         for file, source in sources:
             files.append(file)
             names["__file__"] = file
-            exec(compile(source, file, "exec"), names)
-    except (Exception, SystemExit) as error:  # the functions above it can be judged
-        return names, error
-    return names, None
+            exec(compile(source, file, "exec", dont_inherit=True), names)
+    except SystemExit as end:
+        return end if end.code else None
+    except Exception as error:  # the functions above it can be judged
+        return error
+    return None
+
+
+def unmeasured(function: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
+    """What a function returns."""
+    return function(*arguments), 0
 
 
 def measured(function: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
@@ -207,7 +232,8 @@ def main() -> None:
     os.dup2(2, 1)  # what a file prints goes another way
 
     def reply(message: dict[str, Any]) -> None:
-        sys.stdout.flush()
+        with contextlib.suppress(Exception):  # it may have replaced it, or closed it
+            sys.stdout.flush()
         line = json.dumps(message) + "\n"
         if len(line) > MESSAGE:
             raise ValueError("it returns more than can be looked at")
@@ -218,10 +244,14 @@ def main() -> None:
     limit(job["gigabytes"])
     path = Path(job["file"])
     sys.path[0] = str(path.parent)
+    sys.dont_write_bytecode = True  # the folder is the student's
     sys.path.append(job["root"])
     hide_the_exercises()
     files = [job["exercise"]]
-    names, error = run(sources_of(path), files)
+    sys.modules["__main__"] = module = types.ModuleType("__main__")  # whose classes are found there
+    names = module.__dict__
+    names["display"] = print
+    error = run(sources_of(path), files, names)
     reply(
         {
             "functions": [name for name in job["functions"] if name in names],
@@ -242,14 +272,18 @@ def answered(request: dict[str, Any], names: dict[str, Any], files: list[str]) -
     name = request["function"]
     given = [unpacked(text) for text in request["buffers"]]
     arguments = [decoded(x, given, is_trusted=True) for x in request["arguments"]]
-    own = Library(name, request["may_use_library"])
+    own = Library(name, request["library"])
+    call = measured if request["measure"] else unmeasured
     with np.errstate(all="ignore"):  # what overflows is a wrong result, and is shown as such
+        threading.setprofile(own.look)
         sys.setprofile(own.look)
         try:
-            returned, memory = measured(names[name], *arguments)
+            returned, memory = call(names[name], *arguments)
+            own.looks_on = sys.getprofile() == own.look
         finally:
             sys.setprofile(None)
-            if own.used:
+            threading.setprofile(None)
+            if own.used or not own.looks_on:
                 raise own.error()
     buffers = list(given)
     left = [encoded(x, buffers) for x in arguments]
@@ -269,7 +303,7 @@ class Library:
     """Looks whether a function calls what simplegrad has in its place."""
 
     def __init__(self, name: str, may_be_used: bool) -> None:
-        self.name, self.may_be_used, self.used = name, may_be_used, ""
+        self.name, self.may_be_used, self.used, self.looks_on = name, may_be_used, "", True
         self.folder = str(Path(__file__).resolve().parents[1]) + os.sep
 
     def look(self, frame: types.FrameType, event: str, _: Any) -> None:
@@ -282,6 +316,8 @@ class Library:
 
     def error(self) -> Exception:
         """What is said then."""
+        if not self.used:
+            return OfTheLibraryError("it changes sys.setprofile, which looks on: leave it")
         return OfTheLibraryError(f"it calls {self.used} in simplegrad: write it yourself")
 
 
@@ -304,10 +340,14 @@ def hide_the_exercises() -> None:
     stand_in = types.ModuleType("simplegrad.exercises")
     stand_in.check = lambda *functions: None  # type: ignore[attr-defined]
     sys.modules["simplegrad.exercises"] = stand_in
+    import simplegrad
+
+    simplegrad.exercises = stand_in  # type: ignore[attr-defined]
     folder = str(Path(__file__).resolve().parent) + os.sep
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and str(arguments[0]).startswith(folder):
+        is_path = event == "open" and isinstance(arguments[0], str | bytes | os.PathLike)
+        if is_path and os.path.realpath(os.fsdecode(arguments[0])).startswith(folder):
             raise PermissionError("the reference is hidden in a check: write the equation yourself")
 
     sys.addaudithook(look)

@@ -110,11 +110,10 @@ def changed(function: str, task: Task, copies: Mapping[str, str]) -> str:
 
 def elsewhere(function: str, places: Mapping[str, str]) -> str:
     """The remark on results that are not written over the arguments they belong to."""
-    first = f"{function} does not return {' and '.join(places.values())}, written over.\n"
-    pairs = [f"{result} belongs into {argument}" for result, argument in places.items()]
-    return first + indented(
-        f"{', '.join(pairs)}: whoever called it looks there. Write the operations with out=, as in "
-        f"np.multiply(x, y, out={next(iter(places.values()))})."
+    pairs = " and ".join(f"{result} into {argument}" for result, argument in places.items())
+    return f"{function} does not write {pairs}.\n" + indented(
+        "Whoever called it looks there. Write the operations with out=, as in "
+        f"np.multiply(x, y, out={next(iter(places.values()))}), and return the same arrays."
     )
 
 
@@ -182,12 +181,13 @@ def put_in(task: Task, expression: str, numbers: Mapping[str, Any], right: Any) 
     if any(isinstance(x, np.ndarray) or callable(x) for x in numbers.values()):
         return ""
     node = ast.parse(expression, mode="eval").body
-    while isinstance(node, ast.IfExp):  # one of the two was computed
-        node = node.body if eval(ast.unparse(node.test), dict(numbers)) else node.orelse
-    expression = ast.get_source_segment(expression, node) or ""
     try:
+        while isinstance(node, ast.IfExp):  # one of the two was computed
+            node = node.body if eval(ast.unparse(node.test), dict(numbers)) else node.orelse
+        expression = ast.get_source_segment(expression, node) or ""
         with np.errstate(all="ignore"):
             value = eval(expression, {"np": np, **task.names, **numbers})
+            is_right = bool(np.isclose(value, right))
     except Exception:  # it needs whole arrays
         return ""
 
@@ -195,7 +195,7 @@ def put_in(task: Task, expression: str, numbers: Mapping[str, Any], right: Any) 
         text = shown(numbers[name[0]]) if name[0] in numbers else name[0]
         return f"({text})" if text.startswith("-") else text
 
-    if not np.isclose(value, right):
+    if not is_right:
         return ""
     return re.sub(r"\((\(-[^()]*\))\)", r"\1", re.sub(r"[A-Za-z_]\w*", number, expression))
 

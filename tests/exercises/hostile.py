@@ -94,6 +94,31 @@ def empties_the_report_of_the_process_above():
             pass
 
 
+@ends_in(CRASHED, WRONG)
+def begins_the_next_line_of_the_process_above():
+    for fd in 1, 2:
+        try:
+            os.write(os.open(f"/proc/{os.getppid()}/fd/{fd}", os.O_WRONLY), b"x")
+        except OSError:
+            pass
+
+
+@ends_in(CRASHED)
+def stops_the_process_above_and_writes_for_it():
+    out = os.open(f"/proc/{os.getppid()}/fd/1", os.O_WRONLY)
+    os.kill(os.getppid(), signal.SIGSTOP)
+    while True:
+        os.write(out, b"\n")
+        time.sleep(0.1)
+
+
+@ends_in(CRASHED, TIMED_OUT)
+def floods_the_process_above_that_listens():
+    out = os.open(f"/proc/{os.getppid()}/fd/1", os.O_WRONLY)
+    while True:
+        os.write(out, b"\n" * 2**16)
+
+
 @ends_in(CRASHED)
 def closes_all_that_is_open():
     os.closerange(0, 256)
@@ -145,7 +170,7 @@ def ends_the_process_above():
     os.kill(os.getppid(), signal.SIGKILL)
 
 
-@ends_in(TIMED_OUT)
+@ends_in(CRASHED)
 def stops_the_process_above():
     os.kill(os.getppid(), signal.SIGSTOP)
 
@@ -228,6 +253,29 @@ def starts_a_program_in_a_session_of_its_own():
 @ends_in(WRONG)
 def starts_a_program_that_keeps_its_streams():
     subprocess.Popen(["sleep", "1000"], start_new_session=True, close_fds=False)
+
+
+@ends_in(WRONG)
+def forks_and_hides():
+    if os.fork() == 0:
+        os.setsid()
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # nobody may look at it
+        while True:
+            time.sleep(1)
+
+
+@ends_in(CRASHED, said="has more than 50 processes")
+def starts_programs_without_an_environment_without_end():
+    for _ in range(70):
+        subprocess.Popen(["sleep", "1000"], start_new_session=True, env={})
+    time.sleep(1000)
+
+
+@ends_in(WRONG)
+def writes_modules_into_the_folder_of_the_checker():
+    for name in "secrets", "json", "numpy":
+        with open(f"{name}.py", "w") as file:
+            file.write("raise SystemExit(7)")
 
 
 @ends_in(WRONG)
@@ -466,6 +514,40 @@ def reads_the_file_of_the_reference():
 
     folder = os.path.dirname(simplegrad.__file__)
     open(f"{folder}/exercises/references/mul.py").read()
+
+
+@ends_in(WRONG, said="the reference is hidden in a check: write the equation yourself")
+def reads_the_file_of_the_reference_by_its_bytes():
+    import simplegrad
+
+    folder = os.path.dirname(os.fsencode(simplegrad.__file__))
+    open(folder + b"/rules/../exercises/references/mul.py").read()
+
+
+@ends_in(WRONG, said="in simplegrad: write it yourself")
+def lets_a_thread_call_the_library():
+    from concurrent.futures import ThreadPoolExecutor
+
+    from simplegrad.rules import Mul
+
+    def da(dc, c, a, b):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(Mul.da, dc, c, a, b).result()
+
+    def db(dc, c, a, b):
+        return dc * a
+
+
+@ends_in(WRONG, said="it changes sys.setprofile, which looks on: leave it")
+def switches_off_what_looks_on():
+    from simplegrad.rules import Mul
+
+    def da(dc, c, a, b):
+        sys.setprofile(None)
+        return Mul.da(dc, c, a, b)
+
+    def db(dc, c, a, b):
+        return dc * a
 
 
 @ends_in(WRONG, said="it calls da of")

@@ -17,6 +17,7 @@ from simplegrad.exercises import __main__ as command
 from simplegrad.exercises import checker
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
+from simplegrad.exercises.student import plain
 from simplegrad.exercises.task import Report
 from simplegrad.exercises.words import text
 from tests.helpers.limits import HANGING
@@ -50,7 +51,7 @@ def judged(tmp_path):
     def judged(source, name="mul.py"):
         file = tmp_path / name
         file.write_bytes(source.encode() if isinstance(source, str) else source)
-        return checker.judged_here("mul", file, checker.Limits(HANGING)).report
+        return checker.check_here("mul", file, checker.Limits(HANGING)).report
 
     return judged
 
@@ -164,9 +165,56 @@ def test_functions_above_an_error_are_judged_all_the_same(judged):
     assert "dc is added" in wrong
 
 
-def test_a_file_that_exits_is_an_error_of_the_file(judged):
-    report = judged("import sys\nsys.exit(0)\n" + RIGHT)
-    assert "SystemExit" in report.remarks[0]
+def test_a_file_that_exits_is_an_error_of_the_file_unless_all_is_well(judged):
+    report = judged(RIGHT + "import sys\nsys.exit(3)\n")
+    assert set(report.statuses.values()) == {"right"}
+    assert "SystemExit: 3" in report.remarks[0]
+    assert judged(RIGHT + "import sys\nsys.exit(0)\n").all_right
+
+
+ORDINARY = """
+import dataclasses, inspect, pickle, sys, threading, unittest
+import simplegrad.exercises
+from helper import twice
+
+@dataclasses.dataclass
+class Pair:
+    dc: float
+    x: float
+
+assert Pair.__annotations__ == {"dc": float, "x": float}
+assert pickle.loads(pickle.dumps(Pair(1, 2))) == Pair(1, 2)
+assert inspect.getsource(Pair).startswith("@dataclasses.dataclass")
+
+def da(dc, c, a, b):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(Pair(dc, twice(b))))
+    thread.start()
+    thread.join()
+    return found[0].dc * found[0].x / 2
+
+def db(dc: float, c, a, b):
+    global calls
+    calls = globals().get("calls", 0) + 1
+    print(calls)
+    return (dc * a).tolist()
+
+class TestMine(unittest.TestCase):
+    def test_da(self):
+        self.assertEqual(da(1, 6, 2, 3), 3)
+
+simplegrad.exercises.check("mul", da, db)
+sys.stdout = None
+if __name__ == "__main__":
+    unittest.main()
+"""
+
+
+def test_what_files_ordinarily_do_is_all_right(judged, tmp_path):
+    (tmp_path / "helper.py").write_text("def twice(x):\n    return 2 * x\n")
+    report = judged(ORDINARY)
+    assert report.all_right, report
+    assert not (tmp_path / "__pycache__").exists()
 
 
 def test_a_function_that_is_missing_is_said(judged):
@@ -209,6 +257,24 @@ def test_a_notebook_is_checked_without_its_magics(judged):
     source = notebook("%matplotlib inline\n!ls\nimport numpy", RIGHT)
     report = judged(source, name="mul.ipynb")
     assert report.all_right
+
+
+@pytest.mark.parametrize(
+    ("cell", "python"),
+    [
+        ("%matplotlib inline\n!ls\nx = 1", "pass\npass\nx = 1"),
+        ("files = !ls\nt = %timeit -o f()", "files = None\nt = None"),
+        ("if x:\n    %timeit f()\nf?\nnp.dot??", "if x:\n    pass\npass\npass"),
+        ("%%time\nx = 1", "x = 1"),
+        ("%%html\n<b>bold</b>", ""),
+        ("%%bash\nls", ""),
+        ('text = """\n%d of\n!\n"""', 'text = """\n%d of\n!\n"""'),
+        ("rest = (a\n% b)", "rest = (a\n% b)"),
+        ("def f(:", "def f(:"),
+    ],
+)
+def test_what_a_cell_has_for_ipython_is_left_out(cell, python):
+    assert plain(cell) == python
 
 
 def test_an_error_in_a_notebook_names_the_cell(judged):

@@ -14,7 +14,14 @@ import pytest
 
 from simplegrad.exercises import grading
 from simplegrad.exercises.__main__ import main
-from simplegrad.exercises.checker import STATUSES, Checked, Limits, report_on
+from simplegrad.exercises.checker import (
+    CRASHED,
+    ENDED_FROM_OUTSIDE,
+    STATUSES,
+    Checked,
+    Limits,
+    report_on,
+)
 from simplegrad.exercises.judge import unknown
 from simplegrad.exercises.student import sources_of
 from tests.helpers.limits import HANGING
@@ -316,7 +323,7 @@ def test_names_say_where_student_and_exercise_stand(
     status, said = grade("--names", names)
     assert status == 0
     assert [row["student"] for row in rows(tmp_path)] == [student]
-    assert f"Not looked at, no files or not called {names}: zoe/x/y/mul.py" in said
+    assert f"Not looked at, no regular files or not called {names}: zoe/x/y/mul.py" in said
 
 
 @pytest.mark.parametrize(
@@ -372,12 +379,40 @@ def test_files_in_other_encodings_and_files_that_are_none(handed_in, grade, chec
     }
 
 
+def test_a_file_as_large_as_a_disk_is_not_opened(handed_in, grade, checks):
+    folder = handed_in({"ann/mul.py": RIGHT, "zoe/mul.py": ""})
+    os.truncate(folder / "zoe" / "mul.py", 2**33)
+    status, said = grade()
+    assert status == 0
+    assert "Not looked at, no regular files or not called {student}/{exercise}: zoe/mul.py" in said
+
+
+def test_what_was_ended_from_outside_is_checked_again_alone(
+    handed_in, grade, monkeypatch, tmp_path
+):
+    handed_in({"ann/mul.py": RIGHT, "mallory/mul.py": RIGHT})
+    calls = []
+
+    def check_files(jobs, limits, stop):
+        (student,) = {Path(file).parent.name for _, file in jobs}
+        calls.append(student)
+        if student == "mallory" or calls.count(student) == 1:  # she ends his check and her own
+            return [Checked(unknown("mul", ENDED_FROM_OUTSIDE), "", CRASHED)]
+        return [Checked(report_on(name, sources_of(Path(file)))) for name, file in jobs]
+
+    monkeypatch.setattr(grading, "check_files", check_files)
+    assert grade("--cpus", "2")[0] == STATUSES[CRASHED]
+    assert sorted(calls) == ["ann", "ann", "mallory", "mallory"]
+    verdicts = {row["student"]: row["verdict"] for row in results(tmp_path)}
+    assert verdicts == {"ann": "right", "mallory": CRASHED}
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes among its files")
 def test_what_is_no_file_is_not_opened(handed_in, grade, checks, tmp_path):
-    folder = handed_in({"ann/mul.py": RIGHT, "a folder/mul.py/x": "", "a link/x": "", "pipe/x": ""})
-    (folder / "a link" / "mul.py").symlink_to("nowhere")
+    folder = handed_in({"ann/mul.py": RIGHT, "a folder/mul.py/x": "", "link/x": "", "pipe/x": ""})
+    (folder / "link" / "mul.py").symlink_to("../ann/mul.py")  # the work of another student
     os.mkfifo(folder / "pipe" / "mul.py")
     status, said = grade()
     assert status == 0
-    assert ": a folder/mul.py, a link/mul.py, pipe/mul.py\n" in said
+    assert ": a folder/mul.py, link/mul.py, pipe/mul.py\n" in said
     assert [row["student"] for row in rows(tmp_path)] == ["ann"]

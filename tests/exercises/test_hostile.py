@@ -55,6 +55,7 @@ def test_a_hostile_submission_has_a_verdict_and_the_next_one_too(
 ):
     source, verdicts, said = HOSTILE[name]
     monkeypatch.setattr(checker, "GRACE", 6)
+    monkeypatch.chdir(tmp_path)
     attack, honest = tmp_path / "attack.py", tmp_path / "honest.py"
     attack.write_text(source.replace('"1000"', f'"{traces.mark}"'), encoding="utf-8")
     honest.write_text(HONEST, encoding="utf-8")

@@ -327,8 +327,8 @@ def in_the_gradient(theta, g, b, a, lr, mu):
 @pytest.mark.parametrize(
     ("student", "said"),
     [
-        (by_rebinding, "does not return b and theta, written over. b_t belongs into b, theta_t"),
-        (theta_is_new, "does not return theta, written over. theta_t belongs into theta:"),
+        (by_rebinding, "does not write b_t into b and theta_t into theta. Whoever called it"),
+        (theta_is_new, "does not write theta_t into theta. Whoever called it looks there."),
         (by_slices, "makes 2 arrays at once of its own. Each operation without out= makes one"),
         (with_a_copy, "makes an array of its own."),
         (in_the_gradient, "changes its argument g in place. Whoever called it still needs what"),

@@ -1,5 +1,6 @@
 """What goes from one process to the other: values, errors, and what a function leaves behind."""
 
+import builtins
 import json
 import runpy
 from pathlib import Path
@@ -43,8 +44,11 @@ class HereProcess:
         return json.loads(json.dumps(answer))
 
 
-def remote(functions, library=False):
-    return {name: Remote(HereProcess(functions), name, library) for name in functions}
+PLAIN = Task("a", {"c": "a"}, {"one": [{"a": np.ones(2)}]}, {})
+
+
+def remote(functions, task=PLAIN):
+    return {name: Remote(HereProcess(functions), name, task) for name in functions}
 
 
 # Values
@@ -147,6 +151,9 @@ def test_a_large_array_is_told_by_its_repr_and_a_small_part_of_one_is_sent():
 # Errors
 
 
+GROUP = getattr(builtins, "ExceptionGroup", None)  # from Python 3.11 on
+
+
 def error_through(error):
     return student.error_of(json.loads(json.dumps(student.error_as_data(error, ()))))
 
@@ -157,6 +164,7 @@ def error_through(error):
         *(ValueError("θ"), KeyError("m"), NotImplementedError(), ZeroDivisionError("by zero")),
         *(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), np.linalg.LinAlgError("singular")),
         *(SystemExit(3), KeyboardInterrupt()),
+        *([GROUP("two", [ValueError(1)])] if GROUP else []),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -183,7 +191,7 @@ def test_an_error_that_cannot_be_said_is_said():
 def test_a_function_in_another_process_is_judged_as_one_that_is_here(number):
     exercise, function, wrong, *_ = WRONG[number]
     task = load(exercise).TASKS[function]
-    far = remote({function: wrong}, task.library)[function]
+    far = remote({function: wrong}, task)[function]
     here = judge_task(function, task, wrong)
     assert judge_task(function, task, far) == here
 
@@ -193,7 +201,7 @@ def test_solutions_in_another_style_are_right_from_another_process_too(style):
     exercise, *functions = STYLES[style]
     tasks = load(exercise).TASKS
     functions = dict(zip(tasks, functions, strict=True))
-    far = {name: remote(functions, tasks[name].library)[name] for name in tasks}
+    far = {name: remote(functions, tasks[name])[name] for name in tasks}
     report = judge(exercise, far)
     assert report.all_right, report
 
@@ -225,8 +233,7 @@ def test_an_answer_that_is_none_is_an_error():
 
     right = {"returned": 1, "arguments": [None], "buffers": [""], "memory": 0}
     for wrong in {"buffers": []}, {"buffers": ["AAAA"]}, {"arguments": []}, {"memory": "much"}:
-        task = Task("a", {"c": "a"}, {"one": [{"a": np.ones(2)}]}, {})
-        report = judge_task("f", task, Remote(Process({**right, **wrong}), "f", False))
+        report = judge_task("f", PLAIN, Remote(Process({**right, **wrong}), "f", PLAIN))
         assert report.statuses == {"c": "error"}
         assert "what it returns cannot be read" in report.remarks[0]
 
@@ -237,7 +244,7 @@ def test_the_function_of_the_library_is_not_the_students():
     def f(a):
         return sg.Tensor(a).data
 
-    task = Task("a", {"c": "a"}, {"one": [{"a": np.ones(2)}]}, {})
-    report = judge_task("f", task, remote({"f": f})["f"])
+    report = judge_task("f", PLAIN, remote({"f": f})["f"])
     assert "simplegrad: write it yourself" in " ".join(report.remarks[0].split())
-    assert judge_task("f", task, remote({"f": f}, library=True)["f"]).all_right
+    task = PLAIN._replace(library=True)
+    assert judge_task("f", task, remote({"f": f}, task)["f"]).all_right

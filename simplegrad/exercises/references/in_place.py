@@ -28,6 +28,7 @@ TASKS = {
         mistakes={
             "b_t": table("""
                 b is as it came: write b_t into it, with out=b -> b
+                the two are swapped: return b, theta -> theta - lr * (g + mu * right)
                 mu is forgotten: old gradients never fade -> b + g
                 g is forgotten, or written over before it was added -> mu * b
                 b is overwritten by g: what it has collected is lost -> g
@@ -39,14 +40,15 @@ TASKS = {
                     -> mu * right
                 b holds g + mu * b_t in the end, and the next step needs b_t: add it up in a
                     -> g + mu * right
-                b holds the step in the end, and the next step needs b_t: compute the step in a
-                    -> lr * (g + mu * right)
+                b holds the step in the end, and the next step needs b_t: compute the step in a, and
+                    not in a second name of b, as a = b makes -> lr * (g + mu * right)
                 b holds lr * b_t in the end, and the next step needs b_t: write the product into a
                     -> lr * right
                 a is read before anything is written into it: it holds what the last step has left
                     -> mu * b + a
             """),
             "theta_t": table("""
+                the two are swapped: return b, theta -> mu * b + g
                 theta is as it came: write the new one into it, with out=theta -> theta
                 this is the step without looking ahead: g + mu * b_t is its direction, not b_t,
                     which is g + mu * b -> theta - lr * b_t
