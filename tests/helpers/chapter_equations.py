@@ -78,7 +78,8 @@ def outcomes(
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Runs a chapter: each equation, "equal" or what is wrong, and which of its changes are equal.
 
-    It is equal if it is so whenever one of the statements has run.
+    It is equal if it is so whenever one of the statements has run. What follows the last of them is
+    not run.
     """
     source = script.read_text(encoding="utf-8")
     own = computed_in(source)
@@ -99,7 +100,9 @@ def outcomes(
                 else:
                     start[place] = now
 
-    tree = ast.fix_missing_locations(_Watched(places).visit(ast.parse(source)))
+    tree, last = ast.parse(source), max((line for line, _ in places), default=0)
+    tree.body = [statement for statement in tree.body if statement.lineno <= last]
+    tree = ast.fix_missing_locations(_Watched(places).visit(tree))
     exec(compile(tree, str(script), "exec"), {"__name__": "__main__", "_watch": watch})
     results = {
         tex: [set(places[place_of(statement)][tex]) for statement in statements]
