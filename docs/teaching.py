@@ -320,7 +320,8 @@ assert a.sum(axis=0).tolist() == [3, 5, 7]
 # **Live**: four students are processes. Each gets some rows of a batch, not equally many, and computes the mean
 # of its numbers. They agree on the mean of all, first wrongly. Then they do it as a ring: each speaks to its
 # neighbour only, and the class counts the messages. Then run the program of the tutorial with `mpiexec`, and
-# end one process while it runs.
+# end one process while it runs. Last, run it in pdb, which is one process, and break in `mean_gradients` in
+# `simplegrad/parallel.py`: which shape has `flat`, and with what is it multiplied?
 #
 # **Assignment**: `SyncBatchNorm`, a `BatchNorm` whose mean and variance are those of the rows of all
 # processes, in the forward pass, by an all-reduce of the sums of $x$ and $x^2$. Its gradient may take them as constants.
