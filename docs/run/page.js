@@ -39,7 +39,7 @@
 
   function outputsOf(box) {
     const outputs = [...box.querySelectorAll("div.cell-out, img.cell-out")]
-    const whole = (one) => one.closest("[data-steps]") ?? (one.tagName === "IMG" ? one.parentElement : one)
+    const whole = (one) => one.closest("[data-steps]") ?? (one.tagName === "IMG" ? one.closest("figure") : one)
     return [...new Set(outputs.map(whole))]
   }
 
