@@ -26,7 +26,7 @@ PATIENCE = 5.0  # seconds for ending processes that start others
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 4, 36, 37  # <linux/prctl.h>
 
 
-def guard_this_process() -> None:
+def guard_this_process() -> None:  # pragma: in a process of its own
     """Hides its memory and its streams, and makes it adopt what loses its parent, on Linux.
 
     Nothing hides them from a process of root.

@@ -224,7 +224,7 @@ def measured(function: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
 # The process
 
 
-def main() -> None:
+def main() -> None:  # pragma: in a process of its own
     """Runs the file of the first message, and answers the calls that come after it."""
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -321,7 +321,7 @@ class Library:
         return OfTheLibraryError(f"it calls {self.used} in simplegrad: write it yourself")
 
 
-def limit(gigabytes: float) -> None:
+def limit(gigabytes: float) -> None:  # pragma: in a process of its own
     """Lets what is too large fail before the computer is slow; Linux keeps to it."""
     try:
         import resource
@@ -335,7 +335,7 @@ def limit(gigabytes: float) -> None:
             continue
 
 
-def hide_the_exercises() -> None:
+def hide_the_exercises() -> None:  # pragma: in a process of its own
     """Puts a check that does nothing in the place of simplegrad.exercises, and hides its files."""
     stand_in = types.ModuleType("simplegrad.exercises")
     stand_in.check = lambda *functions: None  # type: ignore[attr-defined]

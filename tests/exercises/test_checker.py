@@ -1,11 +1,14 @@
 """What a student's file may do, and what the command line says: the checker outlives all of it."""
 
+import io
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pytest
 
 from simplegrad import exercises
 from simplegrad.exercises import __main__ as command
-from simplegrad.exercises import checker
+from simplegrad.exercises import checker, processes
 from simplegrad.exercises.judge import judge
 from simplegrad.exercises.references import EXERCISES, load
 from simplegrad.exercises.student import plain
@@ -131,6 +134,66 @@ def test_memory_has_an_end(tmp_path):
     report = checked(mul_with(body), tmp_path).report
     assert report.statuses == {"da": "error", "db": "right"}
     assert "MemoryError" in report.remarks[0]
+
+
+# The caller and the judge
+
+
+def test_a_check_is_stopped_when_its_caller_says_so(tmp_path):
+    (tmp_path / "mul.py").write_text("while True: pass\n")
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(checker.StoppedError):
+        checker.check_files([("mul", str(tmp_path / "mul.py"))], checker.Limits(HANGING), stop)
+
+
+def test_the_judge_writes_a_line_for_each_file_also_where_it_fails_itself(
+    tmp_path, monkeypatch, capsys
+):
+    file = tmp_path / "mul.py"
+    file.write_text(RIGHT)
+    monkeypatch.setattr(checker, "guard_this_process", lambda: None)
+    monkeypatch.setattr(checker.student, "limit", lambda gigabytes: None)
+
+    def lines():
+        told = ["secret", [HANGING, 4], [["mul", str(file)]]]
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(told)))
+        checker.main()
+        return capsys.readouterr().out.split("\n")
+
+    empty, line, _ = lines()
+    assert empty == ""  # what somebody else has begun is no part of it
+    assert json.loads(line.removeprefix("secret")) == [
+        *(0, {"statuses": {"da": "right", "db": "right"}, "remarks": []}, "", "")
+    ]
+    monkeypatch.setattr(checker, "judge", None)
+    _, line, _ = lines()
+    _, report, _, end = json.loads(line.removeprefix("secret"))
+    assert end == "error of the checker"
+    assert report["remarks"][0].startswith("This is an error of the checker:\n    Traceback")
+
+
+def test_a_judge_that_ends_without_a_word_has_a_reason():
+    limits = checker.Limits(3)
+    assert checker.unjudged("mul", True, -9, limits, "").verdict == "timed out"
+    assert checker.unjudged("mul", False, -9, limits, "").verdict == "crashed"
+    failed = checker.unjudged("mul", False, 1, limits, "ImportError: no numpy")
+    assert failed.verdict == "error of the checker"
+    assert "ImportError: no numpy" in failed.report.remarks[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
+def test_a_process_that_is_stopped_is_seen_and_so_is_its_memory():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with process:
+        assert not processes.is_stopped(process.pid)
+        assert processes.resident_bytes(process.pid) > 0
+        os.kill(process.pid, signal.SIGSTOP)
+        while not processes.is_stopped(process.pid):
+            time.sleep(0.001)
+        process.kill()
+    assert not processes.is_stopped(process.pid)
+    assert processes.resident_bytes(process.pid) == 0
 
 
 # Files that do not run
