@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -362,6 +363,16 @@ def test_cells_are_judged_here_without_a_second_check():
     assert report.statuses == {"da": "error", "db": "right"}
     assert report.remarks[0].startswith("cell 3 stops with an error:\n    line   2 of cell 3:")
     assert "line   2 of cell 2:" in report.remarks[1]
+    assert exercises.check is check
+
+
+def test_reports_in_two_threads_leave_the_check_as_it_was():
+    check = exercises.check
+    source = "import time\ntime.sleep(0.05)\n" + RIGHT
+    with ThreadPoolExecutor(2) as pool:
+        sources = [[("cell 1", source)], [("cell 1", "import time\ntime.sleep(0.02)\n" + RIGHT)]]
+        reports = list(pool.map(lambda cells: checker.report_on("mul", cells), sources))
+    assert all(report.all_right for report in reports)
     assert exercises.check is check
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -30,14 +29,6 @@ from tests.helpers.limits import HANGING
 RIGHT = "def da(dc, c, a, b):\n    return dc * b\n\ndef db(dc, c, a, b):\n    return dc * a\n"
 WRONG = RIGHT.replace("dc * a", "dc * c")
 BLANK = RIGHT.replace("dc * b", "...").replace("dc * a", "...")
-
-
-ONE_AT_A_TIME = threading.Lock()  # a report takes exercises.check away for a while
-
-
-def checked_here(jobs):
-    with ONE_AT_A_TIME:
-        return [Checked(report_on(name, sources_of(Path(file)))) for name, file in jobs]
 
 
 def notebook(source):
@@ -82,7 +73,7 @@ def checks(monkeypatch):
 
     def check_files(jobs, limits, stop):
         checked.extend(Path(file).name for _, file in jobs)
-        return checked_here(jobs)
+        return [Checked(report_on(name, sources_of(Path(file)))) for name, file in jobs]
 
     monkeypatch.setattr(grading, "check_files", check_files)
     return checked
@@ -407,7 +398,7 @@ def test_what_was_ended_from_outside_is_checked_again_alone(
         calls.append(student)
         if student == "mallory" or calls.count(student) == 1:  # she ends his check and her own
             return [Checked(unknown("mul", ENDED_FROM_OUTSIDE), "", CRASHED)]
-        return checked_here(jobs)
+        return [Checked(report_on(name, sources_of(Path(file)))) for name, file in jobs]
 
     monkeypatch.setattr(grading, "check_files", check_files)
     assert grade("--cpus", "2")[0] == STATUSES[CRASHED]
