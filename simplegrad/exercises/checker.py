@@ -251,8 +251,8 @@ class Student:
         return self
 
     def __exit__(self, *_: object) -> None:
-        end_all(self.process, self.mark)
-        self.watcher.join()
+        self.process.kill()
+        self.watcher.join()  # which ends what the process has started
         self.reader.join(5)
         for pipe in self.process.stdin, self.process.stdout:
             with contextlib.suppress(BrokenPipeError):  # of a message that nobody will read
@@ -336,7 +336,7 @@ class Student:
         """Ends it, for a reason, or because it has ended by itself."""
         if reason and not self.end:
             self.end, self.reason = CRASHED, reason
-        end_all(self.process, self.mark)
+        self.process.kill()
         raise EndedError
 
 

@@ -1,8 +1,8 @@
 """The process of a student's file: it runs the file, and calls its functions when it is asked to.
 
-The checker starts this as a script, so that nothing of simplegrad is loaded here, and keeps the
-reference and the judge to itself. Both sides speak JSON, a message a line. Arrays go as bytes and
-as views of them, so that two that share memory here share it there.
+The checker starts this as a script, and keeps the reference and the judge to itself. Both sides
+speak JSON, a message a line. Arrays go as bytes and as views of them, so that two that share memory
+here share it there.
 """
 
 from __future__ import annotations
